@@ -1,0 +1,1 @@
+"""Airflow code shared by the DAGs of the concert data platform."""

@@ -1,0 +1,24 @@
+"""What every DAG shares: owner, retries, start date and the names available to templates."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from concert_platform.partitions import partitions, run_slug
+from concert_platform.settings import settings
+from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug
+
+START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
+
+# A deferral race can resume a task twice, so every task needs at least one retry and an idempotent submit.
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "data-platform",
+    "retries": 2,
+    "retry_delay": timedelta(seconds=5),
+    "execution_timeout": timedelta(hours=2),
+}
+
+# Plugin macros are not defined in task templates, hence DAG-level ones.
+MACROS = {"settings": settings, "partitions": partitions, "run_slug": run_slug}
+FILTERS = {"sql_date": sql_date, "sql_slug": sql_slug, "sql_s3_uri": sql_s3_uri}

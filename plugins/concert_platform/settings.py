@@ -1,0 +1,117 @@
+"""Every name and tunable of the platform, read at run time and never while a DAG file is parsed.
+
+Names are built from the environment (development, staging, production) and the account, so that no bucket, stack, role
+or job name is written twice. The environment reaches Airflow as a configuration option, which Amazon MWAA sets from the
+orchestration stack (``concert_platform.environment``).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+
+PROJECT = "concert-platform"
+ENVIRONMENTS = ("development", "staging", "production")
+ENVIRONMENT_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__ENVIRONMENT"
+TICKETMASTER_URL_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__TICKETMASTER_URL"
+BUCKETS = ("raw", "curated", "artifacts", "web", "logs")
+STACKS = ("networking", "storage-processing", "compute-application")  # in the order of deployment
+
+WAREHOUSE_DATABASE = "concerts"
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or has a value that the platform does not know."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Names of one environment in one account and region."""
+
+    environment: str
+    account_id: str
+    region: str
+
+    @property
+    def prefix(self) -> str:
+        return f"{PROJECT}-{self.environment}"
+
+    def stack(self, name: str) -> str:
+        return f"{self.prefix}-{name}"
+
+    def bucket(self, name: str) -> str:
+        if name not in BUCKETS:
+            raise SettingsError(f"bucket {name!r} is unknown: choose one of {', '.join(BUCKETS)}")
+        return f"{self.prefix}-{name}-{self.account_id}"
+
+    @property
+    def raw_bucket(self) -> str:
+        return self.bucket("raw")
+
+    @property
+    def curated_bucket(self) -> str:
+        return self.bucket("curated")
+
+    @property
+    def artifacts_bucket(self) -> str:
+        return self.bucket("artifacts")
+
+    def role_arn(self, name: str) -> str:
+        """ARN of one of the platform's roles: airflow-execution, cloudformation, glue-job, warehouse, training."""
+        return f"arn:aws:iam::{self.account_id}:role/{self.prefix}-{name}"
+
+    @property
+    def glue_database(self) -> str:
+        return self.prefix.replace("-", "_")
+
+    @property
+    def etl_job(self) -> str:
+        return f"{self.prefix}-concert-etl-job"
+
+    @property
+    def ingest_state_table(self) -> str:
+        """DynamoDB table with what each source has already delivered."""
+        return f"{self.prefix}-ingest-state"
+
+    @property
+    def workgroup(self) -> str:
+        return f"{self.prefix}-warehouse"
+
+    @property
+    def database(self) -> str:
+        return WAREHOUSE_DATABASE
+
+    def source_secret(self, source: str) -> str:
+        """Secrets Manager entry that holds the key of a source API, as JSON ``{"api_key": ...}``."""
+        return f"{self.prefix}/sources/{source}"
+
+    @property
+    def ticketmaster_url(self) -> str:
+        return os.environ.get(TICKETMASTER_URL_VARIABLE, "https://app.ticketmaster.com")
+
+
+def environment() -> str:
+    """The environment that this Airflow runs in.
+
+    :raises SettingsError: when the option is missing or names no known environment
+    """
+    value = os.environ.get(ENVIRONMENT_VARIABLE, "")
+    if value not in ENVIRONMENTS:
+        raise SettingsError(
+            f"{ENVIRONMENT_VARIABLE} is {value or 'not set'!r}: set the Airflow option concert_platform.environment "
+            f"of the MWAA environment to one of {', '.join(ENVIRONMENTS)}"
+        )
+    return value
+
+
+@cache
+def settings() -> Settings:
+    """Settings of the running process: the environment, and the account and region of its credentials."""
+    import boto3
+
+    session = boto3.session.Session()
+    if not session.region_name:
+        raise SettingsError("AWS_REGION is not set: the platform needs a region to name its resources")
+    account_id = session.client("sts").get_caller_identity()["Account"]
+    return Settings(environment=environment(), account_id=account_id, region=session.region_name)
