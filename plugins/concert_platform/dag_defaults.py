@@ -17,6 +17,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=5),
     "execution_timeout": timedelta(hours=2),
+    "aws_conn_id": None,  # the execution role's credentials: no Airflow connection holds a key
 }
 
 # Plugin macros are not defined in task templates, hence DAG-level ones.

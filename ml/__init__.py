@@ -1,0 +1,1 @@
+"""Models of the platform. No Airflow here: training and scoring run in SageMaker jobs of their own."""

@@ -1,0 +1,1 @@
+"""Airflow operators of the platform: only what provider-amazon lacks."""

@@ -1,0 +1,51 @@
+"""Sensor of run_platform: the ingest run is in the warehouse, or the reason why it is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from concert_platform.compat import AirflowFailException
+from concert_platform.partitions import run_slug
+from concert_platform.triggers.warehouse_load import WarehouseLoadTrigger
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class WarehouseLoadSensor(BaseOperator):
+    """Wait deferrably until quality.load_audit accounts for an ingest run.
+
+    :param ingest_run_id: Airflow run id of ingest_concerts (templated)
+    :param wait_for: longest wait
+    """
+
+    template_fields: Sequence[str] = ("ingest_run_id",)
+
+    def __init__(self, *, ingest_run_id: str, wait_for: timedelta = timedelta(hours=1), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.ingest_run_id = ingest_run_id
+        self.wait_for = wait_for
+
+    def execute(self, context: Context) -> None:
+        self.defer(
+            trigger=WarehouseLoadTrigger(run_id=run_slug(self.ingest_run_id)),
+            method_name="execute_complete",
+            timeout=self.wait_for,
+        )
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> int:
+        """Number of accounts (source and entity) that the load has written."""
+        audits = event["audits"]
+        if not audits:
+            raise AirflowFailException(
+                f"ingest run {event['run_id']} never reached quality.load_audit and no run of curate_concerts or "
+                "load_warehouse is under way: look at their last runs"
+            )
+        failed = [f"{source}/{entity}: {message}" for source, entity, status, message in audits if status != "loaded"]
+        if failed:
+            raise AirflowFailException(f"ingest run {event['run_id']} was not loaded: {'; '.join(sorted(set(failed)))}")
+        return len(audits)

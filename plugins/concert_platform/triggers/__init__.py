@@ -1,0 +1,1 @@
+"""Airflow triggers of the platform: only what provider-amazon lacks."""
