@@ -17,6 +17,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import boto3
+from botocore.config import Config
 from ministack import app as emulator
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.services import iam, sts
@@ -179,6 +181,20 @@ def role_credentials(role_arn: str, session_name: str = "local-platform") -> dic
         },
     )
     return {**credentials, "Expiration": expiration}
+
+
+def role_client(service: str, role_arn: str) -> Any:
+    """A client of this process that acts under a role; for worker threads, since it calls the emulator over HTTP."""
+    credentials = role_credentials(role_arn)
+    return boto3.client(
+        service,
+        endpoint_url=endpoint(),
+        region_name=region(),
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+        config=Config(retries={"total_max_attempts": 2}, inject_host_prefix=False),
+    )
 
 
 def role_environment(role_arn: str) -> dict[str, str]:
