@@ -1,7 +1,7 @@
 """Runs SageMaker training and processing jobs: the job's own code and data, in a process with SageMaker's environment.
 
-A container sees its files below /opt/ml; here each job has a folder of its own in that place, so that prefix is replaced
-in what the job is told. Environment and folders: SageMaker's documents of script mode and of processing containers,
+A container sees its files below /opt/ml; here each job has a folder of its own in that place, so that prefix is
+replaced in what the job is told. Environment and folders: SageMaker's documents of script mode and of processing,
 https://docs.aws.amazon.com/sagemaker/latest/dg/adapt-training-container.html.
 """
 

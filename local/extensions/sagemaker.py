@@ -17,16 +17,6 @@ from ministack.core.responses import error_response_json, json_response
 from local.engines.jobs import JobProcess, JobResult
 from local.engines.sagemaker import ProcessingJob, SageMakerJob, TrainingJob
 
-SERVICE = {
-    "name": "sagemaker",
-    "module": "sagemaker",
-    "credential_scope": "sagemaker",
-    "target_prefix": "SageMaker.",
-    "iam_namespace": "sagemaker",
-    "resource_arn": lambda action, request, region, account: _arn_of_request(action, request, region, account),
-}
-PASS_ROLE = {"sagemaker:CreateTrainingJob": "RoleArn", "sagemaker:CreateProcessingJob": "RoleArn"}
-
 CONTENT_TYPE = "application/x-amz-json-1.1"
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
 DEFAULT_MAX_SECONDS = 86_400
@@ -65,6 +55,17 @@ def _arn_of_request(action: str, request: dict[str, Any], region: str, account: 
         if name := request.get(f"{kind}JobName"):
             return f"arn:aws:sagemaker:{region}:{account}:{kind.lower()}-job/{name}"
     return request.get("ResourceArn", "*")
+
+
+SERVICE = {
+    "name": "sagemaker",
+    "module": "sagemaker",
+    "credential_scope": "sagemaker",
+    "target_prefix": "SageMaker.",
+    "iam_namespace": "sagemaker",
+    "resource_arn": _arn_of_request,
+}
+PASS_ROLE = {"sagemaker:CreateTrainingJob": "RoleArn", "sagemaker:CreateProcessingJob": "RoleArn"}
 
 
 # ---------------------------------------------------------------- actions

@@ -57,7 +57,7 @@ def push_before_each_request(mirror: Mirror) -> None:
         client.meta.events.register("before-send", lambda **_: mirror.push() and None)
         return client
 
-    botocore.session.Session.create_client = create_client  # type: ignore[method-assign]
+    botocore.session.Session.create_client = create_client
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The local platform: a launcher and the engines behind the local AWS. Nothing outside local/ imports it."""

@@ -1,0 +1,210 @@
+"""The command line of the local platform: `python -m local COMMAND`, which the Makefile calls."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from local import bootstrap
+from local.bootstrap import ENVIRONMENTS, ROOT
+from local.platform import lifecycle, main_job, package, processes, report, services
+from local.platform.state import ENDPOINTS, RUN_REPORT, PlatformError, only_launcher, read_json
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+console = Console(highlight=False, soft_wrap=True)
+_started = time.monotonic()
+
+
+def say(text: str) -> None:
+    """One line of progress with the time since the command began."""
+    minutes, seconds = divmod(int(time.monotonic() - _started), 60)
+    console.print(f"[{minutes:02d}:{seconds:02d}] {text}", markup=False)
+    sys.stdout.flush()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A user's mistake or a broken machine ends the command with one line and exit code 1."""
+    try:
+        yield
+    except PlatformError as error:
+        console.print(f"error: {error}", markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("interrupted: the platform stays up; `make run` goes on, `make stop` ends it")
+        raise typer.Exit(130) from None
+    except OSError as error:
+        console.print(f"error: {error.filename or 'the system'}: {error.strerror or error}", markup=False)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def setup() -> None:
+    """Install everything without starting anything."""
+    say(f"installed: {', '.join(str(path.relative_to(ROOT)) for path in ENVIRONMENTS.values() if path.exists())}")
+
+
+@app.command()
+def up() -> None:
+    """Start the platform without the main job; what runs already is left alone."""
+    with one_line_errors(), only_launcher():
+        lifecycle.up(say)
+        _print_urls()
+
+
+@app.command()
+def run() -> None:
+    """Start the platform, run the main job on the sample input, and print what it did."""
+    with one_line_errors(), only_launcher():
+        ports = lifecycle.up(say)
+        outcome = main_job.MainJob(main_job.airflow_api(ports), ports, say).run()
+        written = report.write(outcome, ports)
+        _print_report(written)
+        _print_urls()
+        open_accounts = report.open_accounts(written)
+        for line in [*outcome.reasons, *open_accounts]:
+            console.print(f"error: {line}", markup=False)
+        if not outcome.succeeded or open_accounts:
+            raise typer.Exit(1)
+
+
+@app.command()
+def status() -> None:
+    """Tell which services run, on which addresses, and how the last run ended."""
+    alive = processes.running()
+    table = Table("service", "process", "log")
+    for name in lifecycle.START_ORDER:
+        table.add_row(name, str(alive.get(name, "not running")), str(services.LOGS / f"{name}.log"))
+    console.print(table)
+    if alive:
+        _print_urls()
+    last = report.last()
+    if last:
+        console.print(f"last run: {last['state']} at {last['finished_at']} after {last['job_seconds']} s")
+    if len(alive) < len(lifecycle.START_ORDER):
+        raise typer.Exit(3)
+
+
+@app.command()
+def logs(name: Annotated[str, typer.Argument(help="part of a log's path; without it the list of logs")] = "") -> None:
+    """Print the end of the logs whose path contains a name."""
+    with one_line_errors():
+        for path in services.log_files():
+            if not name:
+                console.print(str(path))
+            elif name in str(path):
+                console.print(f"--- {path}", markup=False)
+                console.print("\n".join(path.read_text(errors="replace").splitlines()[-50:]), markup=False)
+
+
+@app.command()
+def stop() -> None:
+    """Stop every service; state stays for the next run."""
+    with one_line_errors(), only_launcher():
+        lifecycle.down(say)
+        say("nothing runs any more")
+
+
+@app.command()
+def clean() -> None:
+    """Stop every service and delete all local state."""
+    with one_line_errors(), only_launcher():
+        lifecycle.down(say)
+        lifecycle.clean()
+        say("local state is deleted; installed environments stay")
+
+
+@app.command(name="package")
+def build_package() -> None:
+    """Build dist/ as it is synced to the MWAA bucket."""
+    with one_line_errors():
+        say(f"built {package.build().relative_to(ROOT)}")
+
+
+@app.command()
+def test(arguments: Annotated[list[str] | None, typer.Argument(help="passed on to pytest")] = None) -> None:
+    """Run the tests: Airflow's environment first, then the Spark tests in theirs."""
+    package.build()
+    suites = [("airflow", ["tests", *(arguments or [])])]
+    if not arguments:
+        suites.append(("spark", ["tests/spark", "-p", "no:randomly"]))
+    codes = [_pytest(name, selection) for name, selection in suites]
+    raise typer.Exit(max(codes))
+
+
+def _pytest(environment: str, selection: list[str]) -> int:
+    python = ENVIRONMENTS[environment] / "bin" / "python"
+    return subprocess.run(
+        [python, "-m", "pytest", *selection], cwd=ROOT, env=services.base_environment(), check=False
+    ).returncode
+
+
+@app.command()
+def lint(fix: Annotated[bool, typer.Option("--fix", help="format and mend what can be mended")] = False) -> None:
+    """Check style, types, templates and the compose file."""
+    bootstrap.install(names=("lint", "aws"))
+    tools = ENVIRONMENTS["lint"] / "bin"
+    if fix:
+        commands = [[tools / "ruff", "check", "--fix", "."], [tools / "ruff", "format", "."]]
+    else:
+        templates = sorted(map(str, (ROOT / "include" / "cfn").glob("*.yaml")))
+        commands = [
+            [tools / "ruff", "check", "."],
+            [tools / "ruff", "format", "--check", "."],
+            [tools / "mypy", "plugins", "ml", "local"],
+            [ENVIRONMENTS["aws"] / "bin" / "cfn-lint", *templates],
+            ["docker", "compose", "config", "--quiet"],
+        ]
+    failed = [command for command in commands if _run(command) != 0]
+    if failed:
+        raise typer.Exit(1)
+
+
+def _run(command: list[Any]) -> int:
+    console.print(f"$ {' '.join(os.path.basename(str(word)) for word in command[:4])}", markup=False)
+    try:
+        return subprocess.run([str(word) for word in command], cwd=ROOT, check=False).returncode
+    except FileNotFoundError:
+        console.print(f"{command[0]} is not installed: this check is left out", markup=False)
+        return 0
+
+
+def _print_report(written: dict[str, Any]) -> None:
+    dags = Table("DAG", "state", "seconds", title=f"main job: {written['state']} in {written['job_seconds']} s")
+    for row in written["dags"]:
+        dags.add_row(row["dag_id"], row["state"], f"{row['seconds']:.1f}")
+    console.print(dags)
+    if written["sources"]:
+        names = ("read", "loaded", "quarantined", "deduplicated")
+        sources = Table("source", "entity", *names, title="records over the whole history")
+        for row in written["sources"]:
+            sources.add_row(row["source"], row["entity"], *(f"{row[name]:,}" for name in names))
+        console.print(sources)
+    for model in written["models"]:
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in model["metrics"].items())
+        console.print(f"model {model['name']} {model['version']}: {figures}", markup=False)
+        naive = ", ".join(f"{k} {v:.4f}" for k, v in model["baseline"].items() if isinstance(v, float))
+        console.print(f"naive forecast: {naive}", markup=False)
+    console.print(f"whole report: {RUN_REPORT}", markup=False)
+
+
+def _print_urls() -> None:
+    known = read_json(ENDPOINTS)
+    if known:
+        login = f"{known['airflow_user']} / {known['airflow_password']}"
+        console.print(f"Airflow    {known['airflow_url']}  (login {login})", markup=False)
+        console.print(f"AWS        {known['aws_endpoint_url']}", markup=False)
+        console.print(f"warehouse  {known['warehouse_dsn']}", markup=False)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,1 @@
+"""The launcher: state, processes, what each service needs, the main job and its report."""

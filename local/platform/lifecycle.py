@@ -1,0 +1,142 @@
+"""Bring the platform up and down: what starts when, what is reused, what is written to .local/endpoints.json."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from local.bootstrap import ENVIRONMENTS, ROOT, STATE
+from local.platform import package, postgres, processes, services
+from local.platform.airflow_api import AirflowApi
+from local.platform.processes import Service
+from local.platform.state import (
+    ENDPOINTS,
+    LOGS,
+    PlatformError,
+    choose_ports,
+    platform_secrets,
+    read_json,
+    write_json,
+)
+
+Say = Callable[[str], None]
+START_ORDER = ("warehouse", "aws", "replay", *(f"airflow-{name}" for name in services.AIRFLOW_COMPONENTS))
+
+
+def up(say: Say) -> dict[str, int]:
+    """Start what does not run yet; returns the ports.
+
+    :raises PlatformError: when a service does not come up
+    """
+    alive = set(processes.running())
+    keep = alive & {"warehouse", "aws", "replay"}
+    if "airflow-api-server" in alive:
+        keep.add("airflow")
+    ports = choose_ports(keep)
+    package.build()
+    package.unpack()
+    postgres.initialise()
+    _start([postgres.service(ports["warehouse"])], say)
+    postgres.create_databases(ports["warehouse"])
+    _start([services.aws(ports), services.replay(ports)], say)
+    deploy_orchestration(ports, say)
+    if not alive.issuperset(START_ORDER):
+        services.prepare_airflow(ports)
+        say("metadata database is at Airflow's schema")
+    _start(services.airflow(ports), say)
+    write_endpoints(ports)
+    return ports
+
+
+def _start(wanted: list[Service], say: Say) -> None:
+    """Start several services side by side and wait for all of them."""
+    alive = processes.running()
+    for service in wanted:
+        if service.name not in alive:
+            processes.start(service)
+    for service in wanted:
+        processes.wait_until_ready(service)
+        verb = "runs" if service.name in alive else "is up"
+        say(f"{service.name} {verb} (process {processes.running()[service.name]})")
+
+
+def deploy_orchestration(ports: dict[str, int], say: Say) -> None:
+    """Deploy the stack that Airflow itself needs, with the script that deploys it on AWS.
+
+    :raises PlatformError: when the script fails
+    """
+    log = LOGS / "deploy-orchestration.log"
+    environment = services.base_environment() | services.client_environment(ports)
+    environment["PATH"] = f"{ENVIRONMENTS['airflow'] / 'bin'}:{environment.get('PATH', '')}"
+    with log.open("ab") as output:
+        answer = subprocess.run(
+            ["./deploy_stacks.sh", services.ENVIRONMENT, services.REGION, "orchestration"],
+            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
+        )  # fmt: skip
+    if answer.returncode != 0:
+        raise PlatformError(f"stack orchestration could not be deployed: {_last_line(log)} (log: {log})")
+    say("stack orchestration is deployed (Airflow's bucket and roles)")
+
+
+def _last_line(log: Path) -> str:
+    return (log.read_text().strip().splitlines() or ["no output"])[-1]
+
+
+def down(say: Say) -> None:
+    """Stop everything, in reverse order."""
+    alive = processes.running()
+    for name in sorted(alive, key=_stop_rank):
+        processes.stop(name, services.stop_signal(name))
+        say(f"{name} is stopped")
+    ENDPOINTS.unlink(missing_ok=True)
+
+
+def _stop_rank(name: str) -> int:
+    return -START_ORDER.index(name) if name in START_ORDER else 1
+
+
+def clean() -> None:
+    """Delete all local state and the built package; installed environments stay."""
+    postgres.remove()
+    package.remove()
+    kept = {"venvs", "bootstrap", "lock"}
+    for path in STATE.iterdir():
+        if path.name in kept:
+            continue
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def api() -> AirflowApi:
+    """A client of the running Airflow.
+
+    :raises PlatformError: when the platform is not up
+    """
+    known = read_json(ENDPOINTS)
+    if known is None or not processes.running():
+        raise PlatformError("the platform is not up: run `make up`")
+    return AirflowApi(known["airflow_url"], known["airflow_user"], known["airflow_password"])
+
+
+def write_endpoints(ports: dict[str, int]) -> None:
+    environment = services.client_environment(ports)
+    write_json(
+        ENDPOINTS,
+        {
+            "aws_endpoint_url": environment["AWS_ENDPOINT_URL"],
+            "aws_region": environment["AWS_REGION"],
+            "aws_access_key_id": environment["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": environment["AWS_SECRET_ACCESS_KEY"],
+            "airflow_url": services.url(ports["airflow"]),
+            "airflow_user": services.AIRFLOW_USER,
+            "airflow_password": platform_secrets()["airflow_password"],
+            "warehouse_dsn": postgres.dsn(ports["warehouse"], postgres.WAREHOUSE),
+            "redshift_workgroup": f"{services.PREFIX}-warehouse",
+            "redshift_database": postgres.WAREHOUSE,
+            "buckets": {name: services.bucket(name) for name in ("raw", "curated", "artifacts", "web", "logs")},
+            "streams": {},
+            "functions": {"api": f"{services.PREFIX}-api"},
+            "replay_url": services.url(ports["replay"]),
+        },
+    )

