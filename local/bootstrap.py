@@ -181,7 +181,9 @@ def _run(command: list[str], purpose: str) -> None:
 
 
 def _stamp(name: str) -> str:
-    return hashlib.sha256((REQUIREMENTS / f"{name}.txt").read_bytes() + str(ROOT).encode()).hexdigest()
+    # With its place: the programs of an environment name it, so that one that was moved does not run.
+    place = str(ENVIRONMENTS[name].resolve())
+    return hashlib.sha256((REQUIREMENTS / f"{name}.txt").read_bytes() + place.encode()).hexdigest()
 
 
 def _read(path: Path) -> str:

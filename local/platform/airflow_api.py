@@ -24,7 +24,7 @@ class AirflowApi:
         self._url = url
         self._login = {"username": user, "password": password}
         self._session = requests.Session()
-        self._signed_in_at = 0.0
+        self._signed_in_at = float("-inf")
 
     @retry(
         retry=retry_if_exception_type(requests.ConnectionError),

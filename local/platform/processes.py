@@ -53,13 +53,21 @@ def start(service: Service) -> int:
     :raises PlatformError: when its program cannot be started
     """
     LOGS.mkdir(parents=True, exist_ok=True)
-    identity = {"user": service.user, "group": service.user, "extra_groups": []} if service.user is not None else {}
     try:
         with service.log.open("ab") as log:
             process = subprocess.Popen(
-                service.command, env=service.environment, cwd=service.cwd, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True, close_fds=True, **identity,  # type: ignore[call-overload]
-            )  # fmt: skip
+                service.command,
+                env=service.environment,
+                cwd=service.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                close_fds=True,
+                user=service.user,
+                group=service.user,
+                extra_groups=[] if service.user is not None else None,
+            )
     except OSError as error:
         raise PlatformError(f"{service.name} cannot be started ({error}): run `make clean`, then again") from None
     known = read_json(PROCESSES) or {}

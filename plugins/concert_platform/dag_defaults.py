@@ -5,11 +5,23 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow.timetables.trigger import CronTriggerTimetable
+
 from concert_platform.partitions import partitions, run_slug
 from concert_platform.settings import settings
 from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+
+def daily(cron: str) -> CronTriggerTimetable:
+    """A schedule in UTC whose first run is the next tick after unpausing, not the one that was missed before.
+
+    Airflow fires the missed tick whenever a DAG has a start date, even with catchup off: such a DAG has none.
+    """
+    return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
+
 
 # A deferral race can resume a task twice, so every task needs at least one retry and an idempotent submit.
 DEFAULT_ARGS: dict[str, Any] = {
