@@ -10,6 +10,6 @@ except ImportError:
 try:
     from airflow.sdk import TriggerRule
 except ImportError:
-    from airflow.utils.trigger_rule import TriggerRule  # type: ignore[no-redef]
+    from airflow.utils.trigger_rule import TriggerRule
 
 __all__ = ["AirflowException", "AirflowFailException", "AirflowSkipException", "TriggerRule"]

@@ -1,0 +1,97 @@
+"""Take the sources' records into the raw bucket and tell curation which partitions are new.
+
+Ticketmaster events by API; box-office files and interactions from the drop zone (`landing/` of the raw bucket). A page
+or file that was delivered before is not delivered again. The source's own bytes are kept, with a manifest beside them.
+
+When: every night at 02:00 UTC. Params: `as_of`, the day that decides what is upcoming (default: the day of the run).
+
+What a failure means: the failed source's task ends in one line with the file, page or secret that is at fault. What the
+other sources delivered is published all the same. An answer 429 or 5xx passes by itself. A bad file stays in the drop
+zone: replace or remove it; the next run takes the new one. Clearing the failed task is safe at any time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Param, chain, task
+
+from concert_platform.assets import RAW_CONCERTS
+from concert_platform.compat import TriggerRule
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.operators.require_stacks import RequireStacks
+
+
+@task
+def ingest_ticketmaster_events(**context: Any) -> dict[str, Any]:
+    """Read the event listing of the Discovery API."""
+    from concert_platform.sources.run import ingest_run
+    from concert_platform.sources.ticketmaster import ingest_events
+
+    return ingest_events(ingest_run(context))
+
+
+@task
+def import_box_office_files(**context: Any) -> list[dict[str, Any]]:
+    """Import the box-office files of the drop zone."""
+    from concert_platform.sources.files import import_box_office
+    from concert_platform.sources.run import ingest_run
+
+    return import_box_office(ingest_run(context))
+
+
+@task
+def import_interaction_files(**context: Any) -> list[dict[str, Any]]:
+    """Import the interaction files of the drop zone."""
+    from concert_platform.sources.files import import_interactions
+    from concert_platform.sources.run import ingest_run
+
+    return import_interactions(ingest_run(context))
+
+
+# Publishes whatever the sources have committed, also when one of them failed; a skipped run stays skipped.
+@task(outlets=[RAW_CONCERTS], trigger_rule=TriggerRule.NONE_SKIPPED)
+def publish_raw_concerts(**context: Any) -> list[list[Any]]:
+    """Write the run indexes and send the asset event; [day, run id, revision] of each run."""
+    from concert_platform.compat import AirflowSkipException
+    from concert_platform.sources.publication import write_indexes
+    from concert_platform.sources.run import ingest_run
+
+    runs = write_indexes(ingest_run(context))
+    if not runs:
+        raise AirflowSkipException("no source has delivered anything: there is nothing to publish")
+    context["outlet_events"][RAW_CONCERTS].extra = {"partitions": [list(entry.run) for entry in runs]}
+    return [[*entry.run, entry.revision] for entry in runs]
+
+
+@task
+def confirm_publication(published: list[list[Any]]) -> None:
+    """Note the runs as published, now that the asset event is out."""
+    from concert_platform.sources.publication import confirm
+
+    confirm(published)
+
+
+with DAG(
+    "ingest_concerts",
+    schedule=daily("0 2 * * *"),  # 02:00 UTC, an hour before the models are trained
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    user_defined_macros=MACROS,
+    user_defined_filters=FILTERS,
+    doc_md=__doc__,
+    tags=["impact:tier-1", "area:ingest"],
+    params={
+        "as_of": Param(None, type=["null", "string"], format="date", description="Day that decides what is upcoming")
+    },
+):
+    require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
+    sources = [ingest_ticketmaster_events(), import_box_office_files(), import_interaction_files()]
+    published = publish_raw_concerts()
+    # Fails the run when a source failed, although publishing succeeded.
+    check_every_source = EmptyOperator(task_id="check_every_source")
+
+    chain(require_stacks, sources, published, confirm_publication(published))
+    chain(sources, check_every_source)

@@ -1,0 +1,16 @@
+"""Source connectors of ingest_concerts: from an API or the drop zone into the raw bucket.
+
+    run.py           the ingest run: its day, its slug
+    errors.py        exceptions of all sources
+    ticketmaster.py  events of the Ticketmaster Discovery API
+    files.py         box-office files and interactions from the drop zone
+    inspection.py    number of records of a dropped file, or why it cannot be read
+    delivery.py      what all sources share: upload, manifest, commit
+    manifests.py     manifest.json and the run index, and where everything lies in the raw bucket
+    state.py         what was delivered by which run, and which runs are not published yet (DynamoDB)
+    publication.py   run indexes and the partitions of the asset event
+    landing.py       the sample files, put into the drop zone
+
+A run commits a source by adding the source's manifest to the run's item in the state table. What was written before
+that counts for nothing and is delivered again; what was committed is published by this run or the next one.
+"""

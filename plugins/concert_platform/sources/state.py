@@ -1,0 +1,122 @@
+"""DynamoDB table of the ingest state (hash key `source`, range key `item`).
+
+source = ticketmaster, lastfm, broadway_grosses ...   item = page or key in the drop zone
+    version, run_id, dt, delivered_at: the last version that was delivered, and by which run
+source = _runs                                         item = <dt>#<run id>
+    manifests: keys of the run's committed manifests; revision: number of commits;
+    published: whether an asset event with all of them has been sent
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from concert_platform.settings import settings
+from concert_platform.sources.manifests import Manifest
+from concert_platform.sources.run import IngestRun
+
+RUNS = "_runs"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What a run has committed, and whether it was published since."""
+
+    run: IngestRun
+    manifests: list[str]
+    revision: int
+    published: bool
+
+
+class IngestState:
+    """The state table; every write may be repeated."""
+
+    def __init__(self, table: Any = None) -> None:
+        if table is None:
+            import boto3
+
+            table = boto3.resource("dynamodb").Table(settings().ingest_state_table)
+        self.table = table
+
+    def versions(self, source: str) -> dict[str, str]:
+        """Last delivered version of each item of a source."""
+        return {row["item"]: row["version"] for row in self._query(source)}
+
+    def run(self, run: IngestRun) -> RunState | None:
+        row = self.table.get_item(Key=_run_key(run), ConsistentRead=True).get("Item")
+        return _run_state(row) if row else None
+
+    def unpublished(self) -> list[RunState]:
+        """Runs with a commit that no asset event has carried yet, oldest day first."""
+        return [_run_state(row) for row in self._query(RUNS) if not row["published"]]
+
+    def commit(self, manifest: Manifest) -> None:
+        """Make a written manifest part of its run, then mark its files as delivered."""
+        self.reopen(IngestRun(manifest.dt, manifest.run_id), manifest.key)
+        self.mark(manifest)
+
+    def reopen(self, run: IngestRun, manifest_key: str) -> None:
+        """Note a run's manifest as committed and the run as unpublished."""
+        self.table.update_item(
+            Key=_run_key(run),
+            UpdateExpression="ADD manifests :key, revision :one SET published = :no",
+            ExpressionAttributeValues={":key": {manifest_key}, ":one": 1, ":no": False},
+        )
+
+    def mark(self, manifest: Manifest) -> None:
+        """Mark a committed manifest's files as delivered; an item that was delivered later on stays as it is."""
+        for file in manifest.files:
+            row = {"source": manifest.source, "item": file.item, "version": file.version, "run_id": manifest.run_id}
+            self._put_unless_newer({**row, "dt": manifest.dt, "delivered_at": file.delivered_at})
+
+    def confirm(self, run: IngestRun, revision: int) -> None:
+        """Note that a run was published as of a revision; a later commit keeps it unpublished."""
+        self._if_allowed(
+            self.table.update_item,
+            Key=_run_key(run),
+            UpdateExpression="SET published = :yes",
+            ConditionExpression="revision = :seen",
+            ExpressionAttributeValues={":yes": True, ":seen": revision},
+        )
+
+    def _put_unless_newer(self, row: dict[str, Any]) -> None:
+        self._if_allowed(
+            self.table.put_item,
+            Item=row,
+            ConditionExpression="attribute_not_exists(delivered_at) OR delivered_at <= :at",
+            ExpressionAttributeValues={":at": row["delivered_at"]},
+        )
+
+    def _if_allowed(self, call: Any, **arguments: Any) -> None:
+        """Make a conditional write whose condition may well not hold."""
+        try:
+            call(**arguments)
+        except self.table.meta.client.exceptions.ConditionalCheckFailedException:
+            return
+
+    def _query(self, source: str) -> Iterator[dict[str, Any]]:
+        arguments: dict[str, Any] = {
+            # `source` is a reserved word of DynamoDB's expressions.
+            "KeyConditionExpression": "#source = :source",
+            "ExpressionAttributeNames": {"#source": "source"},
+            "ExpressionAttributeValues": {":source": source},
+            "ConsistentRead": True,
+        }
+        while True:
+            answer = self.table.query(**arguments)
+            yield from answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return
+            arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _run_key(run: IngestRun) -> dict[str, str]:
+    return {"source": RUNS, "item": f"{run.dt}#{run.run_id}"}
+
+
+def _run_state(row: dict[str, Any]) -> RunState:
+    dt, run_id = row["item"].split("#", 1)
+    manifests: Iterable[str] = row["manifests"]
+    return RunState(IngestRun(dt, run_id), sorted(manifests), int(row["revision"]), bool(row["published"]))

@@ -1,0 +1,222 @@
+"""Make samples/ from the collected source data: tables of facts and figures in the project's own shape.
+
+    python samples/build_samples.py --shared ../shared/data [--output samples]
+
+Running it again gives the same bytes. SOURCE.md of each folder says where the facts come from and what was kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import io
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+Row = Sequence[str]
+
+# Own column -> column of the source. What can be computed from the others (season week, share of capacity, sum of the
+# week) is left out.
+BROADWAY_COLUMNS = {
+    "show": "show",
+    "theatre": "theatre",
+    "week_ending": "week_ending",
+    "performances": "performances",
+    "previews": "previews",
+    "seats_in_theatre": "seats_in_theatre",
+    "tickets_sold": "seats_sold",
+    "gross_usd": "weekly_gross",
+    "potential_gross_usd": "potential_gross",
+    "average_price_usd": "avg_ticket_price",
+    "top_price_usd": "top_ticket_price",
+}
+TOUR_COLUMNS = {
+    "city": "City",
+    "country": "Country",
+    "venue": "Venue",
+    "attendance": "Attendance",
+    "revenue": "Revenue",
+    "tour": "Tour",
+}
+# file of ours -> (file of the source, endpoint, status)
+TICKETMASTER = {
+    "events_2020_us_page0.json": ("events_2020_us_page0.json", "GET /discovery/v2/events", 200),
+    "events_2022_local_page0.json": ("events_local_page0.json", "GET /discovery/v2/events", 200),
+    "events_2022_local_page1.json": ("events_local_page1.json", "GET /discovery/v2/events", 200),
+    "events_empty_page.json": ("events_empty_page.json", "GET /discovery/v2/events", 200),
+    "event_2016_time_tba.json": ("events_doc_2016_http.json", "GET /discovery/v2/events/{id}", 200),
+    "event_404.json": ("event_404_http.json", "GET /discovery/v2/events/{id}", 404),
+    "fault_429.json": ("fault_429.json", "any", 429),
+}
+
+
+# ---------------------------------------------------------------- writing
+def write_table(path: Path, header: Row, rows: Iterable[Row], *, delimiter: str = ",") -> int:
+    """Write a table, gzip-compressed when its name ends in .gz, and return the number of rows."""
+    text = io.StringIO()
+    if delimiter == "\t":
+        lines = ["\t".join(header), *("\t".join(row) for row in rows)]
+        text.write("\n".join(lines) + "\n")
+        count = len(lines) - 1
+    else:
+        writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(header)
+        count = 0
+        for count, row in enumerate(rows, start=1):  # noqa: B007  (the number of rows)
+            writer.writerow(row)
+    data = text.getvalue().encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip_bytes(data) if path.suffix == ".gz" else data)
+    return count
+
+
+def gzip_bytes(data: bytes) -> bytes:
+    """Compress without a time stamp or file name, so that equal input gives equal output."""
+    buffer = io.BytesIO()
+    with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=9) as stream:
+        stream.write(data)
+    return buffer.getvalue()
+
+
+def write_json(path: Path, document: Any) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+# ---------------------------------------------------------------- box office
+def build_broadway(shared: Path, output: Path) -> int:
+    with gzip.open(shared / "broadway_grosses/grosses_1985-06_2018-05.csv.gz", "rt", encoding="utf-8") as stream:
+        rows = [
+            [
+                row[source] if own in ("show", "theatre") else plain(row[source])
+                for own, source in BROADWAY_COLUMNS.items()
+            ]
+            for row in csv.DictReader(stream)
+        ]
+    target = output / "broadway_grosses/broadway_weekly_grosses.csv.gz"
+    return write_table(target, list(BROADWAY_COLUMNS), rows)
+
+
+def plain(cell: str) -> str:
+    """A cell without the marks of the source: NA is empty, and 282368.0 is 282368."""
+    return "" if cell == "NA" else cell.removesuffix(".0")
+
+
+def build_tours(shared: Path, output: Path) -> int:
+    with (shared / "taylor_swift_tours/concerts.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [[row[source].strip() for source in TOUR_COLUMNS.values()] for row in csv.DictReader(stream)]
+    return write_table(output / "taylor_swift_tours/taylor_swift_tours.csv", list(TOUR_COLUMNS), rows)
+
+
+# ---------------------------------------------------------------- interactions
+def build_lastfm(shared: Path, output: Path) -> dict[str, int]:
+    source, target = shared / "lastfm_hetrec2011", output / "lastfm"
+    names = {row[0]: row[1] for row in tab_rows(source / "artists.dat.gz", header=False)}
+    listened = tab_rows(source / "user_artists.dat.gz")
+    interactions = ([user, artist, names[artist], weight] for user, artist, weight in listened)
+    tables: dict[str, tuple[Row, Iterable[Row]]] = {
+        "interactions.tsv.gz": (["user_id", "artist_id", "artist", "weight"], interactions),
+        "tags.tsv.gz": (["tag_id", "tag"], tab_rows(source / "tags.dat.gz", encoding="latin-1")),
+        "artist_tags.tsv.gz": (
+            ["user_id", "artist_id", "tag_id", "day", "month", "year"],
+            tab_rows(source / "user_taggedartists.dat.gz"),
+        ),
+        "friends.tsv.gz": (["user_id", "friend_id"], tab_rows(source / "user_friends.dat.gz")),
+    }
+    return {name: write_table(target / name, header, rows, delimiter="\t") for name, (header, rows) in tables.items()}
+
+
+def tab_rows(path: Path, *, header: bool = True, encoding: str = "utf-8") -> Iterator[list[str]]:
+    """Rows of a tab-separated file whose cells may hold quote characters as they are."""
+    with gzip.open(path, "rt", encoding=encoding, newline="\n") as stream:
+        if header:
+            next(stream)
+        for line in stream:
+            yield line.rstrip("\r\n").split("\t")
+
+
+# ---------------------------------------------------------------- Ticketmaster
+def build_ticketmaster(shared: Path, output: Path) -> int:
+    """Write the payloads and manifest.csv, and return the number of events in listings."""
+    events = 0
+    rows = []
+    for name, (source, endpoint, status) in TICKETMASTER.items():
+        document = json.loads((shared / "api_payloads/ticketmaster" / source).read_text(encoding="utf-8"))
+        body = document.get("body", document)
+        kept = facts_of_payload(body, detail=endpoint.endswith("{id}") and status == 200)
+        events += len(kept.get("_embedded", {}).get("events", []))
+        write_json(output / "api_payloads/ticketmaster" / name, kept)
+        rows.append([f"ticketmaster/{name}", "ticketmaster", endpoint, str(status)])
+    write_table(output / "api_payloads/manifest.csv", ["file", "api", "endpoint", "http_status"], rows)
+    return events
+
+
+def facts_of_payload(body: dict[str, Any], *, detail: bool) -> dict[str, Any]:
+    if "fault" in body:
+        return {"fault": body["fault"]}
+    if "errors" in body:
+        return {"errors": [pick(error, "code", "detail", "status") for error in body["errors"]]}
+    events = [facts_of_event(event) for event in body.get("_embedded", {}).get("events", [])]
+    if detail:
+        return events[0]
+    embedded = {"_embedded": {"events": events}} if events else {}
+    return {**embedded, "page": pick(body["page"], "size", "totalElements", "totalPages", "number")}
+
+
+def facts_of_event(event: dict[str, Any]) -> dict[str, Any]:
+    """Ids, names, dates, places and prices of an event; a key that the source leaves out stays out."""
+    kept = pick(event, "name", "type", "id", "test", "locale")
+    public = event.get("sales", {}).get("public", {})
+    kept["sales"] = {"public": pick(public, "startDateTime", "startTBD", "startTBA", "endDateTime")}
+    kept["dates"] = pick(event["dates"], "start", "timezone", "status", "spanMultipleDays")
+    if "classifications" in event:
+        kept["classifications"] = [
+            pick(entry, "primary", "segment", "genre", "subGenre") for entry in event["classifications"]
+        ]
+    if "priceRanges" in event:
+        kept["priceRanges"] = [pick(entry, "type", "currency", "min", "max") for entry in event["priceRanges"]]
+    embedded = event.get("_embedded", {})
+    inner: dict[str, Any] = {}
+    if "venues" in embedded:
+        inner["venues"] = [facts_of_venue(venue) for venue in embedded["venues"]]
+    if "attractions" in embedded:
+        inner["attractions"] = [pick(entry, "name", "type", "id") for entry in embedded["attractions"]]
+    return {**kept, "_embedded": inner} if inner else kept
+
+
+def facts_of_venue(venue: dict[str, Any]) -> dict[str, Any]:
+    return pick(venue, "name", "type", "id", "timezone", "postalCode", "city", "state", "country", "location")
+
+
+def pick(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
+    return {key: mapping[key] for key in keys if key in mapping}
+
+
+# ---------------------------------------------------------------- command line
+def build(shared: Path, output: Path) -> dict[str, int]:
+    """Build every sample and return the number of rows by file or folder."""
+    counts = {"broadway_grosses": build_broadway(shared, output), "taylor_swift_tours": build_tours(shared, output)}
+    counts |= {f"lastfm/{name}": count for name, count in build_lastfm(shared, output).items()}
+    counts["ticketmaster events"] = build_ticketmaster(shared, output)
+    return counts
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shared", type=Path, default=Path("../shared/data"), help="folder of the collected data")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
+    options = parser.parse_args(arguments)
+    if not options.shared.is_dir():
+        print(f"{options.shared} is no folder: give the folder of the collected data with --shared", file=sys.stderr)
+        return 2
+    for name, count in build(options.shared, options.output).items():
+        print(f"{name}: {count:,} rows")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

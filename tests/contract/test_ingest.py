@@ -1,0 +1,296 @@
+"""The sources of ingest_concerts against the local AWS, under Airflow's own role.
+
+A kill is played by an exception at the place in question; then the same or the next run goes on.
+"""
+
+import gzip
+import json
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from concert_platform.settings import ENVIRONMENT_VARIABLE, TICKETMASTER_URL_VARIABLE, settings
+from concert_platform.sources import delivery as delivery_module
+from concert_platform.sources import landing, publication
+from concert_platform.sources.files import UnusableFilesError, import_box_office, import_interactions
+from concert_platform.sources.run import IngestRun
+from concert_platform.sources.state import IngestState
+from concert_platform.sources.ticketmaster import TicketmasterKeyError, ingest_events
+from local.replay.server import ReplayServer
+from tests.contract.conftest import ACCOUNT, REGION, REPOSITORY, ROOT_KEYS, Emulator
+
+DAY = "2020-03-04"
+FIRST, SECOND = IngestRun(DAY, "first-run"), IngestRun(DAY, "second-run")
+KEY = "a-key-of-tests"
+HEADER = "show,theatre,week_ending,performances,previews,seats_in_theatre,tickets_sold,gross_usd\n"
+WEEK = HEADER + "Cats,Winter Garden Theatre,1990-01-07,8,0,1482,9000,300000\n"
+DROP = "landing/box_office/mapping=broadway_grosses/"
+ROLE = "concert-platform-staging-airflow-execution"
+SECRET = "concert-platform-staging/sources/ticketmaster"
+
+
+@pytest.fixture(scope="module")
+def airflow_role(emulator: Emulator) -> Iterator[None]:
+    """The orchestration stack with Airflow's role, in an environment that no other test uses."""
+    cloudformation = emulator.client("cloudformation")
+    name = "concert-platform-staging-orchestration"
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=(REPOSITORY / "include/cfn/orchestration.yaml").read_text(),
+        Parameters=[{"ParameterKey": "Environment", "ParameterValue": "staging"}],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    yield
+    cloudformation.delete_stack(StackName=name)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+
+
+class Platform:
+    """The resources that the sources use, seen with the root's eyes."""
+
+    def __init__(self, emulator: Emulator, replay: ReplayServer) -> None:
+        self.s3, self.replay = emulator.client("s3"), replay
+        self.secrets = emulator.client("secretsmanager")
+        self.dynamodb = boto3.resource("dynamodb", endpoint_url=emulator.endpoint_url, region_name=REGION, **ROOT_KEYS)
+        self.bucket = f"concert-platform-staging-raw-{ACCOUNT}"
+        self.table = "concert-platform-staging-ingest-state"
+
+    def create(self) -> None:
+        self.s3.create_bucket(Bucket=self.bucket)
+        names = {"source": "HASH", "item": "RANGE"}
+        self.dynamodb.create_table(
+            TableName=self.table,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
+            KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in names.items()],
+        )
+        self.secrets.create_secret(Name=SECRET, SecretString=json.dumps({"api_key": KEY}))
+
+    def remove(self) -> None:
+        for key in self.keys():
+            self.s3.delete_object(Bucket=self.bucket, Key=key)
+        self.s3.delete_bucket(Bucket=self.bucket)
+        self.dynamodb.Table(self.table).delete()
+        self.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+
+    def keys(self, prefix: str = "") -> list[str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+
+    def drop(self, name: str, content: bytes | str) -> None:
+        body = content.encode() if isinstance(content, str) else content
+        self.s3.put_object(Bucket=self.bucket, Key=DROP + name, Body=body)
+
+    def read(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def manifest(self, source: str, entity: str, run: IngestRun) -> dict[str, Any]:
+        prefix = f"raw/source={source}/entity={entity}/dt={run.dt}/run={run.run_id}"
+        return json.loads(self.read(f"{prefix}/manifest.json"))
+
+
+@pytest.fixture
+def platform(emulator: Emulator, airflow_role: None, tmp_path: Path, monkeypatch) -> Iterator[Platform]:
+    replay = ReplayServer(port=0, samples=REPOSITORY / "samples", state_dir=tmp_path, key=KEY)
+    thread = threading.Thread(target=replay.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in emulator.role_environment(ROLE).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "staging")
+    monkeypatch.setenv(TICKETMASTER_URL_VARIABLE, f"http://127.0.0.1:{replay.server_port}")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    settings.cache_clear()
+    made = Platform(emulator, replay)
+    made.create()
+    yield made
+    made.remove()
+    settings.cache_clear()
+    replay.shutdown()
+    replay.server_close()
+    thread.join()
+
+
+def publish(run: IngestRun) -> list[IngestRun]:
+    """What the two last tasks of the DAG do; returns the partitions of the asset event."""
+    runs = publication.write_indexes(run)
+    publication.confirm([[*entry.run, entry.revision] for entry in runs])
+    return [entry.run for entry in runs]
+
+
+def killed(*_: Any, **__: Any) -> None:
+    raise KeyboardInterrupt("killed")
+
+
+def test_events_keep_the_bytes_of_each_page(platform: Platform) -> None:
+    assert ingest_events(FIRST) == {"source": "ticketmaster", "entity": "event", "files": 2, "records": 40}
+    manifest = platform.manifest("ticketmaster", "event", FIRST)
+    assert (manifest["records"], manifest["as_of"], manifest["dt"]) == (40, DAY, DAY)
+    for file in manifest["files"]:
+        body = platform.read(file["key"])
+        assert len(body) == file["bytes"]
+        assert len(json.loads(body)["_embedded"]["events"]) == file["records"] == 20
+        assert file["headers"]["Rate-Limit"] == "5000"
+        assert "page=" in file["request"]["url"]
+    assert KEY not in json.dumps(manifest)
+
+
+def test_unchanged_pages_are_delivered_once_a_day(platform: Platform) -> None:
+    ingest_events(FIRST)
+    assert ingest_events(SECOND)["records"] == 0
+    assert platform.manifest("ticketmaster", "event", SECOND)["files"] == []
+    assert ingest_events(IngestRun("2020-03-05", "third-run"))["records"] == 40
+
+
+def test_changed_page_is_delivered_again(platform: Platform) -> None:
+    ingest_events(FIRST)
+    platform.replay.ticketmaster.events[25]["name"] += " (moved)"
+    assert ingest_events(SECOND)["records"] == 20
+
+
+def test_listing_that_breaks_off_delivers_nothing(platform: Platform) -> None:
+    platform.secrets.put_secret_value(SecretId=SECRET, SecretString='{"api_key": "revoked"}')
+    with pytest.raises(TicketmasterKeyError, match="401 Invalid ApiKey: put a valid key into secret"):
+        ingest_events(FIRST)
+    assert platform.keys("raw/") == []
+    assert publish(FIRST) == []
+
+
+def test_missing_secret_is_named(platform: Platform) -> None:
+    platform.secrets.put_secret_value(SecretId=SECRET, SecretString="no JSON")
+    with pytest.raises(TicketmasterKeyError, match=f"into secret {SECRET}$"):
+        ingest_events(FIRST)
+
+
+def test_samples_are_landed_once_and_imported_with_their_bytes(platform: Platform) -> None:
+    # The role of the DAG reads the drop zone; a box office fills it.
+    assert len(landing.land_samples(platform.s3)) == 3
+    assert landing.land_samples(platform.s3) == []
+    counts = {entry["source"]: entry["records"] for entry in [*import_box_office(FIRST), *import_interactions(FIRST)]}
+    assert counts == {"broadway_grosses": 44_535, "taylor_swift_tours": 445, "canonical": 0, "lastfm": 92_834}
+    entry = platform.manifest("broadway_grosses", "box_office", FIRST)["files"][0]
+    assert platform.read(entry["key"]) == (REPOSITORY / "samples/broadway_grosses" / entry["name"]).read_bytes()
+    assert (entry["mapping"], entry["format"]) == ("broadway_grosses", "csv")
+    assert entry["origin"] == f"s3://{platform.bucket}/{DROP}broadway_weekly_grosses.csv.gz"
+    assert [entry["records"] for entry in import_box_office(SECOND)] == [0, 0, 0]
+
+
+def test_replaced_file_is_imported_again(platform: Platform) -> None:
+    platform.drop("week.csv", WEEK)
+    import_box_office(FIRST)
+    platform.drop("week.csv", WEEK + "Rent,Nederlander Theatre,1990-01-07,8,0,1000,7000,300000\n")
+    assert {entry["source"]: entry["records"] for entry in import_box_office(SECOND)}["broadway_grosses"] == 2
+
+
+def test_bad_files_are_named_and_the_others_delivered(platform: Platform) -> None:
+    platform.drop("good.csv.gz", gzip.compress(WEEK.encode()))
+    platform.drop("half.csv.gz", gzip.compress(WEEK.encode() * 500)[:80])
+    platform.drop("short.csv", "show,theatre\nCats,Winter Garden Theatre\n")
+    platform.drop("empty.parquet", b"")
+    platform.s3.put_object(Bucket=platform.bucket, Key="landing/box_office/mapping=other/a.csv", Body=b"a")
+    platform.s3.put_object(Bucket=platform.bucket, Key="landing/box_office/beside.csv", Body=b"a")
+    with pytest.raises(UnusableFilesError) as caught:
+        import_box_office(FIRST)
+    message = str(caught.value)
+    assert message.startswith("5 of 6 dropped files not imported: ")
+    assert f"s3://{platform.bucket}/{DROP}half.csv.gz: it is half-written: its gzip stream breaks off" in message
+    assert f"{DROP}short.csv: it lacks the columns week_ending, performances" in message
+    assert f"{DROP}empty.parquet: it is empty" in message
+    assert "mapping=other/a.csv: it lies in none of" in message
+    assert "landing/box_office/beside.csv: it lies in none of" in message
+    assert "\n" not in message
+    assert platform.manifest("broadway_grosses", "box_office", FIRST)["records"] == 1
+    assert publish(FIRST) == [FIRST]
+
+
+def test_cleared_task_imports_the_mended_file_in_the_same_run(platform: Platform) -> None:
+    platform.drop("good.csv", WEEK)
+    platform.drop("bad.csv", HEADER + '"')
+    with pytest.raises(UnusableFilesError, match=r"bad\.csv"):
+        import_box_office(FIRST)
+    publish(FIRST)
+    platform.drop("bad.csv", WEEK.replace("Cats", "Rent"))
+    assert sum(entry["records"] for entry in import_box_office(FIRST)) == 2
+    assert [state.run for state in IngestState().unpublished()] == [FIRST]
+    assert publish(SECOND) == [FIRST]
+
+
+def test_run_index_lists_the_manifests_of_every_source(platform: Platform) -> None:
+    ingest_events(FIRST)
+    import_box_office(FIRST)
+    import_interactions(FIRST)
+    assert publish(FIRST) == [FIRST]
+    index = json.loads(platform.read(f"raw/_runs/dt={DAY}/first-run.json"))
+    assert [key.split("/")[1] for key in index.pop("manifests")] == [
+        "source=broadway_grosses", "source=canonical", "source=lastfm", "source=taylor_swift_tours",
+        "source=ticketmaster",
+    ]  # fmt: skip
+    assert index == {"run_id": "first-run", "dt": DAY, "as_of": DAY}
+
+
+@pytest.mark.parametrize("step", ["write_manifest", "reopen"])
+def test_run_killed_before_its_commit_counts_for_nothing(platform: Platform, monkeypatch, step: str) -> None:
+    platform.drop("week.csv", WEEK)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery_module if step == "write_manifest" else IngestState, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            import_box_office(FIRST)
+    assert publish(SECOND) == []
+    assert sum(entry["records"] for entry in import_box_office(FIRST)) == 1
+    assert sum(entry["records"] for entry in import_box_office(SECOND)) == 0
+    assert publish(SECOND) == [FIRST, SECOND]
+
+
+def test_run_killed_after_its_commit_is_published_by_the_next_run_without_a_second_delivery(
+    platform: Platform, monkeypatch
+) -> None:
+    platform.drop("week.csv", WEEK)
+    with monkeypatch.context() as patched:
+        patched.setattr(IngestState, "mark", killed)
+        with pytest.raises(KeyboardInterrupt):
+            import_box_office(FIRST)
+    assert sum(entry["records"] for entry in import_box_office(SECOND)) == 0
+    assert publish(SECOND) == [FIRST, SECOND]
+    assert publish(SECOND) == [SECOND]  # a retry of the task sends its own run again
+    assert IngestState().unpublished() == []
+
+
+@pytest.mark.parametrize("step", ["write_manifest", "mark"])
+def test_kill_while_a_published_manifest_grows_loses_nothing(platform: Platform, monkeypatch, step: str) -> None:
+    platform.drop("week.csv", WEEK)
+    import_box_office(FIRST)
+    publish(FIRST)
+    platform.drop("more.csv", WEEK)
+    with monkeypatch.context() as patched:
+        patched.setattr(delivery_module if step == "write_manifest" else IngestState, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            import_box_office(FIRST)
+    import_box_office(SECOND)
+    delivered = [platform.manifest("broadway_grosses", "box_office", run)["files"] for run in (FIRST, SECOND)]
+    assert sorted(file["item"] for files in delivered for file in files) == [f"{DROP}more.csv", f"{DROP}week.csv"]
+    assert publish(SECOND) == [FIRST, SECOND]
+
+
+def test_commit_during_publication_keeps_the_run_unpublished(platform: Platform) -> None:
+    import_interactions(FIRST)
+    seen = publication.write_indexes(FIRST)
+    import_box_office(FIRST)
+    publication.confirm([[*entry.run, entry.revision] for entry in seen])
+    assert [state.run for state in IngestState().unpublished()] == [FIRST]
+
+
+def test_calls_are_made_and_allowed_under_the_role_of_airflow(platform: Platform, emulator: Emulator) -> None:
+    platform.drop("week.csv", WEEK)
+    ingest_events(FIRST)
+    import_box_office(FIRST)
+    publish(FIRST)
+    calls = [call for call in emulator.calls(outcome="executed") if ROLE in str(call["role"])]
+    assert {("dynamodb", "UpdateItem"), ("dynamodb", "PutItem"), ("s3", "PutObject")} <= {
+        (call["service"], call["action"]) for call in calls
+    }
