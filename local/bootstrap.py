@@ -91,8 +91,8 @@ def find_python(uv: Path | None) -> str:
         if _says_wanted(candidate):
             return candidate
     raise SetupError(
-        "no Python 3.12 found ($PYTHON, python3.12, pyenv's versions folder, uv): install one, for example with "
-        "`apt-get install python3.12 python3.12-venv` or `pyenv install 3.12`, and run the command again"
+        "no Python 3.12 found ($PYTHON, python3.12, pyenv's versions folder, uv): install one (pyenv install 3.12, or "
+        "your distribution's python3.12 with its venv package), or name it in $PYTHON, then run the command again"
     )
 
 

@@ -1,0 +1,63 @@
+"""What every DAG must have, and the graph of each compared with the one that was agreed on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DAGS = Path(__file__).parents[2] / "dags"
+GRAPHS = Path(__file__).with_name("graphs")
+DAG_IDS = sorted(path.stem for path in DAGS.glob("*.py"))
+LONGEST_DAG_FILE = 150
+
+
+def test_every_dag_file_is_imported_without_error(read_dags: dict[str, Any]) -> None:
+    assert read_dags["import_errors"] == {}
+    assert sorted(read_dags["dags"]) == DAG_IDS
+
+
+def test_the_package_holds_one_plugin_and_no_module_of_ours_under_a_bare_name(read_dags: dict[str, Any]) -> None:
+    assert read_dags["plugins"] == ["concert_platform"]
+    assert read_dags["plugin_errors"] == {}
+    assert [name for name in read_dags["bare_modules"] if name not in ("concert_platform", "concert_platform_plugin")] == []
+
+
+def test_reading_the_dags_imports_no_heavy_library(read_dags: dict[str, Any]) -> None:
+    assert read_dags["heavy_modules"] == []
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_a_dag_says_what_it_does_and_who_answers_for_it(dag_id: str, read_dags: dict[str, Any]) -> None:
+    dag = read_dags["dags"][dag_id]
+    assert dag["doc"], "the module docstring is the DAG's documentation"
+    assert sum(tag.startswith("impact:") for tag in dag["tags"]) == 1
+    assert any(tag.startswith("area:") for tag in dag["tags"])
+    assert dag["catchup"] is False
+    assert dag["max_active_runs"] == 1
+    for task_id, task in dag["tasks"].items():
+        assert task["owner"] == "data-platform", task_id
+        assert task["retries"] >= 1, f"{task_id}: a deferral race can resume a task twice"
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_a_dag_file_holds_wiring_only(dag_id: str) -> None:
+    assert len((DAGS / f"{dag_id}.py").read_text().splitlines()) <= LONGEST_DAG_FILE
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_a_scheduled_dag_first_asks_whether_its_stacks_are_deployed(dag_id: str, read_dags: dict[str, Any]) -> None:
+    dag = read_dags["dags"][dag_id]
+    if dag["schedule"] in ("None", "Never, external triggers only"):
+        assert "require_stacks" not in dag["tasks"]
+        return
+    followers = {follower for task in dag["tasks"].values() for follower in task["downstream"]}
+    assert [task_id for task_id in dag["tasks"] if task_id not in followers] == ["require_stacks"]
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_a_graph_is_the_one_that_was_agreed_on(dag_id: str, read_dags: dict[str, Any]) -> None:
+    golden = GRAPHS / f"{dag_id}.json"
+    found = json.dumps(read_dags["dags"][dag_id], indent=1, sort_keys=True) + "\n"
+    assert golden.exists(), f"no agreed graph: review this one and write it to {golden}:\n{found}"
+    assert found == golden.read_text(), "after a wanted change, review and replace the golden file"

@@ -1,0 +1,98 @@
+"""A second checkout with a small input, side by side with the first: its own ports, its own state, shared environments."""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.bootstrap import ENVIRONMENTS, ROOT
+
+COPIED = ("dags", "plugins", "include", "ml", "local", "samples", "constraints", "requirements.txt", "deploy_stacks.sh")
+BROADWAY_ROWS = 6_000  # the newest; the model sets three years aside
+INTERACTION_ROWS = 2_000
+SECONDS = 600
+
+
+class Checkout:
+    """A copy of the project that runs by its own command line."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.state = folder / ".local"
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "AIRFLOW"))}
+        return subprocess.run(
+            [sys.executable, "-m", "local", *arguments], cwd=self.folder, env=environment, check=False,
+            capture_output=True, text=True, timeout=SECONDS,
+        )  # fmt: skip
+
+    def read(self, name: str) -> Any:
+        return json.loads((self.state / name).read_text())
+
+    def client(self, service: str) -> Any:
+        import boto3
+
+        known = self.read("endpoints.json")
+        return boto3.client(
+            service, endpoint_url=known["aws_endpoint_url"], region_name=known["aws_region"],
+            aws_access_key_id=known["aws_access_key_id"], aws_secret_access_key=known["aws_secret_access_key"],
+        )  # fmt: skip
+
+    def processes(self) -> list[int]:
+        """Process ids of everything that runs from this folder."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    where = os.readlink(entry / "cwd")
+                except OSError:
+                    continue
+                if where.startswith(str(self.folder)):
+                    found.append(int(entry.name))
+        return found
+
+
+def shorten(path: Path, rows: int, *, header: bool) -> None:
+    """Keep the header and the last rows of a gzip-compressed text file."""
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines(keepends=True)
+    kept = [*lines[:1], *lines[1:][-rows:]] if header else lines[-rows:]
+    path.write_bytes(gzip.compress("".join(kept).encode(), mtime=0))
+
+
+@pytest.fixture(scope="session")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    folder = tmp_path_factory.mktemp("checkout")
+    for parent in (folder, *folder.parents):
+        if parent.owner() == "root" and parent.stat().st_uid == os.geteuid() and parent != Path("/tmp"):
+            parent.chmod(parent.stat().st_mode | 0o011)  # PostgreSQL's user passes through
+    for name in COPIED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, folder / name)
+    (folder / ".local" / "venvs").mkdir(parents=True)
+    for environment in ENVIRONMENTS.values():
+        if environment.exists():
+            (folder / environment.relative_to(ROOT)).symlink_to(environment)
+    shorten(folder / "samples/broadway_grosses/broadway_weekly_grosses.csv.gz", BROADWAY_ROWS, header=True)
+    shorten(folder / "samples/lastfm/interactions.tsv.gz", INTERACTION_ROWS, header=True)
+    made = Checkout(folder)
+    yield made
+    made.command("stop")
+
+
+@pytest.fixture(scope="session")
+def first_run(checkout: Checkout) -> subprocess.CompletedProcess[str]:
+    """The output of the first `run`; it must have succeeded for the tests that look at what it left."""
+    answer = checkout.command("run")
+    assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-2000:]
+    return answer

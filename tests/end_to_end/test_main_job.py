@@ -1,0 +1,105 @@
+"""The whole platform under the real scheduler, on a small input: run, break, run again, stop."""
+
+import csv
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.conftest import BROADWAY_ROWS, INTERACTION_ROWS, Checkout
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("first_run")]
+
+CHAIN = ["run_platform", "deploy_infrastructure", "ingest_concerts", "curate_concerts", "load_warehouse", "retrain_models"]
+
+
+def counts(report: dict) -> dict[str, tuple[int, int, int, int]]:
+    names = ("read", "loaded", "quarantined", "deduplicated")
+    return {row["source"]: tuple(row[name] for name in names) for row in report["sources"]}
+
+
+def ask(checkout: Checkout, sql: str) -> list[list]:
+    """Rows of a statement, through the Redshift Data API."""
+    known, client = checkout.read("endpoints.json"), checkout.client("redshift-data")
+    statement = client.execute_statement(
+        WorkgroupName=known["redshift_workgroup"], Database=known["redshift_database"], Sql=sql
+    )["Id"]
+    while (state := client.describe_statement(Id=statement))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
+        pass
+    assert state["Status"] == "FINISHED", state.get("Error")
+    return [[next(iter(field.values())) for field in row] for row in client.get_statement_result(Id=statement)["Records"]]
+
+
+def test_each_dag_of_the_chain_has_exactly_one_successful_run(checkout: Checkout) -> None:
+    dags = checkout.read("run-report.json")["dags"]
+    assert sorted(dag["dag_id"] for dag in dags) == sorted(CHAIN)
+    assert {dag["state"] for dag in dags} == {"success"}
+
+
+def test_every_record_of_the_samples_is_accounted_for(checkout: Checkout) -> None:
+    found = counts(checkout.read("run-report.json"))
+    tours = checkout.folder / "samples/taylor_swift_tours/taylor_swift_tours.csv"
+    with tours.open(newline="") as file:
+        concerts = len(list(csv.DictReader(file)))
+    assert found["broadway_grosses"][0] == BROADWAY_ROWS
+    assert found["taylor_swift_tours"][0] == concerts
+    assert found["lastfm"][0] == INTERACTION_ROWS
+    assert found["ticketmaster"][0] >= 40
+    for source, (read, loaded, quarantined, deduplicated) in found.items():
+        assert read == loaded + quarantined + deduplicated, source
+
+
+def test_the_accounts_are_those_of_core_itself(checkout: Checkout) -> None:
+    found = counts(checkout.read("run-report.json"))
+    live = dict(ask(checkout, "SELECT source, COUNT(*) FROM core.fact_box_office GROUP BY source"))
+    assert live["broadway_grosses"] == found["broadway_grosses"][1]
+    assert live["taylor_swift_tours"] == found["taylor_swift_tours"][1]
+    assert ask(checkout, "SELECT COUNT(*) FROM core.fact_interaction") == [[found["lastfm"][1]]]
+    assert ask(checkout, "SELECT COUNT(*) FROM core.fact_event") == [[found["ticketmaster"][1]]]
+
+
+def test_the_model_is_published_with_the_naive_forecast_beside_it(checkout: Checkout) -> None:
+    (model,) = checkout.read("run-report.json")["models"]
+    assert model["name"] == "sales"
+    assert 0 < model["metrics"]["wape"] < 1
+    assert 0 < model["baseline"]["wape"] < 1
+    assert ask(checkout, "SELECT COUNT(*) FROM ml.sales_forecast")[0][0] > 0
+
+
+def test_no_call_of_the_main_path_was_refused_or_only_stored(checkout: Checkout) -> None:
+    calls = [call for call in checkout.read("aws-calls.json")["calls"] if call["role"] != "root"]
+    assert len({call["role"] for call in calls}) >= 4, "Airflow, Glue, the warehouse and training have a role each"
+    assert [call for call in calls if call["outcome"] != "executed"] == []
+
+
+def test_a_second_run_changes_no_count(checkout: Checkout) -> None:
+    before = counts(checkout.read("run-report.json"))
+    answer = checkout.command("run")
+    assert answer.returncode == 0, answer.stdout[-3000:]
+    assert counts(checkout.read("run-report.json")) == before
+
+
+def test_a_file_without_a_column_fails_the_run_in_one_line_and_leaves_the_rest_alone(checkout: Checkout) -> None:
+    before = counts(checkout.read("run-report.json"))
+    bucket = checkout.read("endpoints.json")["buckets"]["raw"]
+    s3 = checkout.client("s3")
+    key = "landing/box_office/mapping=broadway_grosses/half.csv"
+    s3.put_object(Bucket=bucket, Key=key, Body=b"show,week_ending\nHamilton,2018-05-06\n")
+    answer = checkout.command("run")
+    s3.delete_object(Bucket=bucket, Key=key)
+    assert answer.returncode == 1
+    reasons = [line for line in answer.stdout.splitlines() if line.startswith("error:")]
+    assert any("half.csv" in line and "log:" in line for line in reasons), answer.stdout[-3000:]
+    assert checkout.command("run").returncode == 0
+    assert counts(checkout.read("run-report.json")) == before
+
+
+def test_stop_leaves_no_process(checkout: Checkout) -> None:
+    assert checkout.command("stop").returncode == 0
+    assert checkout.processes() == []
+
+
+def test_the_caller_of_a_piped_run_gets_its_end(first_run: subprocess.CompletedProcess[str]) -> None:
+    """`run` was called with its output in a pipe, which ends although the platform stays up."""
+    assert "Airflow" in first_run.stdout
+    assert Path(first_run.args[0]).exists()
