@@ -1,0 +1,27 @@
+#!/bin/sh
+# Deploy the stacks that Airflow itself needs (networking, then orchestration), or the one that is named.
+# The DAG deploy_infrastructure deploys all the others. --destroy deletes instead.
+#
+#   ./deploy_stacks.sh development us-east-1
+#   ./deploy_stacks.sh development us-east-1 orchestration
+#   ./deploy_stacks.sh --destroy development us-east-1
+set -eu
+
+usage="usage: ./deploy_stacks.sh [--destroy] development|staging|production REGION [STACK]"
+command=deploy
+if [ "${1:-}" = "--destroy" ]; then
+    command=destroy
+    shift
+fi
+if [ $# -lt 2 ] || [ $# -gt 3 ]; then
+    echo "$usage" >&2
+    exit 2
+fi
+
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+python="$here/.venv/bin/python"
+if [ ! -x "$python" ]; then
+    echo "$python is missing: run make setup" >&2
+    exit 1
+fi
+PYTHONPATH="$here/plugins${PYTHONPATH:+:$PYTHONPATH}" exec "$python" -m concert_platform.cloudformation "$command" "$@"

@@ -1,0 +1,35 @@
+"""Deploy CloudFormation stacks through reviewed change sets. Plain boto3: the DAG and the command line share it.
+
+errors.py       one exception per outcome, each with a message of one line
+templates.py    templates of include/cfn, their parameters and tags
+stacks.py       a stack: status, outputs, why it failed, waiting, deletion
+changes.py      a change set: created under a deterministic name, reviewed as a table, executed
+deployment.py   the order of things for one stack of an environment
+__main__.py     python -m concert_platform.cloudformation deploy|destroy|outputs ENVIRONMENT REGION [STACK]
+"""
+
+from concert_platform.cloudformation.changes import ChangeSet
+from concert_platform.cloudformation.deployment import Deployment
+from concert_platform.cloudformation.errors import (
+    ChangeSetError,
+    CloudFormationError,
+    ParameterError,
+    StackFailedError,
+    StackTimeoutError,
+)
+from concert_platform.cloudformation.stacks import Stack
+from concert_platform.cloudformation.templates import TEMPLATES, Template, load_template
+
+__all__ = [
+    "TEMPLATES",
+    "ChangeSet",
+    "ChangeSetError",
+    "CloudFormationError",
+    "Deployment",
+    "ParameterError",
+    "Stack",
+    "StackFailedError",
+    "StackTimeoutError",
+    "Template",
+    "load_template",
+]

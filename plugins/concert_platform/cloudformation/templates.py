@@ -1,0 +1,110 @@
+"""Templates of include/cfn, and what each needs from outside: parameters and tags."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from concert_platform.cloudformation.errors import ParameterError
+from concert_platform.resources import resource
+from concert_platform.settings import STACKS, Settings
+
+TEMPLATES = ("orchestration", *STACKS)
+LARGEST_INLINE_TEMPLATE = 51_200  # bytes; a larger one is read from S3
+PROJECT_TAG = "concert-platform"
+
+
+@dataclass(frozen=True)
+class Template:
+    """A template's text and its Parameters section."""
+
+    name: str
+    body: str
+    parameters: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def is_large(self) -> bool:
+        return len(self.body.encode()) > LARGEST_INLINE_TEMPLATE
+
+
+class _TagBlindLoader(yaml.SafeLoader):
+    """Reads `!Ref`, `!Sub` and the like as plain values: only the Parameters section is looked at, which has none."""
+
+
+def _construct(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return loader.construct_scalar(node)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_mapping(node, deep=True)
+
+
+_TagBlindLoader.add_multi_constructor("!", _construct)
+
+
+def load_template(name: str) -> Template:
+    """A template of include/cfn by the short name of its stack.
+
+    :raises ParameterError: when the platform has no such stack
+    """
+    if name not in TEMPLATES:
+        raise ParameterError(f"stack {name!r} is unknown: choose one of {', '.join(TEMPLATES)}")
+    return parse_template(name, resource(f"include/cfn/{name}.yaml").read_text())
+
+
+def parse_template(name: str, body: str) -> Template:
+    document = yaml.load(body, Loader=_TagBlindLoader)  # noqa: S506 - derived from SafeLoader
+    return Template(name, body, document.get("Parameters") or {})
+
+
+def environment_file(environment: str) -> dict[str, Any]:
+    """Parameters of an environment: ``{"CostCenter": ..., "stacks": {short name: {parameter: value}}}``."""
+    return json.loads(resource(f"include/cfn/parameters/{environment}.json").read_text())
+
+
+def resolve_parameters(
+    template: Template,
+    *,
+    fixed: Mapping[str, str],
+    outputs: Mapping[str, str],
+    previous: Collection[str] = (),
+) -> list[dict[str, Any]]:
+    """Values of a template's parameters, in the form that CreateChangeSet takes.
+
+    :param fixed: values from the parameter file and the caller; each must name a parameter
+    :param outputs: outputs of other stacks; the ones that no parameter is named after are not used
+    :param previous: parameters that the stack has today: a secret one keeps its value when nobody gives a new one
+    :raises ParameterError: when a value names no parameter, or a parameter has neither value nor default
+    """
+    unknown = sorted(set(fixed) - set(template.parameters))
+    if unknown:
+        raise ParameterError(
+            f"template {template.name} has no parameter {', '.join(unknown)}: correct include/cfn/parameters"
+        )
+    given = {**{k: v for k, v in outputs.items() if k in template.parameters}, **fixed}
+    missing = [name for name, spec in template.parameters.items() if name not in given and "Default" not in spec]
+    if missing:
+        raise ParameterError(
+            f"template {template.name} needs {', '.join(missing)}: deploy the stack that has it as an output, or add "
+            "it to include/cfn/parameters"
+        )
+    kept = [name for name, spec in template.parameters.items() if name not in given and spec.get("NoEcho")]
+    return [
+        *({"ParameterKey": name, "ParameterValue": str(value)} for name, value in sorted(given.items())),
+        *({"ParameterKey": name, "UsePreviousValue": True} for name in kept if name in previous),
+    ]
+
+
+def stack_tags(settings: Settings, name: str, cost_center: str) -> list[dict[str, str]]:
+    """Tags of a stack, which reach each of its resources that takes tags."""
+    tags = {
+        "Project": PROJECT_TAG,
+        "Environment": settings.environment,
+        "Stack": name,
+        "CostCenter": cost_center,
+    }
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
