@@ -24,7 +24,8 @@ PREFIX = f"concert-platform-{ENVIRONMENT}"
 AIRFLOW_HOME = STATE / "airflow"
 AIRFLOW_USER = "admin"
 AIRFLOW_COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
-REPLAY_KEY = "local-sample-key"
+# What a new environment has in its secret until someone puts a real key there (storage-processing.yaml).
+REPLAY_KEY = "replace-with-your-key"
 
 
 def url(port: int) -> str:

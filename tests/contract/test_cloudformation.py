@@ -1,0 +1,202 @@
+"""The platform's own stacks, deployed by the library under the roles that deploy them on AWS."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from concert_platform import artifacts
+from concert_platform.cloudformation import ChangeSetError, Deployment, StackFailedError, deployment
+from concert_platform.cloudformation.templates import parse_template
+from concert_platform.settings import STACKS, Settings
+
+# An environment of its own: other tests of the session may use development.
+SETTINGS = Settings(environment="staging", account_id="000000000000", region="us-east-1")
+ROLE = "concert-platform-staging-airflow-execution"
+BUNDLE = artifacts.Bundle(
+    {
+        "glue/concert_etl_job.py": b"job",
+        "glue/concert_etl.zip": b"zip",
+        "lambda/api.zip": artifacts.zip_archive(artifacts.folder("include/lambda/api")),
+        "ml/source.tar.gz": b"tar",
+    }
+)
+PREFIX = {"ArtifactsPrefix": BUNDLE.prefix}
+QUEUE = "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: concert-platform-staging-a}}}\n"
+BROKEN = """Resources: {Table: {Type: AWS::Glue::Table, Properties: {CatalogId: '000000000000',
+  DatabaseName: concert_platform_staging, TableInput: {Name: event}}}}\n"""  # storage-processing has that table
+PARAMETERS = "Parameters: {Environment: {Type: String}, VpcCidr: {Type: String}}\n"
+
+
+def log_in(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
+    """Let boto3 clients of this process work with the credentials of an environment."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+@pytest.fixture(scope="module")
+def deployed(emulator: Any) -> Iterator[dict[str, dict[str, str]]]:
+    """Every stack in its order, Airflow's own by the root and the others under Airflow's role; outputs by stack."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        log_in(monkeypatch, {**emulator.role_environment("unused"), "AWS_ACCESS_KEY_ID": "root-of-tests",
+                             "AWS_SECRET_ACCESS_KEY": "secret-of-tests"})  # fmt: skip
+        monkeypatch.delenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+        first = Deployment(SETTINGS, run="first")
+        outputs = {name: first.deploy(name) for name in ("networking", "orchestration")}
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        log_in(monkeypatch, emulator.role_environment(ROLE))
+        found = Deployment(SETTINGS, run="dag")
+        for name in STACKS:
+            outputs[name] = found.deploy(name, PREFIX)
+            if name == "storage-processing":
+                artifacts.publish(SETTINGS.artifacts_bucket, BUNDLE)
+        yield outputs
+    boto3.DEFAULT_SESSION = None
+
+
+@pytest.fixture
+def as_airflow(deployed: Any, emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_in(monkeypatch, emulator.role_environment(ROLE))
+
+
+@pytest.fixture
+def scratch(as_airflow: None, emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Lets `use(body)` stand in for the networking template, under a stack name of its own."""
+
+    class Scratch(Settings):
+        def stack(self, name: str) -> str:
+            return f"{self.prefix}-scratch" if name == "networking" else super().stack(name)
+
+    settings = Scratch(SETTINGS.environment, SETTINGS.account_id, SETTINGS.region)
+
+    def use(body: str, run: str = "one") -> Deployment:
+        monkeypatch.setattr(deployment, "load_template", lambda name: parse_template(name, PARAMETERS + body))
+        return Deployment(settings, run=run)
+
+    yield use
+    root = emulator.client("cloudformation")
+    root.delete_stack(StackName=settings.stack("networking"))
+    root.get_waiter("stack_delete_complete").wait(
+        StackName=settings.stack("networking"), WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+    )
+
+
+def test_the_deployed_api_answers(deployed: dict, emulator: Any) -> None:
+    api = deployed["compute-application"]
+    url = f"{emulator.endpoint_url}/_aws/execute-api/{api['ApiId']}/{api['ApiStageName']}/health"
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310 - the emulator's own address
+        assert json.loads(answer.read()) == {"status": "ok", "environment": "staging", "version": BUNDLE.hash}
+
+
+def test_the_tags_of_a_stack_reach_its_resources(deployed: dict, root: Any) -> None:
+    stack = root("cloudformation").describe_stacks(StackName=SETTINGS.stack("storage-processing"))["Stacks"][0]
+    table = root("dynamodb").describe_table(TableName=SETTINGS.ingest_state_table)["Table"]["TableArn"]
+    tags = {tag["Key"]: tag["Value"] for tag in root("dynamodb").list_tags_of_resource(ResourceArn=table)["Tags"]}
+    assert stack["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+    assert tags["Stack"] == "storage-processing" and {"Project", "Environment", "CostCenter"} <= set(tags)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_second_deployment_finds_nothing_to_change(stack: str, as_airflow: None) -> None:
+    change_set = Deployment(SETTINGS, run="second").create_change_set(stack, PREFIX)
+    assert change_set.id is None
+
+
+def test_publishing_again_uploads_nothing(as_airflow: None, emulator: Any) -> None:
+    def uploads() -> int:
+        return sum(call["count"] for call in emulator.calls(service="s3", action="PutObject", role=ROLE))
+
+    before = uploads()
+    assert artifacts.publish(SETTINGS.artifacts_bucket, BUNDLE) == BUNDLE.prefix
+    assert uploads() == before
+
+
+def test_the_secret_survives_an_update_that_does_not_name_it(as_airflow: None, root: Any) -> None:
+    update = Deployment(SETTINGS, run="secret")
+    update.deploy("storage-processing", {**PREFIX, "TicketmasterApiKey": "a-real-key", "OldVersionDays": "31"})
+    update.deploy("storage-processing", {**PREFIX, "OldVersionDays": "30"})
+    value = root("secretsmanager").get_secret_value(SecretId=SETTINGS.source_secret("ticketmaster"))["SecretString"]
+    assert json.loads(value) == {"api_key": "a-real-key"}
+
+
+def test_a_retry_finds_the_change_set_of_its_predecessor(scratch: Any) -> None:
+    first = scratch(QUEUE).create_change_set("networking")
+    retried = scratch(QUEUE)
+    assert retried.create_change_set("networking") == first
+    retried.execute(first)
+    retried.execute(first)  # a task that was killed after its call
+    stack = retried.stack("networking")
+    stack.check_succeeded(stack.wait_until_idle())
+
+
+def test_a_stack_left_under_review_by_another_run_is_created_again(scratch: Any) -> None:
+    abandoned = scratch(QUEUE, run="abandoned").create_change_set("networking")
+    created = scratch(QUEUE, run="next").create_change_set("networking")
+    assert created.id != abandoned.id
+    scratch(QUEUE, run="next").deploy("networking")
+
+
+def test_a_failed_creation_names_the_resource_and_can_be_retried(scratch: Any) -> None:
+    with pytest.raises(
+        StackFailedError, match=r"-scratch ended as ROLLBACK_COMPLETE: Table \(AWS::Glue::Table\)"
+    ) as it:
+        scratch(BROKEN).deploy("networking")
+    assert "\n" not in str(it.value)
+    scratch(QUEUE).deploy("networking")
+    assert scratch(QUEUE).stack("networking").status() == "CREATE_COMPLETE"
+
+
+def test_a_failed_update_rolls_back_with_its_reason_and_is_tried_again(scratch: Any) -> None:
+    scratch(QUEUE).deploy("networking")
+    both = QUEUE.rstrip()[:-1] + ", " + BROKEN.removeprefix("Resources: {")
+    for _ in range(2):  # the same run again: the failed change set makes room for a new one
+        with pytest.raises(StackFailedError, match=r"UPDATE_ROLLBACK_COMPLETE: Table .*already exists"):
+            scratch(both).deploy("networking")
+    assert scratch(QUEUE).stack("networking").status() == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_a_refused_template_leaves_no_stack_behind(scratch: Any) -> None:
+    refused = scratch("Resources: {A: {Type: AWS::SQS::Kueue}}\n")
+    with pytest.raises(ChangeSetError, match="AWS::SQS::Kueue"):
+        refused.create_change_set("networking")
+    assert refused.stack("networking").status() == "MISSING"
+
+
+def test_a_large_template_passes_through_the_bucket(scratch: Any, emulator: Any) -> None:
+    large = scratch(QUEUE + "# a long comment\n" * 4000)
+    large.deploy("networking")
+    bucket = f"{SETTINGS.prefix}-airflow-{SETTINGS.account_id}"
+    keys = [item["Key"] for item in emulator.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
+    assert len(keys) == 1 and keys[0].startswith("cloudformation/networking-")
+
+
+def test_the_deployment_role_creates_nothing_outside_the_platform(scratch: Any) -> None:
+    with pytest.raises(StackFailedError, match=r"not authorized to perform: sqs:CreateQueue on resource: .*:payroll"):
+        scratch(QUEUE.replace("concert-platform-staging-a", "payroll")).deploy("networking")
+
+
+def test_the_deployment_role_creates_no_role_above_the_boundary(scratch: Any) -> None:
+    trust = "{Version: '2012-10-17', Statement: []}"
+    role = f"{{RoleName: concert-platform-staging-free, AssumeRolePolicyDocument: {trust}}}"
+    with pytest.raises(StackFailedError, match="not authorized to perform: iam:CreateRole"):
+        scratch(f"Resources: {{Free: {{Type: AWS::IAM::Role, Properties: {role}}}}}\n").deploy("networking")
+
+
+def test_airflow_may_pass_no_other_role_to_cloudformation(as_airflow: None) -> None:
+    with pytest.raises(ClientError, match=f"not authorized to perform: iam:PassRole on resource: .*{ROLE}"):
+        boto3.client("cloudformation").create_change_set(
+            StackName=f"{SETTINGS.prefix}-other", ChangeSetName="some", ChangeSetType="CREATE", TemplateBody=QUEUE,
+            RoleARN=SETTINGS.role_arn("airflow-execution"),
+        )  # fmt: skip
+
+
+def test_airflow_may_not_touch_the_stacks_of_others(as_airflow: None) -> None:
+    with pytest.raises(ClientError, match="not authorized"):
+        boto3.client("cloudformation").delete_stack(StackName="payroll")
