@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class GlueJob:
         self._role_arn = role_arn
         self._state = Path(os.environ["LOCAL_STATE_DIR"])
         self._folder = self._state / "glue" / run_id
+        self._mirror = self._folder / "mirror"
         self.log = self._state / "logs" / "glue" / f"{run_id}.log"
 
     def start(self) -> JobProcess:
@@ -51,12 +52,15 @@ class GlueJob:
             "SPARK_CONF_DIR": str(self._folder),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": "localhost",
-            "GLUE_MIRROR": str(self._state / "glue" / "mirror"),
-            "GLUE_BUCKETS": json.dumps(self._buckets()),
+            "GLUE_MIRROR": str(self._mirror),
         }
         arguments = [part for name, value in self._arguments.items() for part in (name, value)]
         command = [os.environ["LOCAL_SPARK_PYTHON"], "-m", "local.glue_runtime.worker", str(script), *arguments]
         return JobProcess(command, environment=environment, cwd=self._folder, log=self.log)
+
+    def clean_up(self) -> None:
+        """Remove the run's folder; its log stays."""
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _fetch(self, s3: Any, uri: str) -> Path:
         match = S3_URI.fullmatch(uri)
@@ -73,7 +77,6 @@ class GlueJob:
         return sorted(found)
 
     def _write_spark_defaults(self) -> None:
-        mirror = self._state / "glue" / "mirror"
         settings = {
             "spark.master": "local[2]",
             "spark.driver.memory": DRIVER_MEMORY,
@@ -90,7 +93,7 @@ class GlueJob:
             "spark.hadoop.fs.viewfs.overload.scheme.target.s3.impl": "org.apache.hadoop.fs.LocalFileSystem",
         }
         for bucket in self._buckets():
-            folder = mirror / bucket
+            folder = self._mirror / bucket
             folder.mkdir(parents=True, exist_ok=True)
             settings[f"spark.hadoop.fs.viewfs.mounttable.{bucket}.linkFallback"] = folder.as_uri()
         lines = [f"{name} {value}\n" for name, value in settings.items()]

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+from ministack.core import iam_evaluator, router
 from ministack.core.responses import error_response_json, json_response
 from ministack.services import iam
 
@@ -77,10 +78,24 @@ async def handle_request(method: str, path: str, headers: dict, body: bytes, que
         message = f"{action} is not run by the local platform: use GetStatementResult" if "V2" in action else action
         return error_response_json("UnknownOperationException", message, 501, content_type=CONTENT_TYPE)
     try:
-        answer = handler(json.loads(body or b"{}"))
+        request = json.loads(body or b"{}")
+        if action in ("ExecuteStatement", "BatchExecuteStatement", "ListTables"):
+            _check_sign_in(request, router.extract_access_key_id(headers, query_params), router.extract_region(headers))
+        answer = handler(request)
         return json_response(await answer if isinstance(answer, Awaitable) else answer, content_type=CONTENT_TYPE)
     except ApiError as error:
         return error_response_json(error.code, str(error), 400, message_key="Message", content_type=CONTENT_TYPE)
+
+
+def _check_sign_in(request: Document, access_key: str, region: str) -> None:
+    """Without a secret, the Data API signs in to the workgroup with temporary credentials in the caller's name."""
+    group = inventory.workgroup(request.get("WorkgroupName") or "")
+    if group is None or request.get("SecretArn"):
+        return
+    action = "redshift-serverless:GetCredentials"
+    if iam_evaluator.enforce(access_key, action, "redshift-serverless", region, resource_arn=group.arn):
+        raise ApiError("AccessDeniedException", f"the caller is not authorized to perform: {action} on resource: "
+                       f"{group.arn}")  # fmt: skip
 
 
 # ---------------------------------------------------------------- execute
@@ -312,7 +327,7 @@ def list_statements(request: Document) -> Document:
     prefix, group, database = request.get("StatementName") or "", request.get("WorkgroupName"), request.get("Database")
     offset, limit = _offset(request), int(request.get("MaxResults") or 100)
     matching = [
-        one for one in statements().list()
+        one for one in statements().newest_first()
         if status in ("ALL", one.status) and one.name.startswith(prefix)
         and group in (None, one.workgroup) and database in (None, one.database)
     ]  # fmt: skip

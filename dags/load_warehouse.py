@@ -1,0 +1,89 @@
+"""Load curated partitions into the warehouse.
+
+Each partition (a day and an ingest run) is one transaction: COPY into staging, MERGE into core, new versions of artists
+and venues, and the run's accounts, check results and rejected records. Then the marts are refreshed and the whole
+warehouse is checked (include/sql/checks).
+
+When: as soon as curate_concerts has published a run. By hand: conf `{"partitions": [["2020-03-04", "<run>"]]}`.
+
+What a failure means: load_partition names the statement and, for COPY, file, line and reason; nothing of that partition
+was committed. check_warehouse names the check and its rows: the data is in, and breaks a rule. Either way
+quality.load_audit gets a row 'failed' with the reason. Clear the failed task after the fix: a partition that is loaded
+again changes no count.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, chain, get_current_context, task
+
+from concert_platform.assets import CURATED_CONCERTS
+from concert_platform.compat import AirflowFailException, TriggerRule
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.operators.redshift import ERROR_KEY, RunSqlBatchOperator
+from concert_platform.operators.require_stacks import RequireStacks
+from concert_platform.warehouse import LOAD_FILES, SCHEMA_FILES
+
+TASKS_WITH_REASON = ["create_schema", "load_partition", "refresh_marts", "check_warehouse"]
+
+
+@task(task_id="list_loads")
+def list_curated_loads() -> list[dict[str, Any]]:
+    """What curation has published for the partitions of this run: one entry per transaction."""
+    from concert_platform.partitions import partitions
+    from concert_platform.warehouse import loads_of
+
+    return loads_of(partitions(get_current_context()))
+
+
+@task(task_id="check_warehouse")
+def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
+    """Run every check of include/sql/checks; one of severity 'fail' that finds rows fails the run."""
+    from concert_platform.warehouse import CheckFailedError, check, client_token
+
+    try:
+        return check(loads, client_token(ti, ti.try_number))
+    except CheckFailedError as error:
+        ti.xcom_push(key=ERROR_KEY, value=str(error))
+        raise AirflowFailException(str(error)) from error
+
+
+@task(task_id="record_failure", trigger_rule=TriggerRule.ONE_FAILED)
+def note_failure(ti: Any = None, dag_run: Any = None) -> None:
+    """Tell those who wait for these partitions that they are not loaded; then fail, so that the run does."""
+    from concert_platform.partitions import partitions
+    from concert_platform.warehouse import record_failure as record
+
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[dag_run.run_id]).get(dag_run.run_id, {})
+    failed = ", ".join(sorted(name for name, state in states.items() if state == "failed"))
+    errors = [error for error in ti.xcom_pull(task_ids=TASKS_WITH_REASON, key=ERROR_KEY) or [] if error]
+    message = f"load_warehouse: {failed or 'a task'} failed: {'; '.join(errors) or 'its log has the reason'}"
+    record(partitions(get_current_context()), message)
+    raise AirflowFailException(message)
+
+
+with DAG(
+    "load_warehouse",
+    schedule=[CURATED_CONCERTS],
+    start_date=START_DATE,
+    catchup=False,
+    max_active_runs=1,  # loads share the staging tables
+    default_args=DEFAULT_ARGS,
+    user_defined_macros=MACROS,
+    user_defined_filters=FILTERS,
+    doc_md=__doc__,
+    tags=["impact:tier-1", "area:warehouse"],
+):
+    require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
+    create_schema = RunSqlBatchOperator(task_id="create_schema", files=SCHEMA_FILES)
+    list_loads = list_curated_loads()
+    load_partition = RunSqlBatchOperator.partial(
+        task_id="load_partition", files=LOAD_FILES, max_active_tis_per_dagrun=1
+    ).expand(values=list_loads)
+    refresh_marts = RunSqlBatchOperator(task_id="refresh_marts", files=["marts/*.sql"])
+    check_warehouse = run_checks(list_loads)
+    record_failure = note_failure()
+
+    chain(require_stacks, [create_schema, list_loads], load_partition, refresh_marts, check_warehouse)
+    chain([require_stacks, create_schema, list_loads, load_partition, refresh_marts, check_warehouse], record_failure)

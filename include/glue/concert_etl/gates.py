@@ -1,0 +1,99 @@
+"""Great Expectations gate: the suite of an entity, run against what was written, before anybody sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from concert_etl.errors import CurationError
+
+CRITICAL = "critical"
+LONGEST_DETAIL = 500  # characters
+
+
+@dataclass(frozen=True)
+class Check:
+    """Result of one expectation: a row of checks.json.
+
+    :param checked: rows looked at
+    :param failed: rows that do not meet it
+    """
+
+    run_id: str
+    dt: str
+    suite: str
+    expectation: str
+    column_name: str
+    checked: int
+    failed: int
+    success: bool
+    detail: str
+    severity: str
+
+    def row(self) -> dict[str, Any]:
+        return {name: value for name, value in asdict(self).items() if name != "severity"}
+
+
+def validate(frame: DataFrame, suite: str, *, dt: str, run_id: str, rows: int, records: int) -> list[Check]:
+    """Run a suite of include/expectations.
+
+    :param rows: rows that the accounts say were written
+    :param records: records that the manifests count
+    """
+    # Importing it takes seconds, so it is loaded only here.
+    import great_expectations as gx
+    from great_expectations import expectations as gxe
+
+    expectations = import_module(f"expectations.{suite}").expectations(gxe, rows=rows, records=records)
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_spark(suite, persist=False)
+    definition = source.add_dataframe_asset(suite).add_batch_definition_whole_dataframe(suite)
+    batch = definition.get_batch(batch_parameters={"dataframe": frame})
+    result = batch.validate(gx.ExpectationSuite(suite, expectations=expectations), result_format="BASIC")
+    return [_check(item, suite=suite, dt=dt, run_id=run_id, rows=rows) for item in result.results]
+
+
+def require_success(checks: Sequence[Check], report_uri: str) -> None:
+    """Stop at the first failed critical expectation.
+
+    :raises CurationError: naming suite, expectation and counts
+    """
+    failed = [check for check in checks if not check.success and check.severity == CRITICAL]
+    if failed:
+        first, more = failed[0], f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        raise CurationError(
+            f"gate {first.suite} of {first.dt} run {first.run_id}: {first.expectation}({first.column_name}) failed for "
+            f"{first.failed:,} of {first.checked:,} rows{more}: nothing is published, see {report_uri}"
+        )
+
+
+def _check(item: Any, *, suite: str, dt: str, run_id: str, rows: int) -> Check:
+    config, result, success = item.expectation_config, item.result or {}, bool(item.success)
+    options = config.kwargs
+    pair = [options[name] for name in ("column_A", "column_B") if name in options]
+    raised = (item.exception_info or {}).get("exception_message")
+    return Check(
+        run_id=run_id,
+        dt=dt,
+        suite=suite,
+        expectation=config.type,
+        column_name=options.get("column") or ",".join(options.get("column_list") or pair),
+        checked=int(result.get("element_count", rows)),
+        failed=int(result.get("unexpected_count", 0 if success else 1)),
+        success=success,
+        detail=str(raised or _detail(result, success))[:LONGEST_DETAIL],
+        severity=str(getattr(config.severity, "value", config.severity)),
+    )
+
+
+def _detail(result: dict[str, Any], success: bool) -> str:
+    if success:
+        return ""
+    if "observed_value" in result:
+        return f"observed {result['observed_value']}"
+    return f"for example {result.get('partial_unexpected_list', [])[:3]}"

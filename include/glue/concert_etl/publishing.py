@@ -1,0 +1,147 @@
+"""Writing a load: files under a prefix of its own, then the catalogue, then the report that makes it known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from concert_etl.accounts import Account
+from concert_etl.entities import ENTITIES, Entity
+from concert_etl.gates import Check
+
+ROWS_PER_FILE = 1_000_000
+PARTITIONS_PER_CALL = 100  # limit of BatchCreatePartition and BatchUpdatePartition
+KNOWN = "AlreadyExistsException"
+
+
+@dataclass
+class Load:
+    """One ingest run as curated by one job run.
+
+    :param planned: entity -> rows that should be written
+    :param rows: entity -> rows in the files
+    """
+
+    dt: str
+    run_id: str
+    token: str
+    planned: dict[str, int] = field(default_factory=dict)
+    rows: dict[str, int] = field(default_factory=dict)
+    accounts: list[Account] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    quarantined: dict[str, int] = field(default_factory=dict)
+
+    def prefix(self, root: str) -> str:
+        return f"{root}/dt={self.dt}/run={self.run_id}-{self.token}/"
+
+    @property
+    def report_key(self) -> str:
+        return f"curated/_reports/dt={self.dt}/run={self.run_id}.json"
+
+    @property
+    def failure_key(self) -> str:
+        return f"curated/_failed/dt={self.dt}/run={self.run_id}.json"
+
+
+class CuratedBucket:
+    """The curated bucket: Parquet and quarantine by Spark, documents by the S3 client."""
+
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3 = s3
+        self.bucket = bucket
+
+    def uri(self, key: str) -> str:
+        return f"s3://{self.bucket}/{key}"
+
+    def write_rows(self, rows: DataFrame, entity: Entity, prefix: str, count: int) -> None:
+        """Write few files, sorted by key: the same rows give the same files."""
+        files = max(1, -(-count // ROWS_PER_FILE))
+        rows.coalesce(files).sortWithinPartitions(*entity.key).write.parquet(self.uri(prefix), compression="snappy")
+
+    def write_rejected(self, rejected: DataFrame, prefix: str) -> None:
+        rejected.coalesce(1).write.json(self.uri(prefix), ignoreNullFields=False)
+
+    def write_large(self, records: DataFrame) -> None:
+        """Write each record that is too long for the warehouse as an object of its own."""
+        for row in records.toLocalIterator():
+            self.put(row["uri"].removeprefix(self.uri("")), row["record"])
+
+    def put(self, key: str, text: str) -> str:
+        """Write a document; returns its address."""
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json")
+        return self.uri(key)
+
+    def put_rows(self, key: str, rows: Iterable[dict[str, Any]]) -> str:
+        """Write JSON lines, which COPY reads."""
+        return self.put(key, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+    def put_manifest(self, key: str, prefixes: Iterable[str], ending: str) -> str:
+        """Write a COPY manifest of the files directly below some prefixes."""
+        entries = [
+            {"url": self.uri(name), "mandatory": True, "meta": {"content_length": size}}
+            for prefix in prefixes
+            for name, size in self._files(prefix)
+            if name.endswith(ending)
+        ]
+        return self.put(key, json.dumps({"entries": entries}, indent=1))
+
+    def _files(self, prefix: str) -> list[tuple[str, int]]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
+        return sorted((entry["Key"], entry["Size"]) for page in pages for entry in page.get("Contents", []))
+
+
+def write_documents(bucket: CuratedBucket, load: Load, job_run_id: str) -> dict[str, Any]:
+    """Write accounts, checks and manifests of a load; returns its report, which is not yet written."""
+    folder = load.prefix("curated/_loads")
+    entities = {}
+    for name in ENTITIES:
+        rows = load.rows[name]
+        prefix = load.prefix(f"curated/{name}")
+        manifest = bucket.put_manifest(f"{folder}{name}.manifest", [prefix], ".parquet") if rows else None
+        entities[name] = {"prefix": bucket.uri(prefix), "manifest_uri": manifest, "rows": rows}
+    rejected = [load.prefix(f"quarantine/{name}") for name, count in load.quarantined.items() if count]
+    sorted_accounts = sorted(load.accounts, key=lambda account: (account.entity, account.source))
+    return {
+        "dt": load.dt,
+        "run_id": load.run_id,
+        "job_run_id": job_run_id,
+        "entities": entities,
+        "accounts_uri": bucket.put_rows(f"{folder}accounts.json", (account.row() for account in sorted_accounts)),
+        "checks_uri": bucket.put_rows(f"{folder}checks.json", (check.row() for check in load.checks)),
+        "quarantine_manifest_uri": (
+            bucket.put_manifest(f"{folder}quarantine.manifest", rejected, ".json") if rejected else None
+        ),
+        "quarantined": sum(load.quarantined.values()),
+    }
+
+
+def publish_partitions(glue: Any, database: str, bucket: CuratedBucket, loads: Sequence[Load]) -> None:
+    """Point the catalogue's partitions (day, run) at the new prefixes: one call a table, and one for known ones."""
+    for entity in ENTITIES:
+        storage = glue.get_table(DatabaseName=database, Name=entity)["Table"]["StorageDescriptor"]
+        inputs = [
+            {
+                "Values": [load.dt, load.run_id],
+                "StorageDescriptor": {**storage, "Location": bucket.uri(load.prefix(f"curated/{entity}"))},
+            }
+            for load in loads
+        ]
+        for start in range(0, len(inputs), PARTITIONS_PER_CALL):
+            _point(glue, {"DatabaseName": database, "TableName": entity}, inputs[start : start + PARTITIONS_PER_CALL])
+
+
+def _point(glue: Any, table: dict[str, str], inputs: list[dict[str, Any]]) -> None:
+    errors = glue.batch_create_partition(**table, PartitionInputList=inputs).get("Errors", [])
+    known = [error["PartitionValues"] for error in errors if error["ErrorDetail"]["ErrorCode"] == KNOWN]
+    if known:
+        entries = [{"PartitionValueList": item["Values"], "PartitionInput": item} for item in inputs]
+        wanted = [entry for entry in entries if entry["PartitionValueList"] in known]
+        errors += glue.batch_update_partition(**table, Entries=wanted).get("Errors", [])
+    for error in errors:
+        detail = error["ErrorDetail"]
+        if detail["ErrorCode"] != KNOWN:
+            raise RuntimeError(f"partition of {table['TableName']} not published: {detail.get('ErrorMessage', detail)}")

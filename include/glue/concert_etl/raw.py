@@ -1,0 +1,243 @@
+"""What an ingest run delivered: its index, its manifests, and its files as frames of text."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from concert_etl.errors import CurationError
+from concert_etl.texts import SPACES, quoted
+
+PAGE_SCHEMA = "_embedded struct<events: array<string>>"  # an element that is an object arrives as its JSON text
+MALFORMED = "_malformed"
+LONGEST_HEADER = 2**20  # characters
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """One file of a manifest.
+
+    :param ingested_at: UTC time of delivery, ISO
+    """
+
+    name: str
+    key: str
+    records: int
+    format: str
+    mapping: str | None
+    ingested_at: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run delivered of one entity of one source."""
+
+    source: str
+    entity: str
+    files: tuple[RawFile, ...]
+
+    @property
+    def records(self) -> int:
+        return sum(file.records for file in self.files)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One ingest run of a day."""
+
+    dt: str
+    run_id: str
+    manifests: tuple[Manifest, ...]
+
+    def of(self, entity: str) -> list[Manifest]:
+        return [manifest for manifest in self.manifests if manifest.entity == entity]
+
+
+class RawBucket:
+    """The documents of the raw bucket that say what there is to read.
+
+    :param s3: client
+    """
+
+    def __init__(self, s3: Any, bucket: str) -> None:
+        self._s3 = s3
+        self.bucket = bucket
+
+    def runs(self, partitions: Iterable[Sequence[str | None]]) -> list[Run]:
+        """Runs of the partitions, each once.
+
+        :param partitions: [day, run id]; without a run id, every run of the day
+        :raises CurationError: when there is none
+        """
+        keys: dict[str, None] = {}
+        for day, run_id in partitions:
+            prefix = f"raw/_runs/dt={day}/"
+            found = [f"{prefix}{run_id}.json"] if run_id else self._keys(prefix)
+            if not found:
+                raise CurationError(
+                    f"no ingest run of {day} below s3://{self.bucket}/{prefix}: trigger ingest_concerts"
+                )
+            keys.update(dict.fromkeys(found))
+        return [self._run(key) for key in keys]
+
+    def _keys(self, prefix: str) -> list[str]:
+        pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
+
+    def _run(self, key: str) -> Run:
+        index = self._document(key)
+        manifests = tuple(self._manifest(manifest_key) for manifest_key in index["manifests"])
+        return Run(index["dt"], index["run_id"], manifests)
+
+    def _manifest(self, key: str) -> Manifest:
+        document = self._document(key)
+        files = tuple(
+            RawFile(
+                entry["name"], entry["key"], entry["records"], entry["format"], entry.get("mapping"),
+                ingested_at=entry.get("delivered_at") or document["created_at"],
+            )
+            for entry in document["files"]
+        )  # fmt: skip
+        return Manifest(document["source"], document["entity"], files)
+
+    def _document(self, key: str) -> dict[str, Any]:
+        from botocore.exceptions import ClientError
+
+        try:
+            return json.loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+                raise
+            raise CurationError(f"s3://{self.bucket}/{key} is missing: trigger ingest_concerts again") from None
+
+    def header(self, file: RawFile, delimiter: str) -> tuple[str, ...]:
+        """Column names of a CSV or TSV file, as Spark must know them before it reads several files at once.
+
+        :raises CurationError: when the file has no usable header
+        """
+        body = self._s3.get_object(Bucket=self.bucket, Key=file.key)["Body"]
+        try:
+            stream = gzip.GzipFile(fileobj=body) if file.key.endswith(".gz") else body
+            lines = io.StringIO(stream.read(LONGEST_HEADER).decode("utf-8-sig", errors="replace"), newline="")
+        except (OSError, EOFError) as error:
+            raise CurationError(f"s3://{self.bucket}/{file.key} is damaged: {error}") from None
+        if file.format == "tsv":
+            names = next(lines, "").rstrip("\r\n").split("\t")
+        else:
+            names = next(csv.reader(lines, delimiter=delimiter), [])
+        names = [name.strip() or f"_c{number}" for number, name in enumerate(names)]
+        if len({name.casefold() for name in names}) < len(names):
+            raise CurationError(f"s3://{self.bucket}/{file.key} names a column twice: {', '.join(names)}")
+        return tuple(names)
+
+
+def read_cells(
+    spark: SparkSession, bucket: RawBucket, files: Sequence[RawFile], delimiter: str = ","
+) -> Iterator[DataFrame]:
+    """Frames of raw cells, all text, ``_file_name`` and ``_malformed``; one frame for files of the same columns."""
+    alike: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for file in files:
+        uri = f"s3://{bucket.bucket}/{file.key}"
+        if file.format == "parquet":
+            yield _parquet(spark, uri)
+        else:
+            alike[file.format, bucket.header(file, delimiter)].append(uri)
+    for (kind, names), uris in alike.items():
+        yield _delimited(spark, uris, names, delimiter) if kind == "csv" else _tab_separated(spark, uris, names)
+
+
+def _delimited(spark: SparkSession, uris: list[str], names: tuple[str, ...], delimiter: str) -> DataFrame:
+    frame = spark.read.csv(
+        _escaped(uris), schema=_schema(names), header=True, sep=delimiter, quote='"', escape='"', multiLine=True,
+        columnNameOfCorruptRecord=MALFORMED,
+    )  # fmt: skip
+    return _with_origin(frame)
+
+
+def _tab_separated(spark: SparkSession, uris: list[str], names: tuple[str, ...]) -> DataFrame:
+    """Without quoting: a quote is a character of a name, and only a line feed ends a line."""
+    frame = spark.read.csv(
+        _escaped(uris), schema=_schema(names), header=True, sep="\t", quote="", lineSep="\n",
+        columnNameOfCorruptRecord=MALFORMED,
+    )  # fmt: skip
+    is_blank = F.btrim(F.concat_ws("", *(F.col(quoted(name)) for name in names)), F.lit(SPACES)) == ""
+    return _with_origin(frame).where(~is_blank | F.col(MALFORMED).isNotNull())
+
+
+def _parquet(spark: SparkSession, uri: str) -> DataFrame:
+    frame = spark.read.parquet(*_escaped([uri]))
+    cells = [_as_text(F.col(quoted(item.name)), item.dataType.typeName()).alias(item.name) for item in frame.schema]
+    return frame.select(*cells, _file_name(), F.lit(None).cast("string").alias(MALFORMED))
+
+
+def _as_text(cell: Column, kind: str) -> Column:
+    if kind in ("array", "map", "struct", "variant"):
+        return F.to_json(cell)
+    text = cell.cast("string")
+    if kind not in ("float", "double"):
+        return text
+    # 9281.0 is what a whole number becomes in a column with gaps.
+    is_whole = (cell == F.floor(cell)) & (F.abs(cell) < 1e15)
+    return F.when(is_whole, F.when(is_whole, cell).cast("bigint").cast("string")).otherwise(text)
+
+
+def _with_origin(frame: DataFrame) -> DataFrame:
+    return frame.select("*", _file_name())
+
+
+def _file_name() -> Column:
+    # Spark gives it percent-encoded, with '+' as it is.
+    return F.url_decode(F.replace(F.col("_metadata.file_name"), F.lit("+"), F.lit("%2B"))).alias("_file_name")
+
+
+def _schema(names: tuple[str, ...]) -> str:
+    return ", ".join(f"{quoted(name)} string" for name in (*names, MALFORMED))
+
+
+def _escaped(uris: Iterable[str]) -> list[str]:
+    """Paths whose characters are all literal, not patterns."""
+    return [re.sub(r"([\\{}\[\]*?])", r"\\\1", uri) for uri in uris]
+
+
+def with_record(cells: DataFrame, manifest: Manifest, run_id: str) -> DataFrame:
+    """Add ``_meta`` and ``_record`` to raw cells; a malformed line's record is the line itself."""
+    names = [name for name in cells.columns if name not in ("_file_name", MALFORMED)]
+    record = F.to_json(F.struct(*(F.col(quoted(name)) for name in names)), {"ignoreNullFields": "false"})
+    line = F.to_json(F.struct(F.col(MALFORMED).alias("line")))
+    is_malformed = F.col(MALFORMED).isNotNull()
+    reason = F.lit(f"the line does not have {len(names)} cells, one for each column of the header")
+    return cells.select(
+        _meta(manifest, run_id),
+        F.when(is_malformed, line).otherwise(record).alias("_record"),
+        F.when(is_malformed, reason).alias(MALFORMED),
+        *(F.col(quoted(name)) for name in names),
+    )
+
+
+def read_pages(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run_id: str) -> DataFrame:
+    """Events of JSON pages, each as the JSON text in ``_record``."""
+    uris = [f"s3://{bucket.bucket}/{file.key}" for file in manifest.files]
+    pages = spark.read.text(_escaped(uris), wholetext=True).select("value", _file_name())
+    events = F.from_json("value", PAGE_SCHEMA).getField("_embedded").getField("events")
+    return pages.select("_file_name", F.explode(events).alias("_record")).select(_meta(manifest, run_id), "_record")
+
+
+def _meta(manifest: Manifest, run_id: str) -> Column:
+    delivered = F.create_map(*(F.lit(text) for file in manifest.files for text in (file.name, file.ingested_at)))
+    return F.struct(
+        F.lit(manifest.source).alias("source"),
+        F.lit(run_id).alias("run_id"),
+        delivered[F.col("_file_name")].cast("timestamp").alias("ingested_at"),
+        F.col("_file_name").alias("file_name"),
+        F.monotonically_increasing_id().alias("position"),
+    ).alias("_meta")

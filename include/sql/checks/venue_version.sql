@@ -1,0 +1,5 @@
+-- Venues with more or fewer than one current version. Severity: fail. Table: core.dim_venue
+SELECT venue_id, SUM(CASE WHEN is_current THEN 1 ELSE 0 END) AS current_versions
+FROM core.dim_venue
+GROUP BY venue_id
+HAVING SUM(CASE WHEN is_current THEN 1 ELSE 0 END) <> 1

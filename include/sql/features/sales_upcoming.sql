@@ -1,0 +1,30 @@
+-- Events to forecast, one row each, after the day as_of. Reads core.fact_event, core.dim_venue. Values: as_of.
+-- A venue without reports is assumed to have the median seats of its city, else of all venues.
+-- An event that lacks an act, a venue or a city gets an empty one, which matches no report.
+WITH sized AS (
+    SELECT venue_id, city, seats FROM core.dim_venue WHERE is_current AND seats > 0
+),
+
+city_size AS (
+    SELECT city, MEDIAN(seats) AS seats FROM sized GROUP BY city
+),
+
+any_size AS (
+    SELECT MEDIAN(seats) AS seats FROM sized
+)
+
+SELECT
+    event.event_id AS concert_id,
+    NVL(event.artist_id, '') AS artist_id,
+    NVL(event.venue_id, '') AS venue_id,
+    NVL(event.city, '') AS city,
+    event.event_date AS period_start,
+    event.event_date AS period_end,
+    1 AS performances,
+    CAST(ROUND(COALESCE(sized.seats, city_size.seats, any_size.seats)) AS BIGINT) AS capacity,
+    CASE WHEN sized.seats IS NULL THEN 'assumed' ELSE 'venue' END AS capacity_basis
+FROM core.fact_event AS event
+LEFT JOIN sized ON sized.venue_id = event.venue_id
+LEFT JOIN city_size ON city_size.city = event.city
+CROSS JOIN any_size
+WHERE event.event_date > {{ as_of | sql_date }}

@@ -1,0 +1,15 @@
+-- Run every check and write its result as suite 'warehouse' of one ingest run; an earlier result is replaced.
+-- Reads what the checks read. Values: run_id, dt, checks (name, file and table of each).
+DELETE FROM quality.check_result WHERE run_id = {{ run_id | sql_slug }} AND suite = 'warehouse';
+{% for check in checks %}
+
+INSERT INTO quality.check_result (
+    run_id, dt, suite, expectation, column_name, checked, failed, success, detail, loaded_at
+)
+SELECT
+    {{ run_id | sql_slug }}, {{ dt | sql_date }}, 'warehouse', {{ check.name | sql_slug }}, NULL,
+    (SELECT COUNT(*) FROM {{ check.table }}), COUNT(*), COUNT(*) = 0, NULL, GETDATE()
+FROM (
+{% include check.file %}
+) AS violation;
+{% endfor %}

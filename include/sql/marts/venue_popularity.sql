@@ -1,0 +1,81 @@
+-- marts.venue_popularity: one row per venue. Owner: analytics. Replaced as a whole; running it again gives the same
+-- rows.
+-- Reads core.dim_venue, core.fact_event, core.fact_box_office, quality.load_audit. Checks:
+-- checks/venue_popularity.sql.
+--
+-- popularity_score, 0..100 = 50 x demand + 30 x utilisation + 20 x outlook
+--     demand       share of venues that sell fewer tickets a performance (PERCENT_RANK, 0..1; 0 without reports)
+--     utilisation  tickets sold / capacity of all reports, at most 1 (0 without reports)
+--     outlook      share of venues that have fewer upcoming events (PERCENT_RANK, 0..1)
+-- Upcoming is what lies after the newest day that was loaded, not after today.
+DELETE FROM marts.venue_popularity;
+
+INSERT INTO marts.venue_popularity (
+    venue_id, name, city, country, seats, upcoming_events, reports, performances, capacity, tickets_sold,
+    utilisation, gross, currency, popularity_score, popularity_rank, as_of, refreshed_at
+)
+WITH clock AS (
+    SELECT MAX(dt) AS as_of FROM quality.load_audit WHERE status = 'loaded'
+),
+
+upcoming AS (
+    SELECT event.venue_id, COUNT(*) AS events
+    FROM core.fact_event AS event
+    CROSS JOIN clock
+    WHERE event.event_date > clock.as_of
+    GROUP BY event.venue_id
+),
+
+sales AS (
+    SELECT
+        venue_id, COUNT(*) AS reports, SUM(performances) AS performances, SUM(capacity) AS capacity,
+        SUM(tickets_sold) AS tickets_sold
+    FROM core.fact_box_office
+    GROUP BY venue_id
+),
+
+money AS (
+    SELECT
+        venue_id, currency, SUM(gross) AS gross,
+        ROW_NUMBER() OVER (PARTITION BY venue_id ORDER BY COUNT(*) DESC, currency) AS _rank
+    FROM core.fact_box_office
+    WHERE currency IS NOT NULL
+    GROUP BY venue_id, currency
+),
+
+measured AS (
+    SELECT
+        venue.venue_id, venue.name, venue.city, venue.country, venue.seats,
+        NVL(upcoming.events, 0) AS upcoming_events,
+        NVL(sales.reports, 0) AS reports,
+        NVL(sales.performances, 0) AS performances,
+        NVL(sales.capacity, 0) AS capacity,
+        NVL(sales.tickets_sold, 0) AS tickets_sold,
+        CAST(sales.tickets_sold AS DECIMAL(18, 4)) / NULLIF(sales.capacity, 0) AS utilisation,
+        NVL(CAST(sales.tickets_sold AS DECIMAL(18, 4)) / NULLIF(sales.performances, 0), 0) AS tickets_a_performance,
+        money.gross, money.currency
+    FROM core.dim_venue AS venue
+    LEFT JOIN upcoming ON upcoming.venue_id = venue.venue_id
+    LEFT JOIN sales ON sales.venue_id = venue.venue_id
+    LEFT JOIN money ON money.venue_id = venue.venue_id AND money._rank = 1
+    WHERE venue.is_current
+),
+
+scored AS (
+    SELECT
+        *,
+        CAST(
+            50 * PERCENT_RANK() OVER (ORDER BY tickets_a_performance)
+            + 30 * LEAST(NVL(utilisation, 0), 1)
+            + 20 * PERCENT_RANK() OVER (ORDER BY upcoming_events)
+        AS DECIMAL(6, 2)) AS popularity_score
+    FROM measured
+)
+
+SELECT
+    venue_id, name, city, country, seats, upcoming_events, reports, performances, capacity, tickets_sold,
+    CAST(utilisation AS DECIMAL(8, 4)), gross, currency, popularity_score,
+    ROW_NUMBER() OVER (ORDER BY popularity_score DESC, venue_id),
+    clock.as_of, GETDATE()
+FROM scored
+CROSS JOIN clock;

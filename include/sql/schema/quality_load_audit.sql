@@ -1,0 +1,17 @@
+-- quality.load_audit: one source and entity of one ingest run;
+-- status 'failed' has one row with source and entity 'all'.
+-- Key (run_id, source, entity), checks/load_audit_duplicate.sql.
+-- Source: load/audit.sql, and the DAGs' record_failure. Owner: data-platform.
+CREATE TABLE IF NOT EXISTS quality.load_audit (
+    run_id VARCHAR(128) NOT NULL,
+    dt DATE NOT NULL,
+    source VARCHAR(128) NOT NULL,
+    entity VARCHAR(64) NOT NULL,
+    read_count BIGINT NOT NULL,
+    loaded_count BIGINT NOT NULL,
+    quarantined_count BIGINT NOT NULL,
+    deduplicated_count BIGINT NOT NULL,
+    status VARCHAR(16) NOT NULL,  -- loaded | failed
+    message VARCHAR(4096),
+    loaded_at TIMESTAMP NOT NULL
+) DISTSTYLE ALL SORTKEY (loaded_at);

@@ -1,0 +1,410 @@
+"""The warehouse's SQL on the real engine: schema, loads, accounts, checks, marts, features and forecasts."""
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from concert_platform import settings as settings_module
+from concert_platform import warehouse
+from concert_platform.partitions import Partition
+from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
+from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T0, T2, Platform, event, interaction, report
+
+COUNTED = ["core.fact_event", "core.fact_box_office", "core.fact_interaction", "core.dim_artist", "core.dim_venue",
+           "core.dim_date", "quality.load_audit", "quality.check_result", "quality.quarantine"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def platform(emulator: Emulator) -> Iterator[Platform]:
+    """A staging environment with buckets, role, workgroup and schema, which the plugin's own code talks to."""
+    patch = pytest.MonkeyPatch()
+    for name, value in {
+        "AWS_ENDPOINT_URL": emulator.endpoint_url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_KEYS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEYS["aws_secret_access_key"],
+        settings_module.ENVIRONMENT_VARIABLE: "staging",
+    }.items():  # fmt: skip
+        patch.setenv(name, value)
+    _forget_clients()
+    names = settings_module.settings()
+    iam, serverless = emulator.client("iam"), emulator.client("redshift-serverless")
+    for bucket in (names.curated_bucket, names.artifacts_bucket):
+        emulator.client("s3").create_bucket(Bucket=bucket)
+    role = names.role_arn("warehouse").rpartition("/")[2]
+    trust = {"Effect": "Allow", "Principal": {"Service": ["redshift.amazonaws.com"]}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    access = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"], "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=role, PolicyName="main", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [access]})
+    )
+    name = names.workgroup
+    serverless.create_namespace(namespaceName=name, dbName=names.database, iamRoles=[names.role_arn("warehouse")])
+    serverless.create_workgroup(workgroupName=name, namespaceName=name, baseCapacity=8)
+    _drop_schemas()
+    warehouse.execute_batch(warehouse.render(warehouse.SCHEMA_FILES))
+    yield Platform(emulator)
+    _drop_schemas()
+    serverless.delete_workgroup(workgroupName=name)
+    serverless.delete_namespace(namespaceName=name)
+    iam.delete_role_policy(RoleName=role, PolicyName="main")
+    iam.delete_role(RoleName=role)
+    patch.undo()
+    _forget_clients()
+
+
+def _forget_clients() -> None:
+    settings_module.settings.cache_clear()
+    warehouse._client.cache_clear()
+
+
+def _drop_schemas() -> None:
+    names = ("staging", "core", "marts", "quality", "ml")
+    warehouse.execute_batch([f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in names])
+
+
+@pytest.fixture
+def empty(platform: Platform) -> Platform:
+    platform.reset()
+    return platform
+
+
+@pytest.fixture
+def loaded(empty: Platform) -> Platform:
+    """One run in the warehouse: 3 events, 2 reports, 2 interactions, 1 repeat and 2 rejected events."""
+    events = [event(1), event(2), event(3, venue_id="v2", venue="Hall Two")]
+    empty.curate(
+        repeats=1, rejected=2, event=events, box_office=[report(1), report(2)],
+        interaction=[interaction(1), interaction(2)],
+    )  # fmt: skip
+    empty.load()
+    return empty
+
+
+def counts() -> dict[str, int]:
+    return {table: warehouse.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in COUNTED}
+
+
+def statement_of(file: str, **values: Any) -> str:
+    (statement,) = warehouse.render([file], **values)
+    return statement
+
+
+def violations(check: str) -> int:
+    return len(warehouse.query(statement_of(f"checks/{check}.sql")))
+
+
+def accounts() -> dict[tuple[str, str], list[int]]:
+    return {(row[0], row[1]): row[2:] for row in warehouse.query(statement_of("checks/account.sql"))}
+
+
+# ---------------------------------------------------------------- schema
+
+
+def test_creating_the_schema_again_changes_nothing(loaded: Platform) -> None:
+    before = counts()
+    warehouse.execute_batch(warehouse.render(warehouse.SCHEMA_FILES))
+    assert counts() == before
+
+
+def test_the_calendar_holds_every_day_once(platform: Platform) -> None:
+    assert warehouse.query(
+        "SELECT COUNT(*), COUNT(DISTINCT calendar_date), MIN(calendar_date), MAX(calendar_date) FROM core.dim_date"
+    ) == [[20454, 20454, date(1980, 1, 1), date(2035, 12, 31)]]
+    weekend = "SELECT weekday, is_weekend, iso_week FROM core.dim_date WHERE calendar_date = :day"
+    assert warehouse.query(weekend, day="2020-03-01") == [[0, True, 9]]
+
+
+# ---------------------------------------------------------------- loads and accounts
+
+
+def test_a_load_fills_core_and_its_accounts_close(loaded: Platform) -> None:
+    assert accounts() == {
+        ("canonical", "box_office"): [2, 2, 0, 0],
+        ("lastfm", "interaction"): [2, 2, 0, 0],
+        ("ticketmaster", "event"): [6, 3, 2, 1],
+    }
+    assert violations("account_open") == 0
+    assert counts() == {
+        "core.fact_event": 3, "core.fact_box_office": 2, "core.fact_interaction": 2, "core.dim_artist": 2,
+        "core.dim_venue": 2, "core.dim_date": 20454, "quality.load_audit": 3, "quality.check_result": 1,
+        "quality.quarantine": 2,
+    }  # fmt: skip
+    assert warehouse.query("SELECT name, price_max, currency FROM core.fact_event WHERE event_id = 'e1'") == [
+        ["Björk live", Decimal("90.50"), "NOK"]
+    ]
+
+
+def test_a_second_load_of_the_same_run_changes_no_count(loaded: Platform) -> None:
+    before, versions = counts(), warehouse.query("SELECT * FROM core.dim_venue ORDER BY venue_key")
+    loaded.load()
+    assert counts() == before
+    assert warehouse.query("SELECT * FROM core.dim_venue ORDER BY venue_key") == versions
+    assert violations("account_open") == 0
+
+
+def test_a_key_of_another_run_is_deduplicated_and_updated_when_newer(loaded: Platform) -> None:
+    newer = event(1, status="cancelled", ingested_at=T2)
+    older = event(2, status="stale", ingested_at=T0)
+    loaded.curate(SECOND, NEXT_DAY, event=[newer, older, event(4, ingested_at=T2)])
+    loaded.load(SECOND, NEXT_DAY)
+    assert warehouse.query(
+        "SELECT event_id, status, created_run_id, updated_run_id FROM core.fact_event "
+        "WHERE event_id <> 'e3' ORDER BY event_id"
+    ) == [["e1", "cancelled", FIRST, SECOND], ["e2", None, FIRST, FIRST], ["e4", None, SECOND, SECOND]]
+    assert accounts()["ticketmaster", "event"] == [9, 4, 2, 3]
+    assert violations("account_open") == 0
+
+
+def test_loading_an_older_run_again_takes_back_nothing(loaded: Platform) -> None:
+    loaded.curate(SECOND, NEXT_DAY, event=[event(1, status="cancelled", artist="BJÖRK", ingested_at=T2)])
+    loaded.load(SECOND, NEXT_DAY)
+    before = counts()
+    loaded.load()
+    assert counts() == before
+    assert warehouse.query("SELECT status FROM core.fact_event WHERE event_id = 'e1'") == [["cancelled"]]
+    assert warehouse.query("SELECT name FROM core.dim_artist WHERE artist_id = 'a1' AND is_current") == [["BJÖRK"]]
+    assert violations("account_open") == 0
+
+
+def test_deleting_a_core_row_opens_its_account(loaded: Platform) -> None:
+    warehouse.query("DELETE FROM core.fact_event WHERE event_id = 'e2'")
+    assert [row[:5] for row in warehouse.query(statement_of("checks/account_open.sql"))] == [
+        [FIRST, "ticketmaster", "event", 6, 2]
+    ]
+
+
+def test_a_failed_copy_leaves_everything_as_it_was(loaded: Platform) -> None:
+    before = counts()
+    published = loaded.curate(SECOND, NEXT_DAY, event=[event(5)], interaction=[interaction(9)])
+    loaded._manifest(
+        published["entities"]["interaction"]["manifest_uri"].split("/", 3)[3], f"s3://{loaded.bucket}/curated/gone", 9
+    )
+    with pytest.raises(warehouse.StatementFailedError, match=r"statement \d+ of 3\d \(COPY staging.interaction.*gone"):
+        loaded.load(SECOND, NEXT_DAY)
+    assert counts() == before
+
+
+def test_a_load_stays_within_one_batch(loaded: Platform) -> None:
+    (values,) = warehouse.loads_of([Partition(DAY, FIRST)])
+    statements = warehouse.render(warehouse.LOAD_FILES, **values)
+    assert len(statements) <= warehouse.MOST_STATEMENTS
+    assert sum(len(statement.encode()) for statement in statements) < warehouse.LONGEST_SQL / 2
+
+
+def test_a_day_without_run_id_stands_for_all_its_runs(empty: Platform) -> None:
+    empty.curate("run-a", "2020-04-01", event=[event(1)])
+    empty.curate("run-b", "2020-04-01", event=[event(2)])
+    assert [load["run_id"] for load in warehouse.loads_of([Partition("2020-04-01")])] == ["run-a", "run-b"]
+    with pytest.raises(warehouse.ReportMissingError, match=r"run=run-z\.json does not exist: curate_concerts"):
+        warehouse.loads_of([Partition("2020-04-01", "run-z")])
+
+
+# ---------------------------------------------------------------- dimensions
+
+
+def venue_versions(venue_id: str = "v1") -> list[list[Any]]:
+    return warehouse.query(
+        "SELECT name, seats, is_current FROM core.dim_venue WHERE venue_id = :venue_id ORDER BY venue_key",
+        venue_id=venue_id,
+    )
+
+
+def test_seats_are_those_of_the_latest_report_and_a_change_is_a_new_version(loaded: Platform) -> None:
+    assert venue_versions() == [["Hall One", 1000, True]]
+    assert venue_versions("v2") == [["Hall Two", None, True]]
+    loaded.curate(SECOND, NEXT_DAY, box_office=[report(9, capacity=2400, ingested_at=T2)])
+    loaded.load(SECOND, NEXT_DAY)
+    assert venue_versions() == [["Hall One", 1000, False], ["Hall One", 1200, True]]
+    closed = warehouse.query("SELECT valid_to FROM core.dim_venue WHERE venue_id = 'v1' AND NOT is_current")
+    assert closed == [[T2]]
+
+
+def test_a_report_that_comes_late_corrects_the_seats_in_place(loaded: Platform) -> None:
+    late = report(1, report_id="late", venue_id="v2", venue="hall two", ingested_at=T0)
+    loaded.curate(SECOND, DAY, box_office=[late])
+    loaded.load(SECOND, DAY)
+    assert venue_versions("v2") == [["Hall Two", 1000, True]]
+
+
+def test_a_renamed_artist_gets_a_new_version(loaded: Platform) -> None:
+    loaded.curate(SECOND, NEXT_DAY, interaction=[interaction(1, artist="Miyuki Nakajima", ingested_at=T2)])
+    loaded.load(SECOND, NEXT_DAY)
+    assert warehouse.query(
+        "SELECT name, is_current FROM core.dim_artist WHERE artist_id = 'a2' ORDER BY artist_key"
+    ) == [["中島みゆき", False], ["Miyuki Nakajima", True]]
+    assert violations("artist_version") == 0
+
+
+# ---------------------------------------------------------------- checks
+
+COPY_ROW = "INSERT INTO {0} SELECT * FROM {0} WHERE {1}"
+FORECAST = ("INSERT INTO ml.sales_forecast VALUES ('e1', 1, 1, 1, 1, 0.5, 'market', '2020-03-04', 'sales', 'v', 'r', "
+            "GETDATE())")  # fmt: skip
+BREAKERS = {
+    "account_open": ["DELETE FROM quality.quarantine"],
+    "artist_version": ["UPDATE core.dim_artist SET is_current = FALSE"],
+    "venue_version": [
+        "INSERT INTO core.dim_venue (venue_id, name, valid_from, is_current) VALUES ('v1', 'x', GETDATE(), TRUE)"
+    ],
+    "event_duplicate": [COPY_ROW.format("core.fact_event", "event_id = 'e1'")],
+    "box_office_duplicate": [COPY_ROW.format("core.fact_box_office", "report_id = 'r1'")],
+    "interaction_duplicate": [COPY_ROW.format("core.fact_interaction", "user_id = 'u1'")],
+    "load_audit_duplicate": [COPY_ROW.format("quality.load_audit", "entity = 'event'")],
+    "sales_forecast_duplicate": [FORECAST, FORECAST],
+    "event_dimension": ["DELETE FROM core.dim_venue WHERE venue_id = 'v2'"],
+    "box_office_dimension": ["UPDATE core.fact_box_office SET period_start = '1900-01-01' WHERE report_id = 'r1'"],
+    "interaction_dimension": ["DELETE FROM core.dim_artist WHERE artist_id = 'a2'"],
+    "event_money": ["UPDATE core.fact_event SET price_min = -1 WHERE event_id = 'e1'"],
+    "box_office_money": ["UPDATE core.fact_box_office SET currency = NULL WHERE report_id = 'r1'"],
+    "venue_popularity": ["UPDATE marts.venue_popularity SET popularity_score = 101 WHERE venue_id = 'v1'"],
+}
+
+
+def test_every_check_has_a_row_that_breaks_it(platform: Platform) -> None:
+    assert {check["name"] for check in warehouse.checks()} == set(BREAKERS)
+
+
+@pytest.mark.parametrize("check", BREAKERS)
+def test_a_check_passes_on_a_load_and_finds_the_broken_row(loaded: Platform, check: str) -> None:
+    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    assert violations(check) == 0
+    warehouse.execute_batch(BREAKERS[check])
+    assert violations(check) > 0
+
+
+def test_checks_are_recorded_once_and_fail_in_one_line(loaded: Platform) -> None:
+    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    loads = warehouse.loads_of([Partition(DAY, FIRST)])
+    recorded = "SELECT COUNT(*), SUM(failed) FROM quality.check_result WHERE suite = 'warehouse'"
+    assert warehouse.check(loads) == warehouse.check(loads) == len(BREAKERS)
+    assert warehouse.query(recorded) == [[len(BREAKERS), 0]]
+    warehouse.execute_batch(BREAKERS["event_duplicate"])
+    with pytest.raises(warehouse.CheckFailedError) as broken:
+        warehouse.check(loads)
+    assert "event_duplicate (1 rows)" in str(broken.value) and "\n" not in str(broken.value)
+
+
+# ---------------------------------------------------------------- failures
+
+
+def test_a_failure_is_recorded_before_the_schema_exists_and_twice_as_once(platform: Platform) -> None:
+    warehouse.execute_batch(["DROP SCHEMA quality CASCADE"])
+    try:
+        for _ in range(2):
+            warehouse.record_failure([Partition(DAY, FIRST)], "curation failed:\nno file :x; -- 'quoted'")
+        assert warehouse.query("SELECT run_id, dt, source, entity, status, message FROM quality.load_audit") == [
+            [FIRST, date(2020, 3, 4), "all", "all", "failed", "curation failed: no file :x; -- 'quoted'"]
+        ]
+    finally:
+        warehouse.execute_batch(warehouse.render(warehouse.SCHEMA_FILES))
+
+
+def test_a_load_replaces_the_failure_of_its_run(loaded: Platform) -> None:
+    warehouse.record_failure([Partition(DAY, FIRST)], "load failed")
+    assert accounts()["ticketmaster", "event"] == [6, 3, 2, 1]
+    loaded.load()
+    assert warehouse.query("SELECT DISTINCT status FROM quality.load_audit") == [["loaded"]]
+
+
+# ---------------------------------------------------------------- marts, features, forecasts
+
+
+def test_the_fuller_venue_ranks_first_and_upcoming_counts_from_the_loaded_day(loaded: Platform) -> None:
+    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    assert warehouse.query(
+        "SELECT venue_id, upcoming_events, reports, tickets_sold, utilisation, gross, currency, popularity_score "
+        "FROM marts.venue_popularity ORDER BY popularity_rank"
+    ) == [
+        ["v1", 2, 2, 3000, Decimal("0.7500"), Decimal("150000.00"), "NOK", Decimal("92.50")],
+        ["v2", 1, 0, 0, None, None, None, Decimal("0.00")],
+    ]
+
+
+def unloaded(read: Callable[..., Any], uri: str) -> list[dict[str, Any]]:
+    bucket, key = uri.removeprefix("s3://").split("/", 1)
+    return pq.read_table(pa.BufferReader(read(Bucket=bucket, Key=f"{key}000.parquet")["Body"].read())).to_pylist()
+
+
+def test_features_hold_dated_reports_and_upcoming_events_with_the_basis_of_their_capacity(loaded: Platform) -> None:
+    tour = report(3, period_start=None, period_end=None, period_precision="tour")
+    elsewhere = event(5, venue_id=None, venue=None, city="Bergen", artist_id=None, artist=None, ingested_at=T2)
+    loaded.curate(SECOND, NEXT_DAY, event=[elsewhere], box_office=[tour])
+    loaded.load(SECOND, NEXT_DAY)
+    base = f"s3://{settings_module.settings().artifacts_bucket}/features/sales/run=x/"
+    uris = {"history_uri": f"{base}history/", "upcoming_uri": f"{base}upcoming/"}
+    for _ in range(2):
+        warehouse.execute_batch(warehouse.render(["load/unload_features.sql"], as_of="2020-05-01", **uris))
+    history = unloaded(loaded.s3.get_object, uris["history_uri"])
+    assert sorted(row["report_id"] for row in history) == ["r1", "r2"]
+    assert list(history[0]) == ["source", "report_id", "artist_id", "venue_id", "city", "period_start", "period_end",
+                                "performances", "capacity", "tickets_sold"]  # fmt: skip
+    upcoming = unloaded(loaded.s3.get_object, uris["upcoming_uri"])
+    found = {row["concert_id"]: (row["venue_id"], row["capacity"], row["capacity_basis"]) for row in upcoming}
+    assert found == {"e2": ("v1", 1000, "venue"), "e3": ("v2", 1000, "assumed"), "e5": ("", 1000, "assumed")}
+    assert upcoming[0]["performances"] == 1 and upcoming[0]["period_start"] == upcoming[0]["period_end"]
+
+
+def publish(platform: Platform, forecasts: list[dict[str, Any]]) -> None:
+    base = "models/sales/scores/run=x/"
+    bucket = settings_module.settings().artifacts_bucket
+    registry = {"name": "sales", "version": "v1", "run_id": "x", "status": "published",
+                "metrics": json.dumps({"wape": 0.03}), "baseline": json.dumps({"wape": 0.04}),
+                "model_uri": "s3://bucket/model.tar.gz"}  # fmt: skip
+    for name, rows in (("forecasts", forecasts), ("registry", [registry])):
+        body = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        platform.s3.put_object(Bucket=bucket, Key=f"{base}{name}/{name}.json", Body=body)
+    uris = {f"{name}_uri": f"s3://{bucket}/{base}{name}/" for name in ("forecasts", "registry")}
+    warehouse.execute_batch(warehouse.render(["load/publish_forecast.sql"], as_of=DAY, model_name="sales", **uris))
+
+
+def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
+    return {"concert_id": concert_id, "expected_tickets": tickets, "lower_tickets": 1, "upper_tickets": 1000,
+            "capacity": 1000, "utilisation": 0.8123, "basis": "own history", "as_of": DAY, "model_name": "sales",
+            "model_version": "v1", "run_id": "x"}  # fmt: skip
+
+
+def test_forecasts_of_a_day_replace_each_other_and_a_version_is_registered_once(empty: Platform) -> None:
+    publish(empty, [forecast("e1", 800), forecast("e2", 900)])
+    publish(empty, [forecast("e1", 801)])
+    assert warehouse.query("SELECT concert_id, expected_tickets, utilisation FROM ml.sales_forecast") == [
+        ["e1", 801, Decimal("0.8123")]
+    ]
+    assert warehouse.query("SELECT version, metrics FROM ml.model_registry") == [["v1", '{"wape": 0.03}']]
+
+
+def test_a_day_without_upcoming_events_publishes_none(empty: Platform) -> None:
+    publish(empty, [forecast("e1", 800)])
+    publish(empty, [])
+    assert warehouse.query("SELECT COUNT(*) FROM ml.sales_forecast") == [[0]]
+
+
+# ---------------------------------------------------------------- the Data API
+
+
+def test_a_result_is_typed_and_paged(platform: Platform) -> None:
+    assert warehouse.query(
+        "SELECT 1, CAST(1.50 AS DECIMAL(6, 2)), TRUE, 'x', DATE '2020-03-04', TIMESTAMP '2020-03-04 05:06:07.5', NULL"
+    )[0][:5] == [1, Decimal("1.50"), True, "x", date(2020, 3, 4)]
+    rows = warehouse.query("SELECT calendar_date FROM core.dim_date WHERE year < :year ORDER BY 1", year=1985)
+    assert (len(rows), rows[-1]) == (1827, [date(1984, 12, 31)])
+
+
+def test_the_same_token_runs_a_batch_once(empty: Platform) -> None:
+    statements = ["INSERT INTO staging.artist (artist_id, name, seen_at) VALUES ('a', 'x', GETDATE())"]
+    token = "0" * 64
+    assert warehouse.execute_batch(statements, token) == warehouse.execute_batch(statements, token)
+    assert warehouse.query("SELECT COUNT(*) FROM staging.artist") == [[1]]
+
+
+def test_an_error_is_one_line_with_id_statement_and_reason(platform: Platform) -> None:
+    with pytest.raises(warehouse.StatementFailedError) as failed:
+        warehouse.execute_batch(["SELECT 1", "SELECT *\nFROM core.nothing"])
+    message = str(failed.value)
+    assert "failed at statement 2 of 2 (SELECT * FROM core.nothing)" in message
+    assert "does not exist" in message and "\n" not in message

@@ -1,0 +1,131 @@
+"""Every SQL file parses as Redshift, says what it is, and takes values only through the checking filters."""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlglot
+from sqlglot import exp
+
+from concert_platform import settings as settings_module
+from concert_platform import warehouse
+
+SQL = Path(__file__).parents[3] / "include" / "sql"
+FILES = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("*/*.sql"))
+TABLES = sorted(path for path in FILES if path.startswith("schema/") and path != "schema/_schemas.sql")
+CHECKS = sorted(path for path in FILES if path.startswith("checks/") and path != "checks/account.sql")
+VALUES: dict[str, Any] = {
+    "dt": "2020-03-04", "as_of": "2020-03-04", "run_id": "run-1", "run_ids": ["run-1"], "model_name": "sales",
+    "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
+    **{f"{name}_uri": f"s3://a-bucket/{name}/"
+       for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming")},
+}  # fmt: skip
+OPAQUE = ("COPY", "UNLOAD")  # sqlglot keeps these as text: the contract tests run them
+
+
+@pytest.fixture(autouse=True)
+def staging(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = settings_module.Settings(environment="staging", account_id="000000000000", region="us-east-1")
+    monkeypatch.setattr(warehouse, "settings", lambda: names)
+
+
+def rendered(file: str) -> list[str]:
+    return warehouse.render([file], checks=warehouse.checks(), **VALUES)
+
+
+@cache
+def text(file: str) -> str:
+    return (SQL / file).read_text(encoding="utf-8")
+
+
+def test_there_are_files_of_every_kind() -> None:
+    folders = {file.split("/")[0] for file in FILES}
+    assert folders == {"schema", "views", "load", "marts", "checks", "features"} and len(TABLES) >= 20
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_parses_as_redshift(file: str) -> None:
+    statements = rendered(file)
+    assert statements
+    for statement in statements:
+        if not statement.startswith(OPAQUE):
+            assert not isinstance(sqlglot.parse_one(statement, dialect="redshift"), exp.Command), statement
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_begins_with_a_comment_and_holds_nothing_that_commits_or_is_enforced_by_nobody(file: str) -> None:
+    assert text(file).startswith("-- ")
+    words = " ".join(rendered(file)).upper()
+    for forbidden in ("TRUNCATE", "PRIMARY KEY", "UNIQUE", "QUALIFY", " TOP ", "DECODE(", "FLOAT"):
+        assert forbidden not in words
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_value_enters_only_through_a_filter(file: str) -> None:
+    for expression in re.findall(r"\{\{(.*?)\}\}", text(file)):
+        assert re.search(r"\| sql_(date|slug|s3_uri|role_arn) *$", expression) or expression.strip() == "check.table"
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_a_table_has_a_file_of_its_name_with_grain_key_and_source(file: str) -> None:
+    (statement,) = rendered(file)
+    table = sqlglot.parse_one(statement, dialect="redshift").find(exp.Table)
+    assert table is not None
+    assert file == f"schema/{table.db}_{table.name}.sql"
+    assert text(file).startswith(f"-- {table.db}.{table.name}: ")
+    assert re.search(r"^-- (Key|No key)", text(file), re.MULTILINE) and "Source: " in text(file)
+    assert statement.startswith("CREATE TABLE IF NOT EXISTS")
+
+
+@pytest.mark.parametrize("file", TABLES)
+def test_money_is_decimal_beside_a_currency(file: str) -> None:
+    columns = {
+        column.name: column.args["kind"].sql(dialect="redshift")
+        for column in sqlglot.parse_one(rendered(file)[0], dialect="redshift").find_all(exp.ColumnDef)
+    }
+    money = {name for name in columns if name.startswith("price") or name in ("gross", "average_price", "top_price")}
+    assert all(columns[name].startswith("DECIMAL") for name in money)
+    assert not money or "currency" in columns
+
+
+def test_each_check_states_severity_and_table() -> None:
+    assert sorted(check["file"] for check in warehouse.checks()) == CHECKS
+
+
+def test_an_entity_without_rows_is_not_copied() -> None:
+    values = {**VALUES, "manifests": {**VALUES["manifests"], "event": None}, "quarantine_manifest_uri": None}
+    copied = [re.findall(r"COPY (\S+)", statement) for statement in warehouse.render(["load/copy_*.sql"], **values)]
+    assert copied == [["staging.account"], ["staging.box_office"], ["staging.check_result"], ["staging.interaction"]]
+
+
+@pytest.mark.parametrize("value", ["run-1'; DROP TABLE core.fact_event; --", "", "a b"])
+def test_a_run_id_that_is_no_slug_never_becomes_sql(value: str) -> None:
+    with pytest.raises(ValueError, match="may not stand in SQL"):
+        warehouse.render(["load/audit.sql"], run_id=value)
+
+
+@pytest.mark.parametrize("value", ["arn:aws:iam::1:role/x", "arn:aws:iam::000000000000:role/x' CREDENTIALS '"])
+def test_a_role_that_is_no_arn_never_becomes_sql(value: str) -> None:
+    with pytest.raises(ValueError, match="no ARN of a role"):
+        warehouse.render(["load/copy_account.sql"], accounts_uri="s3://a-bucket/x", warehouse_role=value)
+
+
+def test_a_pattern_without_a_file_is_an_error() -> None:
+    with pytest.raises(FileNotFoundError, match=r"load/nothing_\*\.sql matches no file"):
+        warehouse.render(["load/nothing_*.sql"])
+
+
+@pytest.mark.parametrize(
+    ("sql", "statements"),
+    [
+        ("SELECT 1;\nSELECT 2;\n", ["SELECT 1", "SELECT 2"]),
+        ("-- it's a comment;\nSELECT 1", ["SELECT 1"]),
+        ("SELECT 'a;--b''c'; SELECT 2 -- end;", ["SELECT 'a;--b''c'", "SELECT 2"]),
+        ("UNLOAD ($$ SELECT 1; -- it's\n $$) TO 's3://x'", ["UNLOAD ($$ SELECT 1; -- it's\n $$) TO 's3://x'"]),
+        (" ; -- nothing\n", []),
+    ],
+)
+def test_text_is_split_outside_literals_and_comments(sql: str, statements: list[str]) -> None:
+    assert warehouse.split(sql) == statements
