@@ -27,20 +27,20 @@ from concert_platform.partitions import partitions
 PARTITIONS = "{{ partitions({'dag_run': dag_run, 'triggering_asset_events': triggering_asset_events}) | tojson }}"
 
 
-@task(outlets=[CURATED_CONCERTS])
-def publish_curated_concerts(**context: Any) -> None:
+@task(task_id="publish_curated_concerts", outlets=[CURATED_CONCERTS])
+def announce_partitions(**context: Any) -> None:
     """Tell the warehouse which partitions are new."""
     wanted = [list(partition) for partition in partitions(context)]
     context["outlet_events"][CURATED_CONCERTS].extra = {"partitions": wanted}
 
 
-@task(trigger_rule=TriggerRule.ONE_FAILED)
-def record_curation_failure(**context: Any) -> None:
+@task(task_id="record_failure", trigger_rule=TriggerRule.ONE_FAILED)
+def note_failure(**context: Any) -> None:
     """Tell those who wait for these partitions that they are not curated; then fail, so that the run does."""
-    from concert_platform.warehouse import record_failure
+    from concert_platform.warehouse import record_failure as record
 
     message = f"curate_concerts: {error_of(context['ti'], 'curate_records')}"
-    record_failure(partitions(context), message)
+    record(partitions(context), message)
     raise AirflowFailException(message)
 
 
@@ -62,7 +62,8 @@ with DAG(
         job_name="{{ settings().etl_job }}",
         script_args={"--partitions": PARTITIONS},
     )
-    published, failure = publish_curated_concerts(), record_curation_failure()
+    publish_curated_concerts = announce_partitions()
+    record_failure = note_failure()
 
-    chain(require_stacks, curate_records, published)
-    chain([require_stacks, curate_records, published], failure)
+    chain(require_stacks, curate_records, publish_curated_concerts)
+    chain([require_stacks, curate_records, publish_curated_concerts], record_failure)

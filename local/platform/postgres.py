@@ -72,7 +72,7 @@ def initialise() -> None:
         program = [binaries() / "initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password]
         subprocess.run(
             [*program, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], check=True, capture_output=True, text=True,
-            cwd=home(), **({"user": owner, "group": owner, "extra_groups": []} if owner is not None else {}),
+            cwd=home(), user=owner, group=owner, extra_groups=None if owner is None else [],
         )  # fmt: skip
         password.unlink()
         (home() / "initialised").touch()

@@ -14,8 +14,10 @@ GROUPS = {"act": "artist_id", "venue": "venue_id", "city": "city", "market": Non
 YEAR = pd.Timedelta(days=364)  # 52 weeks: the same weekday a year ago
 SAME_SEASON = pd.Timedelta(days=10)  # a missing week may be stood in for by its neighbour
 
+KNOWN_OF_GROUP = ("last", "last_2", "mean_4", "mean_13", "reports", "days_since")
+
 FEATURES = [
-    *(f"{group}_{name}" for group in GROUPS for name in ("last", "last_2", "mean_4", "mean_13", "reports", "days_since")),
+    *(f"{group}_{name}" for group in GROUPS for name in KNOWN_OF_GROUP),
     *(f"{group}_{name}" for group in ("act", "market") for name in ("year_ago", "year_ago_next")),
     "act_capacity_ratio",
     "log_capacity",

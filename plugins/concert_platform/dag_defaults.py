@@ -14,7 +14,6 @@ from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-
 def daily(cron: str) -> CronTriggerTimetable:
     """A schedule in UTC whose first run is the next tick after unpausing, not the one that was missed before.
 

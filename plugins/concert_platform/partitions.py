@@ -31,7 +31,7 @@ def parse_partition(value: Any) -> Partition:
 
     :raises ValueError: when the date is no calendar day or the run id no slug
     """
-    day, run_id = (value, None) if isinstance(value, str) else (tuple(value) + (None,))[:2]
+    day, run_id = (value, None) if isinstance(value, str) else (*value, None)[:2]
     date.fromisoformat(day)
     if run_id is not None and not SLUG.fullmatch(run_id):
         raise ValueError(f"run id {run_id!r} of partition {day} is no slug of letters, digits and '-'")

@@ -116,7 +116,7 @@ class Emulator:
         }  # fmt: skip
 
     def role_session(self, role_name: str) -> boto3.Session:
-        """A session whose credentials come from the container credentials endpoint, as in Airflow, Spark and training."""
+        """A session with credentials of the container credentials endpoint, as in Airflow, Spark and training."""
         session = get_session()
         provider = ContainerProvider(environ=self.role_environment(role_name))
         credentials = provider.load()

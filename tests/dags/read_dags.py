@@ -10,12 +10,11 @@ from typing import Any
 
 def main(output: Path) -> None:
     logging.disable(logging.CRITICAL)
+    # What Airflow itself takes to import is no file's fault.
+    import airflow.providers.standard.operators.trigger_dagrun  # noqa: F401
     from airflow import plugins_manager
     from airflow.configuration import conf
     from airflow.models.dagbag import DagBag
-
-    # What Airflow itself takes to import is no file's fault.
-    import airflow.providers.standard.operators.trigger_dagrun  # noqa: F401
 
     plugins_manager.ensure_plugins_loaded()
     folder = Path(conf.get("core", "dags_folder"))

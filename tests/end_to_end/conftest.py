@@ -1,4 +1,4 @@
-"""A second checkout with a small input, side by side with the first: its own ports, its own state, shared environments."""
+"""A second checkout with a small input, side by side with the first: own ports, own state, shared environments."""
 
 import gzip
 import json

@@ -10,7 +10,7 @@ from tests.end_to_end.conftest import BROADWAY_ROWS, INTERACTION_ROWS, Checkout
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("first_run")]
 
-CHAIN = ["run_platform", "deploy_infrastructure", "ingest_concerts", "curate_concerts", "load_warehouse", "retrain_models"]
+from local.platform.main_job import CHAIN
 
 
 def counts(report: dict) -> dict[str, tuple[int, int, int, int]]:
@@ -27,7 +27,8 @@ def ask(checkout: Checkout, sql: str) -> list[list]:
     while (state := client.describe_statement(Id=statement))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
         pass
     assert state["Status"] == "FINISHED", state.get("Error")
-    return [[next(iter(field.values())) for field in row] for row in client.get_statement_result(Id=statement)["Records"]]
+    rows = client.get_statement_result(Id=statement)["Records"]
+    return [[next(iter(field.values())) for field in row] for row in rows]
 
 
 def test_each_dag_of_the_chain_has_exactly_one_successful_run(checkout: Checkout) -> None:

@@ -33,7 +33,9 @@ def test_a_shim_that_exits_127_is_passed_over_for_pyenvs_versions_folder(bare_ma
     assert bootstrap.find_python(None) == str(real)
 
 
-def test_a_second_python_on_the_path_is_found_behind_a_shim(bare_machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_python_on_the_path_is_found_behind_a_shim(
+    bare_machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     executable(bare_machine / "shims" / "python3.12", "exit 127")
     real = executable(bare_machine / "bin" / "python3.12", "echo 3 12")
     monkeypatch.setenv("PATH", f"{bare_machine / 'shims'}{os.pathsep}{bare_machine / 'bin'}")
