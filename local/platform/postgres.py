@@ -69,7 +69,17 @@ def initialise() -> None:
         if owner is not None:
             for path in (home(), password):
                 os.chown(path, owner, owner)
-        program = [binaries() / "initdb", "-D", data, "-U", USER, "-A", "scram-sha-256", "--pwfile", password]
+        program = [
+            str(binaries() / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            USER,
+            "-A",
+            "scram-sha-256",
+            "--pwfile",
+            str(password),
+        ]
         subprocess.run(
             [*program, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"], check=True, capture_output=True, text=True,
             cwd=home(), user=owner, group=owner, extra_groups=None if owner is None else [],

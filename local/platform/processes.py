@@ -44,7 +44,12 @@ class Service:
 def running() -> dict[str, int]:
     """Services of this checkout that are alive: name to process id."""
     known = read_json(PROCESSES) or {}
-    return {name: entry["pid"] for name, entry in known.items() if _started_at(entry["pid"]) == entry["started_at"]}
+    return {
+        name: entry["pid"]
+        for name, entry in known.items()
+        # A service that had ended before its start time was read has none.
+        if entry["started_at"] is not None and _started_at(entry["pid"]) == entry["started_at"]
+    }
 
 
 def start(service: Service) -> int:

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from local.platform.main_job import CHAIN
 from tests.end_to_end.conftest import BROADWAY_ROWS, INTERACTION_ROWS, Checkout
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("first_run")]
-
-from local.platform.main_job import CHAIN
 
 
 def counts(report: dict) -> dict[str, tuple[int, int, int, int]]:
