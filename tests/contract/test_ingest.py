@@ -29,19 +29,19 @@ KEY = "a-key-of-tests"
 HEADER = "show,theatre,week_ending,performances,previews,seats_in_theatre,tickets_sold,gross_usd\n"
 WEEK = HEADER + "Cats,Winter Garden Theatre,1990-01-07,8,0,1482,9000,300000\n"
 DROP = "landing/box_office/mapping=broadway_grosses/"
-ROLE = "concert-platform-staging-airflow-execution"
-SECRET = "concert-platform-staging/sources/ticketmaster"
+ROLE = "concert-platform-production-airflow-execution"
+SECRET = "concert-platform-production/sources/ticketmaster"
 
 
 @pytest.fixture(scope="module")
 def airflow_role(emulator: Emulator) -> Iterator[None]:
     """The orchestration stack with Airflow's role, in an environment that no other test uses."""
     cloudformation = emulator.client("cloudformation")
-    name = "concert-platform-staging-orchestration"
+    name = "concert-platform-production-orchestration"
     cloudformation.create_stack(
         StackName=name,
         TemplateBody=(REPOSITORY / "include/cfn/orchestration.yaml").read_text(),
-        Parameters=[{"ParameterKey": "Environment", "ParameterValue": "staging"}],
+        Parameters=[{"ParameterKey": "Environment", "ParameterValue": "production"}],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
     cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
@@ -57,8 +57,8 @@ class Platform:
         self.s3, self.replay = emulator.client("s3"), replay
         self.secrets = emulator.client("secretsmanager")
         self.dynamodb = boto3.resource("dynamodb", endpoint_url=emulator.endpoint_url, region_name=REGION, **ROOT_KEYS)
-        self.bucket = f"concert-platform-staging-raw-{ACCOUNT}"
-        self.table = "concert-platform-staging-ingest-state"
+        self.bucket = f"concert-platform-production-raw-{ACCOUNT}"
+        self.table = "concert-platform-production-ingest-state"
 
     def create(self) -> None:
         self.s3.create_bucket(Bucket=self.bucket)
@@ -103,7 +103,7 @@ def platform(emulator: Emulator, airflow_role: None, tmp_path: Path, monkeypatch
         monkeypatch.delenv(name, raising=False)
     for name, value in emulator.role_environment(ROLE).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "staging")
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "production")
     monkeypatch.setenv(TICKETMASTER_URL_VARIABLE, f"http://127.0.0.1:{replay.server_port}")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     settings.cache_clear()

@@ -22,13 +22,13 @@ COUNTED = ["core.fact_event", "core.fact_box_office", "core.fact_interaction", "
 
 @pytest.fixture(scope="module")
 def platform(emulator: Emulator) -> Iterator[Platform]:
-    """A staging environment with buckets, role, workgroup and schema, which the plugin's own code talks to."""
+    """An environment of its own with buckets, role, workgroup and schema, which the plugin's own code talks to."""
     patch = pytest.MonkeyPatch()
     for name, value in {
         "AWS_ENDPOINT_URL": emulator.endpoint_url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
         "AWS_ACCESS_KEY_ID": ROOT_KEYS["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": ROOT_KEYS["aws_secret_access_key"],
-        settings_module.ENVIRONMENT_VARIABLE: "staging",
+        settings_module.ENVIRONMENT_VARIABLE: "development",
     }.items():  # fmt: skip
         patch.setenv(name, value)
     _forget_clients()

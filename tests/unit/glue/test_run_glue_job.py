@@ -1,0 +1,240 @@
+"""RunGlueJobOperator and its trigger, against a Glue that answers as the service documents."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from concert_platform.compat import AirflowFailException
+from concert_platform.operators.glue import TOKEN_ARGUMENT, GlueJobRunError, RunGlueJobOperator, error_of
+from concert_platform.triggers import glue as trigger_module
+from concert_platform.triggers.glue import GlueJobRunTrigger
+
+JOB = "concert-platform-development-concert-etl-job"
+
+
+class ConcurrentRunsExceededException(Exception):
+    pass
+
+
+class Glue:
+    """One job with room for one run at a time."""
+
+    exceptions = SimpleNamespace(ConcurrentRunsExceededException=ConcurrentRunsExceededException)
+
+    def __init__(self) -> None:
+        self.runs: list[dict[str, Any]] = []
+        self.script = "s3://artifacts/artifacts/1/glue/concert_etl_job.py"
+        self.stopped: list[str] = []
+
+    def get_job(self, *, JobName: str) -> dict[str, Any]:
+        assert JobName == JOB
+        return {"Job": {"Command": {"ScriptLocation": self.script}}}
+
+    def get_job_runs(self, *, JobName: str, MaxResults: int) -> dict[str, Any]:
+        return {"JobRuns": self.runs[:MaxResults]}
+
+    def get_job_run(self, *, JobName: str, RunId: str) -> dict[str, Any]:
+        return {"JobRun": next(run for run in self.runs if run["Id"] == RunId)}
+
+    def start_job_run(self, *, JobName: str, Arguments: dict[str, str]) -> dict[str, str]:
+        if any(run["JobRunState"] == "RUNNING" for run in self.runs):
+            raise ConcurrentRunsExceededException
+        number = len(self.runs)
+        run = {"Id": f"jr_{number}", "JobRunState": "RUNNING", "Arguments": Arguments, "StartedOn": number}
+        self.runs.append(run)
+        return {"JobRunId": run["Id"]}
+
+    def batch_stop_job_run(self, *, JobName: str, JobRunIds: list[str]) -> None:
+        self.stopped += JobRunIds
+
+    def end(self, state: str, message: str = "") -> None:
+        self.runs[-1] |= {"JobRunState": state, "ErrorMessage": message}
+
+
+class TaskInstance(SimpleNamespace):
+    def __init__(self) -> None:
+        super().__init__(dag_id="curate_concerts", task_id="curate_records", run_id="manual__1", map_index=-1, xcoms={})
+
+    def xcom_push(self, *, key: str, value: str) -> None:
+        self.xcoms[key] = value
+
+    def xcom_pull(self, *, task_ids: str, key: str) -> str | None:
+        return self.xcoms.get(key)
+
+
+@pytest.fixture
+def glue(monkeypatch: pytest.MonkeyPatch) -> Glue:
+    fake = Glue()
+    monkeypatch.setattr(boto3, "client", lambda _: fake)
+    return fake
+
+
+@pytest.fixture
+def context() -> Any:
+    return {"ti": TaskInstance()}
+
+
+def operator(glue: Glue) -> RunGlueJobOperator:
+    """The operator as a fresh worker process has it."""
+    task = RunGlueJobOperator(
+        task_id="curate_records", job_name=JOB, script_args={"--partitions": "[]"}, poll_interval=0.01, aws_conn_id=None
+    )
+    vars(task)["hook"] = SimpleNamespace(conn=glue)
+    return task
+
+
+def execute(glue: Glue, context: Any) -> GlueJobRunTrigger:
+    with pytest.raises(TaskDeferred) as deferred:
+        operator(glue).execute(context)
+    assert isinstance(deferred.value.trigger, GlueJobRunTrigger)
+    return deferred.value.trigger
+
+
+async def first_event(trigger: GlueJobRunTrigger) -> dict[str, Any]:
+    return (await anext(trigger.run())).payload
+
+
+def test_the_run_gets_the_arguments_and_a_token(glue: Glue, context: Any) -> None:
+    trigger = execute(glue, context)
+
+    assert trigger.run_id == "jr_0"
+    assert glue.runs[0]["Arguments"]["--partitions"] == "[]"
+    assert len(glue.runs[0]["Arguments"][TOKEN_ARGUMENT]) == 64
+
+
+def test_a_retry_reattaches_to_the_run_under_way(glue: Glue, context: Any) -> None:
+    first, second = execute(glue, context), execute(glue, context)
+
+    assert first.run_id == second.run_id == "jr_0" and len(glue.runs) == 1
+
+
+def test_a_retry_takes_the_run_that_succeeded(glue: Glue, context: Any) -> None:
+    execute(glue, context)
+    glue.end("SUCCEEDED")
+
+    assert operator(glue).execute(context) == "jr_0" and len(glue.runs) == 1
+
+
+@pytest.mark.parametrize("state", ["FAILED", "STOPPED", "TIMEOUT", "ERROR"])
+def test_a_retry_after_a_failure_starts_a_new_run(glue: Glue, context: Any, state: str) -> None:
+    execute(glue, context)
+    glue.end(state)
+
+    assert execute(glue, context).run_id == "jr_1"
+
+
+def test_a_new_script_means_a_new_run(glue: Glue, context: Any) -> None:
+    execute(glue, context)
+    glue.end("SUCCEEDED")
+    glue.script = "s3://artifacts/artifacts/2/glue/concert_etl_job.py"
+
+    assert execute(glue, context).run_id == "jr_1"
+
+
+def test_another_dag_run_starts_its_own(glue: Glue, context: Any) -> None:
+    execute(glue, context)
+    glue.end("SUCCEEDED")
+    context["ti"].run_id = "manual__2"
+
+    assert execute(glue, context).run_id == "jr_1"
+
+
+def test_a_job_held_by_another_run_is_waited_for(glue: Glue, context: Any) -> None:
+    glue.start_job_run(JobName=JOB, Arguments={})
+
+    trigger = execute(glue, context)
+    assert trigger.run_id is None
+    glue.end("SUCCEEDED")
+    event = asyncio.run(first_event(trigger))
+    with pytest.raises(TaskDeferred) as deferred:
+        operator(glue).execute_complete(context, event)
+
+    assert deferred.value.trigger.run_id == "jr_1"
+
+
+def test_the_trigger_fires_when_the_run_has_ended(glue: Glue, context: Any) -> None:
+    trigger = execute(glue, context)
+
+    async def run() -> dict[str, Any]:
+        waiting = asyncio.ensure_future(first_event(trigger))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        glue.end("FAILED", "out of disk")
+        return await asyncio.wait_for(waiting, 5)
+
+    assert asyncio.run(run()) == {"run_id": "jr_0", "state": "FAILED", "reason": "out of disk"}
+
+
+def test_a_failed_run_fails_the_task_with_its_message_as_one_line(glue: Glue, context: Any) -> None:
+    event = {"run_id": "jr_0", "state": "FAILED", "reason": "killed\nby SIGKILL"}
+
+    with pytest.raises(GlueJobRunError, match=f"^Glue job {JOB} run jr_0 ended as FAILED: killed by SIGKILL$") as error:
+        operator(glue).execute_complete(context, event)
+
+    assert not isinstance(error.value, AirflowFailException)  # it is tried again
+    assert error_of(context["ti"], "curate_records") == str(error.value)
+
+
+def test_bad_data_is_not_tried_again(glue: Glue, context: Any) -> None:
+    reason = "concert_etl.errors.CurationError: gate box_office failed"
+
+    with pytest.raises(AirflowFailException, match="gate box_office failed"):
+        operator(glue).execute_complete(context, {"run_id": "jr_0", "state": "FAILED", "reason": reason})
+
+
+def test_a_kill_stops_the_run(glue: Glue, context: Any) -> None:
+    task = operator(glue)
+    with pytest.raises(TaskDeferred):
+        task.execute(context)
+
+    task.on_kill()
+
+    assert glue.stopped == ["jr_0"]
+
+
+def cancel(trigger: GlueJobRunTrigger, *message: str) -> None:
+    async def run() -> None:
+        waiting = asyncio.ensure_future(first_event(trigger))
+        await asyncio.sleep(0.05)
+        waiting.cancel(*message)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("state", "stopped"), [("failed", ["jr_0"]), ("deferred", [])])
+def test_a_cancelled_trigger_stops_the_run_of_a_task_that_waits_no_more(
+    glue: Glue, context: Any, monkeypatch: pytest.MonkeyPatch, state: str, stopped: list[str]
+) -> None:
+    trigger = execute(glue, context)
+    trigger.task_instance = context["ti"]
+    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
+
+    states = {"manual__1": {"curate_records": state}}
+    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
+
+    cancel(trigger)
+
+    assert glue.stopped == stopped
+
+
+def test_a_triggerer_that_shuts_down_leaves_the_run_alone(glue: Glue, context: Any) -> None:
+    trigger = execute(glue, context)
+    trigger.task_instance = context["ti"]
+
+    cancel(trigger, trigger_module.SHUTTING_DOWN)
+
+    assert glue.stopped == []
+
+
+def test_the_trigger_survives_serialisation(glue: Glue) -> None:
+    trigger = GlueJobRunTrigger(job_name=JOB, run_id="jr_0", poll_interval=2)
+    path, arguments = trigger.serialize()
+
+    assert path == "concert_platform.triggers.glue.GlueJobRunTrigger"
+    assert vars(GlueJobRunTrigger(**arguments)) == vars(trigger)
