@@ -20,7 +20,8 @@ from local.platform import lifecycle, main_job, package, processes, report, serv
 from local.platform.state import ENDPOINTS, RUN_REPORT, PlatformError, only_launcher, read_json
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-console = Console(highlight=False, soft_wrap=True)
+# Wide enough for every table also where the output is a pipe.
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 _started = time.monotonic()
 
 
@@ -66,6 +67,7 @@ def run() -> None:
     """Start the platform, run the main job on the sample input, and print what it did."""
     with one_line_errors(), only_launcher():
         ports = lifecycle.up(say)
+        lifecycle.begin_call_log(ports)
         outcome = main_job.MainJob(main_job.airflow_api(ports), ports, say).run()
         written = report.write(outcome, ports)
         _print_report(written)
@@ -185,7 +187,9 @@ def _print_report(written: dict[str, Any]) -> None:
     console.print(dags)
     if written["sources"]:
         names = ("read", "loaded", "quarantined", "deduplicated")
-        sources = Table("source", "entity", *names, title="records over the whole history")
+        sources = Table(title="records over the whole history")
+        for name in ("source", "entity", *names):
+            sources.add_column(name, no_wrap=True, justify="right" if name in names else "left")
         for row in written["sources"]:
             sources.add_row(row["source"], row["entity"], *(f"{row[name]:,}" for name in names))
         console.print(sources)

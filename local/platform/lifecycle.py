@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
@@ -82,6 +83,14 @@ def deploy_orchestration(ports: dict[str, int], say: Say) -> None:
 
 def _last_line(log: Path) -> str:
     return (log.read_text().strip().splitlines() or ["no output"])[-1]
+
+
+def begin_call_log(ports: dict[str, int]) -> None:
+    """.local/aws-calls.json counts the calls of one run."""
+    headers = {"Authorization": platform_secrets()["token"]}
+    request = urllib.request.Request(f"{services.url(ports['aws'])}/_local/calls", method="DELETE", headers=headers)
+    with urllib.request.urlopen(request, timeout=10):
+        return
 
 
 def down(say: Say) -> None:

