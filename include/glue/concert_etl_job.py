@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib import import_module
@@ -27,6 +28,7 @@ from concert_etl.errors import CurationError
 from concert_etl.publishing import CuratedBucket, Load, publish_partitions, write_documents
 from concert_etl.raw import RawBucket, Run
 from concert_etl.sources import judged_records
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -35,10 +37,10 @@ SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # Spark 3.5 and 4.1 then agree on what a cast does
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
-    "spark.sql.csv.parser.columnPruning.enabled": "false",  # with it, a line with a missing cell passes as whole
 }
-# The file in Spark's message about one that it cannot read.
-FILE_IN_MESSAGE = re.compile(r"(?:s3|file):/[^\s,'\"]+")
+# How Spark's message names a file that it cannot read; the footer's one is that of 3.5.
+UNREADABLE = re.compile(r"(?:while reading file|read footer for file:|Path does not exist:) (\S+[^\s.])")
+LONGEST_REASON = 300  # characters
 
 
 def create_session() -> SparkSession:
@@ -84,13 +86,13 @@ class Curation:
         accounts.check_files(counts, {(m.source, file.name): file.records for m in manifests for file in m.files})
         load.planned[entity.name] = sum(item.reports for item in counts if item.is_curated)
         load.quarantined[entity.name] = sum(item.reports for item in counts if item.rule)
-        rows = self._spark.createDataFrame([], entity.ddl)
+        rows, written = self._spark.createDataFrame([], entity.ddl), {}
         if judged is not None:
             self._write_rejected(judged, counts, load, entity)
             if load.planned[entity.name]:
                 rows = self._write_rows(judged, load, entity)
+                written = {row["source"]: row["count"] for row in rows.groupBy("source").count().collect()}
             judged.unpersist()
-        written = {row["source"]: row["count"] for row in rows.groupBy("source").count().collect()}
         sources = [manifest.source for manifest in manifests]
         closed = accounts.close(entity.name, run.dt, run.run_id, sources, counts, written)
         load.accounts += closed
@@ -122,11 +124,12 @@ class Curation:
             raise
 
 
-def one_line(error: PySparkException) -> str:
-    """Spark's error as one line with the file that it could not read."""
+def one_line(error: Exception) -> Exception:
+    """Spark's error as one line; as one about the data when a file cannot be read."""
     text = " ".join(str(error).split())
-    found = FILE_IN_MESSAGE.search(text)
-    return f"{found[0] + ' could not be read: ' if found else 'Spark: '}{text[:300]}"
+    if found := UNREADABLE.search(text):
+        return CurationError(f"{found[1]} cannot be read: it is damaged or was removed after ingest")
+    return RuntimeError(f"Spark: {text[:LONGEST_REASON]}")
 
 
 def main() -> None:
@@ -148,8 +151,9 @@ def main() -> None:
         for key, report in reports.items():
             curated.put(key, json.dumps(report, indent=1))
             print(f"published {curated.uri(key)}")
-    except PySparkException as error:
-        raise CurationError(one_line(error)) from None
+    except (PySparkException, Py4JJavaError) as error:
+        traceback.print_exc()  # the whole of it for the log; the last line is the run's error message
+        raise one_line(error) from None
     finally:
         spark.stop()
 

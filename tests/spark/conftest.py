@@ -4,7 +4,8 @@ Fixtures:
     spark      one session for all tests, with the job's own settings and s3:// paths below a folder
     buckets    Buckets: an empty raw and curated bucket, as folders that both Spark and the S3 client see
     deliver    deliver(source, entity, {name: content}, ...) puts files and their manifest into the raw bucket
-    run_job    run_job(*partitions) -> Outcome: runs main() of the job script on the session
+    run_job    run_job(*partitions) -> Outcome: runs main() of the job script on the session, without the gates, which
+               take seconds; run_whole_job runs them too
 """
 
 import gzip
@@ -230,7 +231,15 @@ class Outcome:
 
 
 @pytest.fixture
-def run_job(spark: Any, buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+def run_job(run_whole_job: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Outcome]:
+    from concert_etl import gates
+
+    monkeypatch.setattr(gates, "validate", lambda *_, **__: [])
+    return run_whole_job
+
+
+@pytest.fixture
+def run_whole_job(spark: Any, buckets: Buckets) -> Callable[..., Outcome]:
     import boto3
     import concert_etl_job
 
@@ -238,14 +247,12 @@ def run_job(spark: Any, buckets: Buckets, monkeypatch: pytest.MonkeyPatch) -> Ca
         wanted = list(partitions) or [[DT, RUN]]
         options = {"raw_bucket": "raw", "curated_bucket": "curated", "glue_database": "concerts"}
         options |= {"partitions": json.dumps(wanted), "JOB_RUN_ID": f"jr_{uuid.uuid4().hex}"}
-        monkeypatch.setattr(sys, "argv", ["job", *(part for name in options for part in (f"--{name}", options[name]))])
         clients = {"s3": buckets.s3, "glue": buckets.catalogue}
-        monkeypatch.setattr(boto3, "client", clients.__getitem__)
-        monkeypatch.setattr(type(spark), "stop", lambda _: None)  # the session is that of all tests
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", ["job", *(part for name in options for part in (f"--{name}", options[name]))])
+            patch.setattr(boto3, "client", clients.__getitem__)
+            patch.setattr(type(spark), "stop", lambda _: None)  # the session is that of all tests
             concert_etl_job.main()
-        finally:
-            monkeypatch.undo()
         report = buckets.path(f"s3://curated/curated/_reports/dt={DT}/run={RUN}.json")
         return Outcome(spark, buckets, json.loads(report.read_text()))
 

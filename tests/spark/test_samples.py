@@ -9,7 +9,7 @@ from typing import Any
 SAMPLES = Path(__file__).parents[2] / "samples"
 
 
-def test_samples_give_the_counts_that_the_sources_imply(deliver: Any, run_job: Any) -> None:
+def test_samples_give_the_counts_that_the_sources_imply(deliver: Any, run_whole_job: Any) -> None:
     pages = {path.name: path.read_bytes() for path in (SAMPLES / "api_payloads/ticketmaster").glob("events_*.json")}
     events = {name: len(json.loads(body).get("_embedded", {}).get("events", [])) for name, body in pages.items()}
     tours = (SAMPLES / "taylor_swift_tours/taylor_swift_tours.csv").read_bytes()
@@ -22,7 +22,7 @@ def test_samples_give_the_counts_that_the_sources_imply(deliver: Any, run_job: A
     deliver("canonical", "box_office", {}, {})
     deliver("lastfm", "interaction", {"plays.tsv.gz": plays}, {"plays.tsv.gz": 92834})
 
-    outcome = run_job()
+    outcome = run_whole_job()
 
     found = {key: (row["read"], row["quarantined"], row["deduplicated"]) for key, row in outcome.accounts.items()}
     assert found == {

@@ -83,8 +83,9 @@ def _check(item: Any, *, suite: str, dt: str, run_id: str, rows: int) -> Check:
         suite=suite,
         expectation=config.type,
         column_name=options.get("column") or ",".join(options.get("column_list") or pair),
-        checked=int(result.get("element_count", rows)),
-        failed=int(result.get("unexpected_count", 0 if success else 1)),
+        # Of an empty frame some counts are None.
+        checked=int(result.get("element_count") or rows),
+        failed=int(result.get("unexpected_count") or 0) if success else int(result.get("unexpected_count") or 1),
         success=success,
         detail=str(raised or _detail(result, success))[:LONGEST_DETAIL],
         severity=str(getattr(config.severity, "value", config.severity)),

@@ -51,5 +51,5 @@ def venue_id(venue: Column, city: Column, country: Column) -> Column:
 
 def _id(prefix: str, name: Column) -> Column:
     # Spark has no function for Unicode normalisation.
-    normalised = F.udf(normalise, "string")(name)
+    normalised = F.udf(normalise, "string", useArrow=False)(name)
     return F.concat(F.lit(prefix), F.substring(F.sha2(normalised, 256), 1, ID_LENGTH))
