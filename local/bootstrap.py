@@ -101,8 +101,8 @@ def _candidates(uv: Path | None) -> list[str]:
     found = [os.environ.get("PYTHON", ""), sys.executable]
     # Each one on the PATH: the first may be a shim that runs nothing.
     found += [str(Path(folder) / f"python{version}") for folder in os.get_exec_path() if folder]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    found += [str(path / "bin" / "python") for path in sorted(pyenv.glob(f"{version}*"), reverse=True)]
+    for versions in _pyenv_versions():
+        found += [str(path / "bin" / "python") for path in sorted(versions.glob(f"{version}*"), reverse=True)]
     if uv is not None:
         answer = subprocess.run(
             [str(uv), "python", "find", "--no-python-downloads", "--no-project", version],
@@ -113,6 +113,13 @@ def _candidates(uv: Path | None) -> list[str]:
         )
         found.append(answer.stdout.strip())
     return [candidate for candidate in found if candidate]
+
+
+def _pyenv_versions() -> list[Path]:
+    """pyenv's versions folder: where it is by its own rules, and beside a shims folder on the PATH."""
+    roots = [Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")]
+    roots += [Path(folder).parent for folder in os.get_exec_path() if Path(folder).name == "shims"]
+    return [root / "versions" for root in roots]
 
 
 def _says_wanted(candidate: str) -> bool:

@@ -92,4 +92,12 @@ def first_run(checkout: Checkout) -> subprocess.CompletedProcess[str]:
     """The output of the first `run`; it must have succeeded for the tests that look at what it left."""
     answer = checkout.command("run")
     assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-2000:]
+    shutil.copy2(checkout.state / "aws-calls.json", checkout.state / "first-calls.json")
     return answer
+
+
+@pytest.fixture(scope="session")
+def first_calls(checkout: Checkout, first_run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
+    """What the first run asked of AWS; a later run begins a new log."""
+    kept = checkout.state / "first-calls.json"
+    return list(json.loads(kept.read_text())["calls"])
