@@ -155,29 +155,41 @@ def lint(fix: Annotated[bool, typer.Option("--fix", help="format and mend what c
     """Check style, types, templates and the compose file."""
     bootstrap.install(names=("lint", "aws"))
     tools = ENVIRONMENTS["lint"] / "bin"
+    commands: list[list[Any] | None]
     if fix:
         commands = [[tools / "ruff", "check", "--fix", "."], [tools / "ruff", "format", "."]]
     else:
+        compose = _docker_compose()
         templates = sorted(map(str, (ROOT / "include" / "cfn").glob("*.yaml")))
         commands = [
             [tools / "ruff", "check", "."],
             [tools / "ruff", "format", "--check", "."],
             [tools / "mypy", "plugins", "ml", "local"],
             [ENVIRONMENTS["aws"] / "bin" / "cfn-lint", *templates],
-            ["docker", "compose", "config", "--quiet"],
+            [*compose, "-f", "docker-compose.yaml", "config", "--quiet"] if compose else None,
         ]
-    failed = [command for command in commands if _run(command) != 0]
+    if None in commands:
+        console.print("docker-compose.yaml is NOT checked: neither `docker compose` nor docker-compose is installed")
+    failed = [command for command in commands if command and _run(command) != 0]
     if failed:
         raise typer.Exit(1)
 
 
+def _docker_compose() -> list[str] | None:
+    """The Compose command of this machine: Docker's plugin, the stand-alone program, or none."""
+    for command in (["docker", "compose"], ["docker-compose"]):
+        try:
+            answer = subprocess.run([*command, "version"], capture_output=True, check=False)
+        except FileNotFoundError:
+            continue
+        if answer.returncode == 0:
+            return command
+    return None
+
+
 def _run(command: list[Any]) -> int:
     console.print(f"$ {' '.join(os.path.basename(str(word)) for word in command[:4])}", markup=False)
-    try:
-        return subprocess.run([str(word) for word in command], cwd=ROOT, check=False).returncode
-    except FileNotFoundError:
-        console.print(f"{command[0]} is not installed: this check is left out", markup=False)
-        return 0
+    return subprocess.run([str(word) for word in command], cwd=ROOT, check=False).returncode
 
 
 def _print_report(written: dict[str, Any]) -> None:
