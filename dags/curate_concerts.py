@@ -24,13 +24,20 @@ from concert_platform.operators.glue import RunGlueJobOperator, error_of
 from concert_platform.operators.require_stacks import RequireStacks
 from concert_platform.partitions import partitions
 
-PARTITIONS = "{{ partitions({'dag_run': dag_run, 'triggering_asset_events': triggering_asset_events}) | tojson }}"
+PARTITIONS = "{{ ti.xcom_pull(task_ids='find_partitions') | tojson }}"
+
+
+@task(task_id="find_partitions")
+def find_runs(**context: Any) -> list[list[str | None]]:
+    """The ingest runs of the asset events, and those that an earlier run should have curated."""
+    from concert_platform.backlog import to_curate
+
+    return [list(partition) for partition in to_curate(context)]
 
 
 @task(task_id="publish_curated_concerts", outlets=[CURATED_CONCERTS])
-def announce_partitions(**context: Any) -> None:
+def announce_partitions(wanted: list[list[str | None]], **context: Any) -> None:
     """Tell the warehouse which partitions are new."""
-    wanted = [list(partition) for partition in partitions(context)]
     context["outlet_events"][CURATED_CONCERTS].extra = {"partitions": wanted}
 
 
@@ -57,13 +64,14 @@ with DAG(
     tags=["impact:tier-1", "area:curation"],
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
+    find_partitions = find_runs()
     curate_records = RunGlueJobOperator(
         task_id="curate_records",
         job_name="{{ settings().etl_job }}",
         script_args={"--partitions": PARTITIONS},
     )
-    publish_curated_concerts = announce_partitions()
+    publish_curated_concerts = announce_partitions(find_partitions)
     record_failure = note_failure()
 
-    chain(require_stacks, curate_records, publish_curated_concerts)
-    chain([require_stacks, curate_records, publish_curated_concerts], record_failure)
+    chain(require_stacks, find_partitions, curate_records, publish_curated_concerts)
+    chain([require_stacks, find_partitions, curate_records, publish_curated_concerts], record_failure)

@@ -30,11 +30,11 @@ TASKS_WITH_REASON = ["create_schema", "load_partition", "refresh_marts", "check_
 
 @task(task_id="list_loads")
 def list_curated_loads() -> list[dict[str, Any]]:
-    """What curation has published for the partitions of this run: one entry per transaction."""
-    from concert_platform.partitions import partitions
+    """What curation has published, of this run and left over from earlier ones: one entry per transaction."""
+    from concert_platform.backlog import to_load
     from concert_platform.warehouse import loads_of
 
-    return loads_of(partitions(get_current_context()))
+    return loads_of(to_load(get_current_context()))
 
 
 @task(task_id="check_warehouse")
@@ -85,5 +85,5 @@ with DAG(
     check_warehouse = run_checks(list_loads)
     record_failure = note_failure()
 
-    chain(require_stacks, [create_schema, list_loads], load_partition, refresh_marts, check_warehouse)
+    chain(require_stacks, create_schema, list_loads, load_partition, refresh_marts, check_warehouse)
     chain([require_stacks, create_schema, list_loads, load_partition, refresh_marts, check_warehouse], record_failure)

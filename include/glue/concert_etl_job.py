@@ -14,6 +14,7 @@ import json
 import re
 import sys
 import traceback
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib import import_module
@@ -24,7 +25,7 @@ import boto3
 from awsglue.utils import getResolvedOptions
 from concert_etl import accounts, curation, gates
 from concert_etl.entities import ENTITIES, Entity
-from concert_etl.errors import CurationError
+from concert_etl.errors import CurationError, GateError
 from concert_etl.publishing import CuratedBucket, Load, publish_partitions, write_documents
 from concert_etl.raw import RawBucket, Run
 from concert_etl.sources import judged_records
@@ -58,6 +59,26 @@ class Curation:
 
     def __init__(self, spark: SparkSession, raw: RawBucket, curated: CuratedBucket, token: str) -> None:
         self._spark, self._raw, self._curated, self._token = spark, raw, curated, token
+
+    def curate_all(self, runs: Iterable[Run]) -> tuple[list[Load], list[str]]:
+        """Curate runs independently of each other: what passed, and why the others were refused for their data."""
+        loads, refused = [], []
+        for run in runs:
+            try:
+                loads.append(self.curate(run))
+            except (CurationError, PySparkException, Py4JJavaError) as error:
+                reason = error if isinstance(error, CurationError) else one_line(error)
+                if not isinstance(reason, CurationError):
+                    raise
+                refused.append(f"{run.dt} {run.run_id}: {reason}")
+                if not isinstance(reason, GateError):  # a gate has left its checks there
+                    self._note_refusal(run, str(reason))
+        return loads, refused
+
+    def _note_refusal(self, run: Run, reason: str) -> None:
+        """Leave the reason where later runs look: data that was refused is not tried again by itself."""
+        load = Load(run.dt, run.run_id, self._token)
+        self._curated.put(load.failure_key, json.dumps({"reason": reason}))
 
     def curate(self, run: Run) -> Load:
         """Curate one run.
@@ -144,13 +165,14 @@ def main() -> None:
     s3, glue = boto3.client("s3"), boto3.client("glue")
     raw, curated = RawBucket(s3, options["raw_bucket"]), CuratedBucket(s3, options["curated_bucket"])
     try:
-        curation_of_job = Curation(spark, raw, curated, token)
-        loads = [curation_of_job.curate(run) for run in raw.runs(partitions)]
+        loads, refused = Curation(spark, raw, curated, token).curate_all(raw.runs(partitions))
         reports = {load.report_key: write_documents(curated, load, job_run_id) for load in loads}
         publish_partitions(glue, options["glue_database"], curated, loads)
         for key, report in reports.items():
             curated.put(key, json.dumps(report, indent=1))
             print(f"published {curated.uri(key)}")
+        if refused:
+            raise CurationError("; ".join(refused))
     except (PySparkException, Py4JJavaError) as error:
         traceback.print_exc()  # the whole of it for the log; the last line is the run's error message
         raise one_line(error) from None

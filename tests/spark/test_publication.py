@@ -73,7 +73,7 @@ def test_all_records_rejected_is_a_warning(deliver: Any, run_whole_job: Any) -> 
     assert outcome.report["quarantined"] == 1
 
 
-def test_a_gate_that_does_not_pass_stops_the_publication(
+def test_a_gate_that_does_not_pass_stops_the_publication_of_its_run_alone(
     deliver: Any, run_whole_job: Any, buckets: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from concert_etl import box_office
@@ -88,7 +88,8 @@ def test_a_gate_that_does_not_pass_stops_the_publication(
     with pytest.raises(CurationError, match=reason):
         run_whole_job(["2020-03-04", "manual-2"], ["2020-03-04", "manual-1"])
 
-    assert not buckets.path(REPORTS).exists() and buckets.catalogue.partitions == {}
+    assert [path.name for path in buckets.path(REPORTS).rglob("*.json")] == ["run=manual-2.json"]
+    assert {key[-1] for key in buckets.catalogue.partitions} == {"manual-2"}
     checks = buckets.lines("s3://curated/curated/_failed/dt=2020-03-04/run=manual-1.json")
     failed = [(check["column_name"], check["failed"], check["checked"]) for check in checks if not check["success"]]
     assert failed == [("country", 1, 2)]
@@ -112,6 +113,8 @@ def test_a_damaged_file_stops_the_job_and_is_named(
 
     assert "\n" not in str(error.value)
     assert not buckets.path(REPORTS).exists()
+    (refusal,) = buckets.lines("s3://curated/curated/_failed/dt=2020-03-04/run=manual-1.json")
+    assert name in refusal["reason"], "later runs leave it to a person"
 
 
 def test_a_page_that_is_no_json_stops_the_job_and_is_named(deliver: Any, run_job: Any) -> None:

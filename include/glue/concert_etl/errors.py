@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class CurationError(Exception):
     """A run's data cannot be published; the message is one line with the file or gate at fault."""
+
+
+class GateError(CurationError):
+    """Curated data does not pass its expectations."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from concert_etl.errors import CurationError
+from concert_etl.errors import GateError
 
 CRITICAL = "critical"
 LONGEST_DETAIL = 500  # characters
@@ -61,12 +61,12 @@ def validate(frame: DataFrame, suite: str, *, dt: str, run_id: str, rows: int, r
 def require_success(checks: Sequence[Check], report_uri: str) -> None:
     """Stop at the first failed critical expectation.
 
-    :raises CurationError: naming suite, expectation and counts
+    :raises GateError: naming suite, expectation and counts
     """
     failed = [check for check in checks if not check.success and check.severity == CRITICAL]
     if failed:
         first, more = failed[0], f" and {len(failed) - 1} more" if len(failed) > 1 else ""
-        raise CurationError(
+        raise GateError(
             f"gate {first.suite} of {first.dt} run {first.run_id}: {first.expectation}({first.column_name}) failed for "
             f"{first.failed:,} of {first.checked:,} rows{more}: nothing is published, see {report_uri}"
         )

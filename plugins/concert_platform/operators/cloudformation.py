@@ -21,6 +21,7 @@ from concert_platform.cloudformation import (
     StackFailedError,
 )
 from concert_platform.compat import AirflowFailException
+from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.settings import settings
 from concert_platform.triggers.cloudformation import StackIdleTrigger
 
@@ -94,7 +95,7 @@ class ReviewChangeSetOperator(BaseOperator):
         return {action: actions.count(action) for action in sorted(set(actions))}
 
 
-class ExecuteChangeSetOperator(BaseOperator):
+class ExecuteChangeSetOperator(FreshRetryMixin, BaseOperator):
     """Execute a change set, wait deferrably until the stack is idle again, and return the stack's outputs.
 
     :param stack: short name of the stack

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
 
 from concert_platform.compat import AirflowException, AirflowFailException
+from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.triggers.glue import ACTIVE, GlueJobRunTrigger, job_runs, stop_run
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class GlueJobRunError(AirflowException):
     """A Glue job run has failed or was stopped."""
 
 
-class RunGlueJobOperator(GlueJobOperator):
+class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
     """GlueJobOperator that starts an existing job, waits deferrably, and whose retry reattaches; returns the run's id.
 
     StartJobRun takes no token, so the run carries one among its arguments, and a retry looks for it among the job's

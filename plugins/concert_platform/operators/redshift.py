@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from concert_platform import warehouse
+from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.triggers.redshift import SqlBatchTrigger
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ ERROR_KEY = "error"
 WAIT_BEFORE_DEFERRING = 10.0  # seconds: handing over to the triggerer and back takes longer than most of our statements
 
 
-class RunSqlBatchOperator(BaseOperator):
+class RunSqlBatchOperator(FreshRetryMixin, BaseOperator):
     """Send files as one batch, under a token by which a retry finds it; returns the id of the batch.
 
     The provider's RedshiftDataOperator sends no ClientToken, so its retry would run the statements a second time, and

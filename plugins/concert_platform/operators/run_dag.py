@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
 from airflow.providers.standard.triggers.external_task import DagStateTrigger
 
+from concert_platform.compat import AirflowException, AirflowFailException
+from concert_platform.operators.fresh_retry import FreshRetryMixin
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 RUNNING_STATES = ["queued", "running"]
 
 
-class RunDagOperator(TriggerDagRunOperator):
+class RunDagOperator(FreshRetryMixin, TriggerDagRunOperator):
     """Trigger a DAG under a fixed run id and wait deferrably until it ends.
 
     The provider's operator fails when the run id exists already, which is what a retry after a killed worker meets.
@@ -44,3 +47,12 @@ class RunDagOperator(TriggerDagRunOperator):
             )
         self.reset_dag_run = bool(ti.get_dr_count(dag_id=self.trigger_dag_id, run_ids=run_ids))
         super().execute(context)
+
+    def execute_complete(self, context: Context, event: tuple[str, dict[str, Any]]) -> None:
+        try:
+            super().execute_complete(context, event)
+        except AirflowException as error:
+            # The other DAG has retried what was worth it; clearing this task runs it again.
+            raise AirflowFailException(
+                f"{self.trigger_dag_id} run {self.trigger_run_id} has failed: look at its failed tasks"
+            ) from error

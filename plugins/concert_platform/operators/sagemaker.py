@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.operators.sagemaker import SageMakerProcessingOperator, SageMakerTrainingOperator
 
 from concert_platform.compat import AirflowException
+from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.triggers.sagemaker import SageMakerJobTrigger, describe_job, stop_job
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class _ReattachingJob:
         raise NotImplementedError
 
 
-class TrainModelOperator(_ReattachingJob, SageMakerTrainingOperator):
+class TrainModelOperator(FreshRetryMixin, _ReattachingJob, SageMakerTrainingOperator):
     """SageMakerTrainingOperator whose retry reattaches; returns the URI of model.tar.gz.
 
     :param config: CreateTrainingJob request (templated); the job name gets the attempt's number as suffix
@@ -90,7 +91,7 @@ class TrainModelOperator(_ReattachingJob, SageMakerTrainingOperator):
         return self.hook.describe_training_job(name)["ModelArtifacts"]["S3ModelArtifacts"]
 
 
-class ScoreModelOperator(_ReattachingJob, SageMakerProcessingOperator):
+class ScoreModelOperator(FreshRetryMixin, _ReattachingJob, SageMakerProcessingOperator):
     """SageMakerProcessingOperator whose retry reattaches; returns the URIs of the job's outputs by name.
 
     :param config: CreateProcessingJob request (templated); the job name gets the attempt's number as suffix
