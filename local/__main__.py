@@ -18,6 +18,12 @@ def main() -> None:
         python = bootstrap.install(verbose=arguments[:1] == ["setup"])
     except bootstrap.SetupError as error:
         sys.exit("setup: {}".format(error))  # noqa: UP032 - must run on any Python
+    except OSError as error:
+        sys.exit(
+            "setup: {}: {}; free some space or make it writable".format(
+                error.filename or bootstrap.STATE, error.strerror
+            )
+        )  # noqa: UP032
     except KeyboardInterrupt:
         sys.exit("setup: interrupted; run the command again to go on")
     sys.stdout.flush()

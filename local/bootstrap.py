@@ -181,10 +181,12 @@ def _run(command: list[str], purpose: str) -> None:
     except OSError as error:
         raise SetupError(f"{purpose} failed: {error}") from None
     if answer.returncode != 0:
-        lines = (answer.stderr or answer.stdout).strip().splitlines() or ["no message"]
+        lines = [line.strip() for line in (answer.stderr or answer.stdout).splitlines() if line.strip()]
+        # The last line but hints says what went wrong; the lines before it say where.
+        reason = next((line for line in reversed(lines) if not line.startswith("hint")), "no message")
         log = STATE / "setup.log"
         log.write_text(answer.stdout + answer.stderr)
-        raise SetupError(f"{purpose} failed: {lines[-1].strip()} (whole message: {log})")
+        raise SetupError(f"{purpose} failed: {reason} (whole message: {log})")
 
 
 def _stamp(name: str) -> str:

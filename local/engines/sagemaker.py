@@ -22,6 +22,11 @@ CONTAINER_ROOT = "/opt/ml"
 S3_URI = re.compile(r"s3://([^/]+)/(.*)")
 
 
+def job_folder(name: str) -> Path:
+    """Where a job's files lie while it runs."""
+    return Path(os.environ["LOCAL_STATE_DIR"]) / "sagemaker" / name
+
+
 class SageMakerJob:
     """One training or processing job.
 
@@ -32,7 +37,7 @@ class SageMakerJob:
         self.name = name
         self.request = request
         self.log = log
-        self.root = Path(os.environ["LOCAL_STATE_DIR"]) / "sagemaker" / name
+        self.root = job_folder(name)
         self._s3 = registry.role_client("s3", request["RoleArn"])
 
     def _environment(self, extra: dict[str, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import contextvars
 import json
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from typing import Any
 from ministack.core.responses import error_response_json, json_response
 
 from local.engines.jobs import JobProcess, JobResult
-from local.engines.sagemaker import ProcessingJob, TrainingJob
+from local.engines.sagemaker import ProcessingJob, TrainingJob, job_folder
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -154,6 +155,7 @@ def _see_through(kind: str, name: str) -> None:
         result = JobResult(False, f"{type(error).__name__}: {error}")
     finally:
         _processes.pop(job[f"{kind}JobArn"], None)
+        shutil.rmtree(job_folder(name), ignore_errors=True)  # what is kept lies in S3, and the log among the logs
     status = "Stopped" if stopped else "Completed" if result.succeeded else "Failed"
     if kind == "Training":
         job["SecondaryStatus"] = status
