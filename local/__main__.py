@@ -17,13 +17,9 @@ def main() -> None:
             return
         python = bootstrap.install(verbose=arguments[:1] == ["setup"])
     except bootstrap.SetupError as error:
-        sys.exit("setup: {}".format(error))  # noqa: UP032 - must run on any Python
+        sys.exit(f"setup: {error}")
     except OSError as error:
-        sys.exit(
-            "setup: {}: {}; free some space or make it writable".format(
-                error.filename or bootstrap.STATE, error.strerror
-            )
-        )  # noqa: UP032
+        sys.exit(f"setup: {error.filename or bootstrap.STATE}: {error.strerror}; free some space or make it writable")
     except KeyboardInterrupt:
         sys.exit("setup: interrupted; run the command again to go on")
     sys.stdout.flush()

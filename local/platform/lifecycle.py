@@ -23,6 +23,7 @@ from local.platform.state import (
 )
 
 Say = Callable[[str], None]
+NEEDED_MEGABYTES = 400  # a first run of the samples writes about 200 MB
 START_ORDER = ("warehouse", "aws", "replay", *(f"airflow-{name}" for name in services.AIRFLOW_COMPONENTS))
 
 
@@ -31,6 +32,7 @@ def up(say: Say) -> dict[str, int]:
 
     :raises PlatformError: when a service does not come up
     """
+    check_free_space()
     alive = set(processes.running())
     keep = alive & {"warehouse", "aws", "replay"}
     if "airflow-api-server" in alive:
@@ -49,6 +51,15 @@ def up(say: Say) -> dict[str, int]:
     _start(services.airflow(ports), say)
     write_endpoints(ports)
     return ports
+
+
+def check_free_space() -> None:
+    """:raises PlatformError: when the state folder's disk is nearly full, before services fail in ways of their own"""
+    free = shutil.disk_usage(STATE).free // 1_000_000
+    if free < NEEDED_MEGABYTES:
+        raise PlatformError(
+            f"{STATE} has {free} MB left on its disk and a run needs {NEEDED_MEGABYTES} MB: free some space, then run again"
+        )
 
 
 def _start(wanted: list[Service], say: Say) -> None:
