@@ -33,7 +33,7 @@ test: ## run the tests
 	$(LOCAL) test
 
 bench: ## time the engines against their bare selves
-	$(LOCAL) test tests/performance
+	$(LOCAL) bench
 
 lint: ## check style, types, templates and the compose file
 	$(LOCAL) lint

@@ -143,6 +143,15 @@ def test(arguments: Annotated[list[str] | None, typer.Argument(help="passed on t
     raise typer.Exit(max(codes))
 
 
+@app.command()
+def bench() -> None:
+    """Print what the platform adds to its engines; needs a finished `run`, and the platform up."""
+    with one_line_errors():
+        lifecycle.api()
+        command = [ENVIRONMENTS["airflow"] / "bin" / "python", ROOT / "tests" / "performance" / "bench.py"]
+        raise typer.Exit(subprocess.run(command, cwd=ROOT, env=services.base_environment(), check=False).returncode)
+
+
 def _pytest(environment: str, selection: list[str]) -> int:
     python = ENVIRONMENTS[environment] / "bin" / "python"
     return subprocess.run(

@@ -58,7 +58,7 @@ def check_free_space() -> None:
     free = shutil.disk_usage(STATE).free // 1_000_000
     if free < NEEDED_MEGABYTES:
         raise PlatformError(
-            f"{STATE} has {free} MB left on its disk and a run needs {NEEDED_MEGABYTES} MB: free some space, then run again"
+            f"{STATE} has {free} MB left on its disk and a run needs {NEEDED_MEGABYTES} MB: free some, then run again"
         )
 
 

@@ -1,0 +1,124 @@
+"""`make bench`: what the platform adds to its engines, as ratios measured side by side; needs a finished `make run`.
+
+    orchestration   wall time of each DAG / time of the engines' own work in it (Glue, SageMaker, Redshift statements)
+    COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
+    DAG files       seconds to import each, beyond Airflow itself
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import boto3
+import psycopg2
+
+ROOT = Path(__file__).parents[2]
+STATE = ROOT / ".local"
+ROWS = 200_000
+
+
+def main() -> None:
+    known = json.loads((STATE / "endpoints.json").read_text())
+    report = json.loads((STATE / "run-report.json").read_text())
+    orchestration(known, report)
+    copy(known)
+    print(f"resident memory of the platform: {report['resident_mb']} MB")
+
+
+def client(known: dict[str, Any], service: str) -> Any:
+    return boto3.client(
+        service, endpoint_url=known["aws_endpoint_url"], region_name=known["aws_region"],
+        aws_access_key_id=known["aws_access_key_id"], aws_secret_access_key=known["aws_secret_access_key"],
+    )  # fmt: skip
+
+
+def orchestration(known: dict[str, Any], report: dict[str, Any]) -> None:
+    """Wall time of the DAGs of the last run against the engines' own seconds in that time."""
+    since, until = (datetime.fromisoformat(report[name]).timestamp() for name in ("started_at", "finished_at"))
+
+    def within(moment: datetime) -> bool:
+        return since <= moment.timestamp() <= until
+
+    glue = client(known, "glue")
+    name = glue.get_jobs()["Jobs"][0]["Name"]
+    runs = [run for run in glue.get_job_runs(JobName=name)["JobRuns"] if within(run["StartedOn"])]
+    curate = sum((run["CompletedOn"] - run["StartedOn"]).total_seconds() for run in runs)
+    statements = [
+        statement
+        for page in client(known, "redshift-data").get_paginator("list_statements").paginate()
+        for statement in page["Statements"]
+        if within(statement["CreatedAt"])
+    ]
+    warehouse = sum((item["UpdatedAt"] - item["CreatedAt"]).total_seconds() for item in statements)
+    models = sagemaker_seconds(report)
+    wall = {dag["dag_id"]: dag["seconds"] for dag in report["dags"]}
+    print("DAG                wall s   engines s   ratio")
+    for dag_id, engines in (("curate_concerts", curate), ("load_warehouse", warehouse), ("retrain_models", models)):
+        print(f"{dag_id:18s} {wall[dag_id]:6.1f} {engines:11.1f} {wall[dag_id] / engines:7.2f}")
+    total = curate + warehouse + models
+    print(f"{'run_platform':18s} {wall['run_platform']:6.1f} {total:11.1f} {wall['run_platform'] / total:7.2f}")
+
+
+def sagemaker_seconds(report: dict[str, Any]) -> float:
+    """From the logs' times: a job's log begins with its process and ends with it."""
+    since = datetime.fromisoformat(report["started_at"]).timestamp()
+    found = 0.0
+    for path in (STATE / "logs" / "sagemaker").glob("*.log"):
+        stat = path.stat()
+        started = getattr(stat, "st_birthtime", None) or _born(path)
+        if started >= since:
+            found += stat.st_mtime - started
+    return found
+
+
+def _born(path: Path) -> float:
+    answer = subprocess.run(["stat", "--format=%W", str(path)], capture_output=True, text=True, check=True)
+    return float(answer.stdout)
+
+
+def copy(known: dict[str, Any]) -> None:
+    """COPY of the same rows: Parquet by the Data API, and text by psycopg2 as the bare engine."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table = pa.table({"id": pa.array(range(ROWS), pa.int64()), "value": np.random.default_rng(7).random(ROWS)})
+    parquet = io.BytesIO()
+    pq.write_table(table, parquet)
+    bucket, key = known["buckets"]["curated"], "curated/_bench/rows.parquet"
+    client(known, "s3").put_object(Bucket=bucket, Key=key, Body=parquet.getvalue())
+    role = f"arn:aws:iam::000000000000:role/{known['redshift_workgroup']}"
+    run(known, "CREATE TABLE IF NOT EXISTS staging.bench (id BIGINT, value DOUBLE PRECISION)")
+    started = time.perf_counter()
+    run(known, f"COPY staging.bench FROM 's3://{bucket}/{key}' IAM_ROLE '{role}' FORMAT AS PARQUET")
+    through_api = time.perf_counter() - started
+    text = io.StringIO("".join(f"{row['id']}\t{row['value']}\n" for row in table.to_pylist()))
+    with psycopg2.connect(known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
+        started = time.perf_counter()
+        cursor.copy_expert("COPY staging.bench FROM STDIN", text)
+        bare = time.perf_counter() - started
+    run(known, "DROP TABLE staging.bench")
+    client(known, "s3").delete_object(Bucket=bucket, Key=key)
+    print(f"COPY of {ROWS:,} rows: {through_api:.2f} s, bare engine {bare:.2f} s, ratio {through_api / bare:.2f}")
+
+
+def run(known: dict[str, Any], sql: str) -> None:
+    data = client(known, "redshift-data")
+    statement = data.execute_statement(
+        WorkgroupName=known["redshift_workgroup"], Database=known["redshift_database"], Sql=sql
+    )["Id"]
+    while (state := data.describe_statement(Id=statement))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
+        time.sleep(0.01)
+    if state["Status"] != "FINISHED":
+        sys.exit(f"bench: {sql[:60]}... {state.get('Error')}")
+
+
+if __name__ == "__main__":
+    main()
