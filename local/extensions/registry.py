@@ -14,6 +14,7 @@ import pkgutil
 import secrets
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -46,6 +47,7 @@ def install() -> list[str]:
         for path, replacement in getattr(module, "PATCHES", {}).items():
             patch(path, replacement)
     patch("ministack.core.iam_actions.extract_resource_arn", _resource_arn)
+    _restore_sessions()
     return names
 
 
@@ -168,7 +170,7 @@ def role_credentials(role_arn: str, session_name: str = "local-platform") -> dic
         "SecretAccessKey": secrets.token_hex(20),
         "SessionToken": secrets.token_hex(32),
     }
-    sts.register_session(
+    _register(
         credentials["AccessKeyId"],
         {
             "Arn": f"arn:aws:sts::{account}:assumed-role/{role_name}/{session_name}",
@@ -181,6 +183,29 @@ def role_credentials(role_arn: str, session_name: str = "local-platform") -> dic
         },
     )
     return {**credentials, "Expiration": expiration}
+
+
+def _register(access_key: str, session: dict[str, Any]) -> None:
+    """Make a session known, also to an emulator that is started again: clients keep credentials until they expire."""
+    sts.register_session(access_key, session)
+    known = {key: value for key, value in _read_sessions().items() if value["Expiration"] > time.time()}
+    scratch = _sessions_file().with_suffix(".tmp")
+    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump({**known, access_key: session}, file)
+    scratch.replace(_sessions_file())
+
+
+def _restore_sessions() -> None:
+    for access_key, session in _read_sessions().items():
+        sts.register_session(access_key, session)
+
+
+def _read_sessions() -> dict[str, dict[str, Any]]:
+    return json.loads(_sessions_file().read_text()) if _sessions_file().exists() else {}
+
+
+def _sessions_file() -> Path:
+    return Path(os.environ["LOCAL_STATE_DIR"]) / "role-sessions.json"
 
 
 def role_client(service: str, role_arn: str) -> Any:

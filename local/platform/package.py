@@ -21,6 +21,9 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip of the same files has the same bytes
 STARTUP = """#!/bin/sh
 # Runs on each Airflow component before it starts. Nothing to install: requirements.txt holds what the DAGs need.
 set -eu
+# Triggers and tasks wait out a service that does not answer for half a minute.
+export AWS_RETRY_MODE=standard
+export AWS_MAX_ATTEMPTS=8
 """
 
 

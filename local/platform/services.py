@@ -161,6 +161,8 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_RETRY_MODE": "standard",  # as startup.sh of the package sets them
+        "AWS_MAX_ATTEMPTS": "8",
         "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url(ports['aws'])}/_local/credentials/{role}",
         "AWS_CONTAINER_AUTHORIZATION_TOKEN": known["token"],
         "PYTHONPATH": str(MWAA / "plugins"),
