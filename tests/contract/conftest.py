@@ -13,6 +13,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 import urllib.request
 import uuid
@@ -152,7 +153,11 @@ def emulator(tmp_path_factory: pytest.TempPathFactory, warehouse_dsn: str) -> It
     spark_python = REPOSITORY / ".local" / "venvs" / "spark" / "bin" / "python"
     running = Emulator(
         tmp_path_factory.mktemp("local-aws"),
-        {"LOCAL_WAREHOUSE_DSN": warehouse_dsn, "LOCAL_SPARK_PYTHON": str(spark_python)},
+        {
+            "LOCAL_WAREHOUSE_DSN": warehouse_dsn,
+            "LOCAL_SPARK_PYTHON": str(spark_python),
+            "LOCAL_ML_PYTHON": sys.executable,
+        },
     )
     running.start()
     yield running

@@ -1,5 +1,6 @@
 """What a failed or killed run has left is taken up by the next run of the chain."""
 
+import json
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,11 +12,12 @@ from concert_platform.partitions import Partition
 from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
 
 DAY = "2020-03-04"
+Put = Callable[[str, str, dict[str, Any]], str]
 
 
 @pytest.fixture
-def put(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
-    """Put an empty object into a bucket of a platform of its own."""
+def put(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
+    """Put a document into a bucket of a platform of its own; gives its ETag."""
     names = settings.Settings("production", "000000000001", REGION)  # an account that no other test has buckets of
     monkeypatch.setattr(backlog, "settings", lambda: names)
     for name, value in {
@@ -31,9 +33,10 @@ def put(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callabl
     for bucket in (names.raw_bucket, names.curated_bucket):
         s3.create_bucket(Bucket=bucket)
 
-    def put_object(bucket: str, key: str) -> None:
-        s3.put_object(Bucket=names.bucket(bucket), Key=key, Body=b"{}")
+    def put_object(bucket: str, key: str, document: dict[str, Any]) -> str:
+        answer = s3.put_object(Bucket=names.bucket(bucket), Key=key, Body=json.dumps(document).encode())
         made.append((names.bucket(bucket), key))
+        return answer["ETag"].strip('"')
 
     yield put_object
     for bucket, key in made:
@@ -52,31 +55,47 @@ def context(*partitions: str, by_hand: bool = False) -> dict[str, Any]:
     }
 
 
-def test_an_ingest_run_without_a_report_is_curated_with_the_next_one(put: Callable[[str, str], None]) -> None:
-    put("raw", f"raw/_runs/dt={DAY}/killed.json")
-    put("raw", f"raw/_runs/dt={DAY}/done.json")
-    put("curated", f"curated/_reports/dt={DAY}/run=done.json")
+def index(run: str) -> str:
+    return f"raw/_runs/dt={DAY}/{run}.json"
+
+
+def report(run: str, kind: str = "_reports") -> str:
+    return f"curated/{kind}/dt={DAY}/run={run}.json"
+
+
+def test_an_ingest_run_without_a_report_is_curated_with_the_next_one(put: Put) -> None:
+    put("raw", index("killed"), {"manifests": []})
+    etag = put("raw", index("done"), {"manifests": ["a"]})
+    put("curated", report("done"), {"index_etag": etag})
     assert backlog.to_curate(context("next")) == [Partition(DAY, "killed"), Partition(DAY, "next")]
 
 
-def test_data_that_was_refused_waits_for_a_person(put: Callable[[str, str], None]) -> None:
-    put("raw", f"raw/_runs/dt={DAY}/refused.json")
-    put("curated", f"curated/_failed/dt={DAY}/run=refused.json")
+def test_an_ingest_run_that_grew_after_its_curation_is_curated_again(put: Put) -> None:
+    etag = put("raw", index("grown"), {"manifests": ["a"]})
+    put("curated", report("grown"), {"index_etag": etag})
+    put("raw", index("grown"), {"manifests": ["a", "b"]})
+    assert backlog.to_curate(context("next")) == [Partition(DAY, "grown"), Partition(DAY, "next")]
+
+
+def test_data_that_was_refused_waits_for_a_person(put: Put) -> None:
+    etag = put("raw", index("refused"), {"manifests": []})
+    put("curated", report("refused", "_failed"), {"index_etag": etag, "reason": "a gate"})
     assert backlog.to_curate(context("next")) == [Partition(DAY, "next")]
     assert backlog.to_curate(context("refused", by_hand=True)) == [Partition(DAY, "refused")]
 
 
 def test_a_curated_run_without_an_account_is_loaded_with_the_next_one(
-    put: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+    put: Put, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    put("curated", f"curated/_reports/dt={DAY}/run=lost.json")
-    put("curated", f"curated/_reports/dt={DAY}/run=loaded.json")
-    monkeypatch.setattr(warehouse, "query", lambda sql: [["loaded"]])
-    assert backlog.to_load(context("next")) == [Partition(DAY, "lost"), Partition(DAY, "next")]
+    put("curated", report("lost"), {"index_etag": "1"})
+    etag = put("curated", report("loaded"), {"index_etag": "2"})
+    put("curated", report("again"), {"index_etag": "3"})
+    monkeypatch.setattr(warehouse, "query", lambda sql: [["loaded", etag], ["again", "an older report"]])
+    assert backlog.to_load(context("next")) == [Partition(DAY, run) for run in ("again", "lost", "next")]
 
 
-def test_a_run_by_hand_takes_what_it_is_given(put: Callable[[str, str], None]) -> None:
-    put("raw", f"raw/_runs/dt={DAY}/killed.json")
-    put("curated", f"curated/_reports/dt={DAY}/run=lost.json")
+def test_a_run_by_hand_takes_what_it_is_given(put: Put) -> None:
+    put("raw", index("killed"), {})
+    put("curated", report("lost"), {"index_etag": "1"})
     assert backlog.to_curate(context("one", by_hand=True)) == [Partition(DAY, "one")]
     assert backlog.to_load(context("one", by_hand=True)) == [Partition(DAY, "one")]

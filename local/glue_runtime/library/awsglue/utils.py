@@ -17,7 +17,7 @@ def getResolvedOptions(args: list[str], options: list[str]) -> dict[str, str]:
     :raises GlueArgumentError: when an option is missing
     """
     parser = argparse.ArgumentParser(allow_abbrev=False, add_help=False)
-    for name in ["JOB_NAME", "JOB_RUN_ID", *options]:
+    for name in dict.fromkeys(["JOB_NAME", "JOB_RUN_ID", *options]):
         parser.add_argument(f"--{name}")
     found = {name: value for name, value in vars(parser.parse_known_args(args[1:])[0]).items() if value is not None}
     missing = [name for name in options if name not in found]
