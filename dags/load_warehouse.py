@@ -19,7 +19,7 @@ from typing import Any
 from airflow.sdk import DAG, chain, get_current_context, task
 
 from concert_platform.assets import CURATED_CONCERTS
-from concert_platform.compat import AirflowFailException, TriggerRule
+from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
 from concert_platform.operators.redshift import ERROR_KEY, RunSqlBatchOperator
 from concert_platform.operators.require_stacks import RequireStacks
@@ -49,17 +49,23 @@ def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
         raise AirflowFailException(str(error)) from error
 
 
-@task(task_id="record_failure", trigger_rule=TriggerRule.ONE_FAILED)
-def note_failure(ti: Any = None, dag_run: Any = None) -> None:
-    """Tell those who wait for these partitions that they are not loaded; then fail, so that the run does."""
+@task(task_id="record_failure", trigger_rule=TriggerRule.ALL_DONE)
+def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None, dag_run: Any = None) -> None:
+    """Tell those who wait for these partitions which are not loaded; then fail, so that the run does."""
     from concert_platform.partitions import partitions
     from concert_platform.warehouse import record_failure as record
 
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[dag_run.run_id]).get(dag_run.run_id, {})
-    failed = ", ".join(sorted(name for name, state in states.items() if state == "failed"))
+    failed = {name for name, state in states.items() if state == "failed"}
+    if not failed:
+        raise AirflowSkipException("nothing has failed")
+    not_loaded = [
+        (load["dt"], load["run_id"]) for index, load in enumerate(loads or []) if f"load_partition_{index}" in failed
+    ]
     errors = [error for error in ti.xcom_pull(task_ids=TASKS_WITH_REASON, key=ERROR_KEY) or [] if error]
-    message = f"load_warehouse: {failed or 'a task'} failed: {'; '.join(errors) or 'its log has the reason'}"
-    record(partitions(get_current_context()), message)
+    message = f"load_warehouse: {', '.join(sorted(failed))} failed: {'; '.join(errors) or 'its log has the reason'}"
+    # What fails beside single loads concerns all partitions of the run.
+    record(not_loaded if len(not_loaded) == len(failed) else partitions(get_current_context()), message)
     raise AirflowFailException(message)
 
 
@@ -81,9 +87,12 @@ with DAG(
     load_partition = RunSqlBatchOperator.partial(
         task_id="load_partition", files=LOAD_FILES, max_active_tis_per_dagrun=1
     ).expand(values=list_loads)
-    refresh_marts = RunSqlBatchOperator(task_id="refresh_marts", files=["marts/*.sql"])
+    # One partition that fails keeps no other from the marts and the checks; a skipped run stays skipped.
+    refresh_marts = RunSqlBatchOperator(
+        task_id="refresh_marts", files=["marts/*.sql"], trigger_rule=TriggerRule.NONE_SKIPPED
+    )
     check_warehouse = run_checks(list_loads)
-    record_failure = note_failure()
+    record_failure = note_failure(list_loads)
 
     chain(require_stacks, create_schema, list_loads, load_partition, refresh_marts, check_warehouse)
     chain([require_stacks, create_schema, list_loads, load_partition, refresh_marts, check_warehouse], record_failure)

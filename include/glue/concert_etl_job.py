@@ -4,17 +4,18 @@ Arguments: raw_bucket, curated_bucket, glue_database, and partitions, a JSON lis
 
 Each run is read from raw/, judged record by record, written as Parquet and quarantine below a prefix that nobody knows
 yet, and checked by Great Expectations. Only when all runs have passed does the catalogue point at the new prefixes, and
-the reports, from which the warehouse loads, come last. A job that is killed or fails publishes nothing; running it
-again publishes the same rows under a new prefix.
+the reports, from which the warehouse loads, come last. A job that is killed publishes nothing; running it again
+publishes the same rows under a new prefix. A source with a file that cannot be used is left out, and a run that does
+not pass a gate is not published; the others are, and the job fails at its end with the reasons, which are also left
+in curated/_failed/.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from importlib import import_module
@@ -25,12 +26,10 @@ import boto3
 from awsglue.utils import getResolvedOptions
 from concert_etl import accounts, curation, gates
 from concert_etl.entities import ENTITIES, Entity
-from concert_etl.errors import CurationError, GateError
+from concert_etl.errors import SPARK_ERRORS, CurationError, GateError, one_line
 from concert_etl.publishing import CuratedBucket, Load, publish_partitions, write_documents
-from concert_etl.raw import RawBucket, Run
+from concert_etl.raw import Manifest, RawBucket, RunIndex
 from concert_etl.sources import judged_records
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 ARGUMENTS = ["raw_bucket", "curated_bucket", "glue_database", "partitions"]
@@ -38,10 +37,9 @@ SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",  # Spark 3.5 and 4.1 then agree on what a cast does
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+    # pandas writes moments in nanoseconds, which Spark has no type for; raw.py makes moments of the numbers.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
 }
-# How Spark's message names a file that it cannot read; the footer's one is that of 3.5.
-UNREADABLE = re.compile(r"(?:while reading file|read footer for file:|Path does not exist:) (\S+[^\s.])")
-LONGEST_REASON = 300  # characters
 
 
 def create_session() -> SparkSession:
@@ -60,51 +58,104 @@ class Curation:
     def __init__(self, spark: SparkSession, raw: RawBucket, curated: CuratedBucket, token: str) -> None:
         self._spark, self._raw, self._curated, self._token = spark, raw, curated, token
 
-    def curate_all(self, runs: Iterable[Run]) -> tuple[list[Load], list[str]]:
-        """Curate runs independently of each other: what passed, and why the others were refused for their data."""
+    def curate_all(self, indexes: Iterable[RunIndex]) -> tuple[list[Load], list[str]]:
+        """Curate runs independently of each other: what passed, and why others or parts were refused for their data."""
         loads, refused = [], []
-        for run in runs:
+        for index in indexes:
+            load = Load(index.dt, index.run_id, self._token, index.etag)
             try:
-                loads.append(self.curate(run))
-            except (CurationError, PySparkException, Py4JJavaError) as error:
-                reason = error if isinstance(error, CurationError) else one_line(error)
+                self.curate(index, load)
+            except (CurationError, *SPARK_ERRORS) as error:
+                reason = one_line(error)
                 if not isinstance(reason, CurationError):
                     raise
-                refused.append(f"{run.dt} {run.run_id}: {reason}")
-                if not isinstance(reason, GateError):  # a gate has left its checks there
-                    self._note_refusal(run, str(reason))
+                refused.append(f"{load.dt} {load.run_id}: {reason}")
+                self.note_refusal(load, str(reason), reason.checks if isinstance(reason, GateError) else ())
+            else:
+                loads.append(load)
+                refused += [f"{load.dt} {load.run_id}: {name}: {reason}" for name, reason in load.refused.items()]
         return loads, refused
 
-    def _note_refusal(self, run: Run, reason: str) -> None:
+    def note_refusal(self, load: Load, reason: str, checks: Sequence[dict[str, Any]] = ()) -> None:
         """Leave the reason where later runs look: data that was refused is not tried again by itself."""
-        load = Load(run.dt, run.run_id, self._token)
-        self._curated.put(load.failure_key, json.dumps({"reason": reason}))
+        document = {"reason": reason, "index_etag": load.index_etag, "checks": [*checks]}
+        self._curated.put(load.failure_key, json.dumps(document, ensure_ascii=False, indent=1))
 
-    def curate(self, run: Run) -> Load:
+    def curate(self, index: RunIndex, load: Load) -> None:
         """Curate one run.
 
-        :raises CurationError: when a file is damaged or a gate does not pass
+        :raises CurationError: when nothing of it can be used, or a gate does not pass
         """
-        load = Load(run.dt, run.run_id, self._token)
+        run = self._raw.run(index)
         # An entity's files are few and its Spark jobs short: one alone leaves most of the cores idle.
         with ThreadPoolExecutor(len(ENTITIES)) as pool:
-            written = list(pool.map(lambda entity: self._write_entity(run, load, entity), ENTITIES.values()))
-        for entity, rows in zip(ENTITIES, written, strict=True):
-            records = sum(manifest.records for manifest in run.of(entity))
+            written = list(
+                pool.map(lambda entity: self._write_entity(run.of(entity.name), load, entity), ENTITIES.values())
+            )
+        self._require_the_published(load, usable=len(load.refused) < len(run.manifests))
+        for entity, (rows, records) in zip(ENTITIES, written, strict=True):
             if records:
                 load.checks += gates.validate(
                     rows, entity, dt=run.dt, run_id=run.run_id, rows=load.planned[entity], records=records
                 )
-        self._pass_gates(load)
-        return load
+        gates.require_success(load.checks, self._curated.uri(load.failure_key))
 
-    def _write_entity(self, run: Run, load: Load, entity: Entity) -> DataFrame:
-        """Write an entity's rows and rejected records and close its accounts; returns the rows read from the files."""
+    def _require_the_published(self, load: Load, *, usable: bool) -> None:
+        """A load may do without the sources it refuses, but not without one that the warehouse has by an earlier load:
+        its rows would stay there without an account."""
+        if not load.refused:
+            return
+        earlier = self._curated.read(load.report_key)
+        if not usable or (earlier and load.refused.keys() - earlier.get("refused", {}).keys()):
+            raise CurationError("; ".join(f"{name}: {reason}" for name, reason in load.refused.items()))
+
+    def _judge(
+        self, manifests: Sequence[Manifest], load: Load, entity: Entity
+    ) -> tuple[DataFrame | None, list[accounts.Count]]:
+        judged = judged_records(self._spark, self._raw, manifests, load.run_id, entity)
+        if judged is None:
+            return None, []
+        try:
+            counts = accounts.count(judged.persist())
+            accounts.check_files(counts, {(m.source, file.name): file.records for m in manifests for file in m.files})
+        except (CurationError, *SPARK_ERRORS):
+            judged.unpersist()
+            raise
+        return judged, counts
+
+    def _usable(self, manifests: Sequence[Manifest], load: Load, entity: Entity) -> list[Manifest]:
+        """The sources whose files can all be read; the others are noted in the load.
+
+        A source counts as a whole: its account closes only when each of its records has a fate.
+        """
+        usable = []
+        for manifest in manifests:
+            try:
+                judged, _ = self._judge([manifest], load, entity)
+            except (CurationError, *SPARK_ERRORS) as error:
+                reason = one_line(error)
+                if not isinstance(reason, CurationError):
+                    raise
+                load.refused[f"{manifest.source}/{entity.name}"] = str(reason)
+            else:
+                usable.append(manifest)
+                if judged is not None:
+                    judged.unpersist()
+        return usable
+
+    def _write_entity(self, manifests: Sequence[Manifest], load: Load, entity: Entity) -> tuple[DataFrame, int]:
+        """Write an entity's rows and rejected records and close its accounts.
+
+        :return: the rows as read from the files, and how many records were delivered
+        """
         started = monotonic()
-        judged = judged_records(self._spark, self._raw, run, entity)
-        counts = [] if judged is None else accounts.count(judged.persist())
-        manifests = run.of(entity.name)
-        accounts.check_files(counts, {(m.source, file.name): file.records for m in manifests for file in m.files})
+        try:
+            judged, counts = self._judge(manifests, load, entity)
+        except (CurationError, *SPARK_ERRORS) as error:
+            if not isinstance(one_line(error), CurationError):
+                raise
+            manifests = self._usable(manifests, load, entity)
+            judged, counts = self._judge(manifests, load, entity)
         load.planned[entity.name] = sum(item.reports for item in counts if item.is_curated)
         load.quarantined[entity.name] = sum(item.reports for item in counts if item.rule)
         rows, written = self._spark.createDataFrame([], entity.ddl), {}
@@ -115,12 +166,12 @@ class Curation:
                 written = {row["source"]: row["count"] for row in rows.groupBy("source").count().collect()}
             judged.unpersist()
         sources = [manifest.source for manifest in manifests]
-        closed = accounts.close(entity.name, run.dt, run.run_id, sources, counts, written)
+        closed = accounts.close(entity.name, load.dt, load.run_id, sources, counts, written)
         load.accounts += closed
         load.rows[entity.name] = sum(written.values())
         for account in closed:
-            print(f"{run.dt} {run.run_id} {account} in {monotonic() - started:.1f} s", flush=True)
-        return rows
+            print(f"{load.dt} {load.run_id} {account} in {monotonic() - started:.1f} s", flush=True)
+        return rows, sum(manifest.records for manifest in manifests)
 
     def _write_rows(self, judged: DataFrame, load: Load, entity: Entity) -> DataFrame:
         prefix = load.prefix(f"curated/{entity.name}")
@@ -137,21 +188,6 @@ class Curation:
         if any(item.large for item in counts):
             self._curated.write_large(curation.large_records(judged, large_prefix=large_prefix))
 
-    def _pass_gates(self, load: Load) -> None:
-        try:
-            gates.require_success(load.checks, self._curated.uri(load.failure_key))
-        except CurationError:
-            self._curated.put_rows(load.failure_key, (check.row() for check in load.checks))
-            raise
-
-
-def one_line(error: Exception) -> Exception:
-    """Spark's error as one line; as one about the data when a file cannot be read."""
-    text = " ".join(str(error).split())
-    if found := UNREADABLE.search(text):
-        return CurationError(f"{found[1]} cannot be read: it is damaged or was removed after ingest")
-    return RuntimeError(f"Spark: {text[:LONGEST_REASON]}")
-
 
 def main() -> None:
     options = getResolvedOptions(sys.argv, ARGUMENTS)
@@ -165,15 +201,20 @@ def main() -> None:
     s3, glue = boto3.client("s3"), boto3.client("glue")
     raw, curated = RawBucket(s3, options["raw_bucket"]), CuratedBucket(s3, options["curated_bucket"])
     try:
-        loads, refused = Curation(spark, raw, curated, token).curate_all(raw.runs(partitions))
+        curator = Curation(spark, raw, curated, token)
+        loads, refused = curator.curate_all(raw.indexes(partitions))
         reports = {load.report_key: write_documents(curated, load, job_run_id) for load in loads}
         publish_partitions(glue, options["glue_database"], curated, loads)
         for key, report in reports.items():
             curated.put(key, json.dumps(report, indent=1))
             print(f"published {curated.uri(key)}")
+        for load in loads:
+            if load.refused:  # noted after the report: until that is there, the run must count as not curated
+                reasons = "; ".join(f"{name}: {reason}" for name, reason in load.refused.items())
+                curator.note_refusal(load, reasons)
         if refused:
             raise CurationError("; ".join(refused))
-    except (PySparkException, Py4JJavaError) as error:
+    except SPARK_ERRORS as error:
         traceback.print_exc()  # the whole of it for the log; the last line is the run's error message
         raise one_line(error) from None
     finally:

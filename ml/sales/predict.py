@@ -48,15 +48,15 @@ def forecast(
             "upper_tickets": (predicted["upper"] * capacity).round().astype(int),
             "capacity": capacity.astype(int),
             "utilisation": predicted["predicted"].astype(float).round(4),
-            "basis": basis(rows, upcoming["capacity_basis"]),
+            "basis": basis(rows),
+            "capacity_basis": upcoming["capacity_basis"],
         }
     )
 
 
-def basis(rows: pd.DataFrame, capacity_basis: pd.Series) -> pd.Series:
-    """The closest history that a forecast rests on: the act's own, its venue's, its city's, or none."""
-    named = pd.Series("assumed capacity", index=rows.index)
-    named[capacity_basis.ne("assumed")] = "market"
+def basis(rows: pd.DataFrame) -> pd.Series:
+    """The closest history that a utilisation rests on: the act's own, its venue's, its city's, or the market's."""
+    named = pd.Series("market", index=rows.index)
     for group, name in (("city", "city"), ("venue", "venue"), ("act", "own history")):
         named[rows[f"{group}_reports"].gt(0)] = name
     return named

@@ -1,36 +1,46 @@
 """Runs that an earlier DAG run should have brought further and did not: a failed or killed run leaves no gap.
 
 An asset event is consumed by the run that it starts, whether that run succeeds or not. So each DAG of the chain asks
-what lies before it and has not come out behind it.
+what lies before it and has not come out behind it. An ingest run may grow (a mended source is added to it), so "come
+out" means this very version: the report names the ETag of the index that it was made from, and the audit that of the
+report.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from concert_platform.partitions import Partition, partitions
 from concert_platform.settings import settings
 
 INDEX = re.compile(r"raw/_runs/dt=([^/]+)/(.+)\.json")
 REPORT = re.compile(r"curated/_reports/dt=([^/]+)/run=(.+)\.json")
-FAILURE = re.compile(r"curated/_failed/dt=([^/]+)/run=(.+)\.json")
-LOADED_SQL = "SELECT DISTINCT run_id FROM quality.load_audit WHERE status = 'loaded'"
+# Each run that may be open costs a look at its report; nothing stays open for longer without a person knowing.
+LOOK_BACK = timedelta(days=14)
+LOADED_SQL = "SELECT DISTINCT run_id, report_etag FROM quality.load_audit WHERE status = 'loaded'"
+
+
+class Version(NamedTuple):
+    """A run as one object says it: the object's ETag tells this version from an earlier one."""
+
+    partition: Partition
+    etag: str
 
 
 def to_curate(context: Mapping[str, Any]) -> list[Partition]:
-    """Partitions of a run of curate_concerts: its own, and ingest runs that have no curated report yet.
+    """Partitions of a run of curate_concerts: its own, and ingest runs that are not curated as they are now.
 
     A run that was refused for its data (curated/_failed) waits for a person, who names it in conf.
     """
     own = partitions(context)
     if _named_by_hand(context):
         return own
-    done = {*_keys(settings().curated_bucket, "curated/_reports/", REPORT)}
-    refused = {*_keys(settings().curated_bucket, "curated/_failed/", FAILURE)}
-    indexed = _keys(settings().raw_bucket, "raw/_runs/", INDEX)
-    return _together(own, (run for run in indexed if run not in done and run not in refused))
+    indexed = _versions(settings().raw_bucket, "raw/_runs/", INDEX, since=datetime.now(UTC) - LOOK_BACK)
+    return _together(own, (run.partition for run in indexed if run.etag not in _curated_from(run.partition)))
 
 
 def to_load(context: Mapping[str, Any]) -> list[Partition]:
@@ -40,9 +50,9 @@ def to_load(context: Mapping[str, Any]) -> list[Partition]:
     own = partitions(context)
     if _named_by_hand(context):
         return own
-    loaded = {run_id for (run_id,) in query(LOADED_SQL)}
-    curated = _keys(settings().curated_bucket, "curated/_reports/", REPORT)
-    return _together(own, (run for run in curated if run.run_id not in loaded))
+    loaded = {(run_id, etag) for run_id, etag in query(LOADED_SQL)}
+    curated = _versions(settings().curated_bucket, "curated/_reports/", REPORT)
+    return _together(own, (run.partition for run in curated if (run.partition.run_id, run.etag) not in loaded))
 
 
 def _named_by_hand(context: Mapping[str, Any]) -> bool:
@@ -53,10 +63,26 @@ def _together(own: Iterable[Partition], left: Iterable[Partition]) -> list[Parti
     return sorted({*own, *left}, key=lambda partition: (partition.date, partition.run_id or ""))
 
 
-def _keys(bucket: str, prefix: str, pattern: re.Pattern[str]) -> Iterator[Partition]:
+def _versions(bucket: str, prefix: str, pattern: re.Pattern[str], since: datetime | None = None) -> Iterator[Version]:
     import boto3
 
     for page in boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
-            if match := pattern.fullmatch(item["Key"]):
-                yield Partition(match[1], match[2])
+            match = pattern.fullmatch(item["Key"])
+            if match and (since is None or item["LastModified"] >= since):
+                yield Version(Partition(match[1], match[2]), item["ETag"].strip('"'))
+
+
+def _curated_from(run: Partition) -> set[str]:
+    """ETags of the index versions that curation has published or refused."""
+    import boto3
+
+    s3, found = boto3.client("s3"), set()
+    for kind in ("_reports", "_failed"):
+        key = f"curated/{kind}/dt={run.date}/run={run.run_id}.json"
+        try:
+            body = s3.get_object(Bucket=settings().curated_bucket, Key=key)["Body"].read()
+        except s3.exceptions.NoSuchKey:
+            continue
+        found.add(json.loads(body)["index_etag"])
+    return found

@@ -37,6 +37,7 @@ LOAD_FILES = (
     "load/delete_staging.sql",
     "load/copy_*.sql",
     "load/count_held.sql",
+    "load/withdraw_rows.sql",
     "load/merge_*.sql",
     "load/maintain_*.sql",
     "load/audit.sql",
@@ -298,15 +299,16 @@ def _load(key: str) -> dict[str, Any]:
     from botocore.exceptions import ClientError
 
     try:
-        body = _client("s3").get_object(Bucket=settings().curated_bucket, Key=key)["Body"].read()
+        answer = _client("s3").get_object(Bucket=settings().curated_bucket, Key=key)
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
             raise
         raise ReportMissingError(
             f"s3://{settings().curated_bucket}/{key} does not exist: curate_concerts has not published that run"
         ) from None
-    report = json.loads(body)
+    report = json.loads(answer["Body"].read())
     return {
+        "report_etag": answer["ETag"].strip('"'),
         "dt": report["dt"],
         "run_id": report["run_id"],
         "manifests": {entity: report["entities"].get(entity, {}).get("manifest_uri") for entity in ENTITIES},

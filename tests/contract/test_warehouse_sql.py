@@ -115,7 +115,7 @@ def test_creating_the_schema_again_changes_nothing(loaded: Platform) -> None:
 def test_the_calendar_holds_every_day_once(platform: Platform) -> None:
     assert warehouse.query(
         "SELECT COUNT(*), COUNT(DISTINCT calendar_date), MIN(calendar_date), MAX(calendar_date) FROM core.dim_date"
-    ) == [[20454, 20454, date(1980, 1, 1), date(2035, 12, 31)]]
+    ) == [[73414, 73414, date(1900, 1, 1), date(2100, 12, 31)]]
     weekend = "SELECT weekday, is_weekend, iso_week FROM core.dim_date WHERE calendar_date = :day"
     assert warehouse.query(weekend, day="2020-03-01") == [[0, True, 9]]
 
@@ -132,7 +132,7 @@ def test_a_load_fills_core_and_its_accounts_close(loaded: Platform) -> None:
     assert violations("account_open") == 0
     assert counts() == {
         "core.fact_event": 3, "core.fact_box_office": 2, "core.fact_interaction": 2, "core.dim_artist": 2,
-        "core.dim_venue": 2, "core.dim_date": 20454, "quality.load_audit": 3, "quality.check_result": 1,
+        "core.dim_venue": 2, "core.dim_date": 73414, "quality.load_audit": 3, "quality.check_result": 1,
         "quality.quarantine": 2,
     }  # fmt: skip
     assert warehouse.query("SELECT name, price_max, currency FROM core.fact_event WHERE event_id = 'e1'") == [
@@ -146,6 +146,29 @@ def test_a_second_load_of_the_same_run_changes_no_count(loaded: Platform) -> Non
     assert counts() == before
     assert warehouse.query("SELECT * FROM core.dim_venue ORDER BY venue_key") == versions
     assert violations("account_open") == 0
+
+
+def test_a_run_that_is_curated_again_takes_back_what_it_no_longer_delivers(loaded: Platform) -> None:
+    """A mended mapping gave other keys, and a mended rule rejects a row."""
+    loaded.curate(event=[event(7)], rejected=1, box_office=[report(1)])
+    loaded.load()
+    assert warehouse.query("SELECT event_id FROM core.fact_event") == [["e7"]]
+    assert accounts()["ticketmaster", "event"] == [2, 1, 1, 0]
+    assert violations("account_open") == 0
+
+
+def test_a_venue_of_any_size_is_loaded(loaded: Platform) -> None:
+    loaded.curate(SECOND, NEXT_DAY, box_office=[report(9, venue_id="v9", capacity=10**14, tickets_sold=10**14)])
+    loaded.load(SECOND, NEXT_DAY)
+    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    assert warehouse.query("SELECT seats FROM core.dim_venue WHERE venue_id = 'v9'") == [[5 * 10**13]]
+    assert violations("venue_popularity") == 0
+
+
+def test_the_audit_names_the_version_of_the_report(loaded: Platform) -> None:
+    key = f"curated/_reports/dt={DAY}/run={FIRST}.json"
+    etag = loaded.s3.head_object(Bucket=loaded.bucket, Key=key)["ETag"].strip('"')
+    assert warehouse.query("SELECT DISTINCT run_id, report_etag FROM quality.load_audit") == [[FIRST, etag]]
 
 
 def test_a_key_of_another_run_is_deduplicated_and_updated_when_newer(loaded: Platform) -> None:
@@ -250,8 +273,8 @@ def test_a_renamed_artist_gets_a_new_version(loaded: Platform) -> None:
 # ---------------------------------------------------------------- checks
 
 COPY_ROW = "INSERT INTO {0} SELECT * FROM {0} WHERE {1}"
-FORECAST = ("INSERT INTO ml.sales_forecast VALUES ('e1', 1, 1, 1, 1, 0.5, 'market', '2020-03-04', 'sales', 'v', 'r', "
-            "GETDATE())")  # fmt: skip
+FORECAST = ("INSERT INTO ml.sales_forecast VALUES "
+            "('e1', 1, 1, 1, 1, 0.5, 'market', 'venue', '2020-03-04', 'sales', 'v', 'r', GETDATE())")  # fmt: skip
 BREAKERS = {
     "account_open": ["DELETE FROM quality.quarantine"],
     "artist_version": ["UPDATE core.dim_artist SET is_current = FALSE"],
@@ -264,7 +287,7 @@ BREAKERS = {
     "load_audit_duplicate": [COPY_ROW.format("quality.load_audit", "entity = 'event'")],
     "sales_forecast_duplicate": [FORECAST, FORECAST],
     "event_dimension": ["DELETE FROM core.dim_venue WHERE venue_id = 'v2'"],
-    "box_office_dimension": ["UPDATE core.fact_box_office SET period_start = '1900-01-01' WHERE report_id = 'r1'"],
+    "box_office_dimension": ["UPDATE core.fact_box_office SET period_start = '1899-12-31' WHERE report_id = 'r1'"],
     "interaction_dimension": ["DELETE FROM core.dim_artist WHERE artist_id = 'a2'"],
     "event_money": ["UPDATE core.fact_event SET price_min = -1 WHERE event_id = 'e1'"],
     "box_office_money": ["UPDATE core.fact_box_office SET currency = NULL WHERE report_id = 'r1'"],
@@ -352,7 +375,8 @@ def test_features_hold_dated_reports_and_upcoming_events_with_the_basis_of_their
                                 "performances", "capacity", "tickets_sold"]  # fmt: skip
     upcoming = unloaded(loaded.s3.get_object, uris["upcoming_uri"])
     found = {row["concert_id"]: (row["venue_id"], row["capacity"], row["capacity_basis"]) for row in upcoming}
-    assert found == {"e2": ("v1", 1000, "venue"), "e3": ("v2", 1000, "assumed"), "e5": ("", 1000, "assumed")}
+    assert found == {"e2": ("v1", 1000, "venue"), "e3": ("v2", 1000, "assumed from city"),
+                     "e5": ("", 1000, "assumed from all venues")}  # fmt: skip
     assert upcoming[0]["performances"] == 1 and upcoming[0]["period_start"] == upcoming[0]["period_end"]
 
 
@@ -371,7 +395,8 @@ def publish(platform: Platform, forecasts: list[dict[str, Any]]) -> None:
 
 def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
     return {"concert_id": concert_id, "expected_tickets": tickets, "lower_tickets": 1, "upper_tickets": 1000,
-            "capacity": 1000, "utilisation": 0.8123, "basis": "own history", "as_of": DAY, "model_name": "sales",
+            "capacity": 1000, "utilisation": 0.8123, "basis": "own history",
+            "capacity_basis": "venue", "as_of": DAY, "model_name": "sales",
             "model_version": "v1", "run_id": "x"}  # fmt: skip
 
 
@@ -397,7 +422,9 @@ def test_a_result_is_typed_and_paged(platform: Platform) -> None:
     assert warehouse.query(
         "SELECT 1, CAST(1.50 AS DECIMAL(6, 2)), TRUE, 'x', DATE '2020-03-04', TIMESTAMP '2020-03-04 05:06:07.5', NULL"
     )[0][:5] == [1, Decimal("1.50"), True, "x", date(2020, 3, 4)]
-    rows = warehouse.query("SELECT calendar_date FROM core.dim_date WHERE year < :year ORDER BY 1", year=1985)
+    rows = warehouse.query(
+        "SELECT calendar_date FROM core.dim_date WHERE year BETWEEN 1980 AND :year ORDER BY 1", year=1984
+    )
     assert (len(rows), rows[-1]) == (1827, [date(1984, 12, 31)])
 
 

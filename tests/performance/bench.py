@@ -1,8 +1,8 @@
 """`make bench`: what the platform adds to its engines, as ratios measured side by side; needs a finished `make run`.
 
-    orchestration   wall time of each DAG / time of the engines' own work in it (Glue, SageMaker, Redshift statements)
-    COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
-    DAG files       seconds to import each, beyond Airflow itself
+orchestration   wall time of each DAG / time of the engines' own work in it (Glue, SageMaker, Redshift statements)
+COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
+DAG files       seconds to import each, beyond Airflow itself
 """
 
 from __future__ import annotations

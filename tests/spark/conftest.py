@@ -28,7 +28,7 @@ REPOSITORY = Path(__file__).parents[2]
 # The places of the zip file's packages, and of the stand-in for awsglue.
 sys.path[:0] = [
     str(REPOSITORY),
-    *(str(REPOSITORY / path) for path in ("include", "include/glue", "local/glue_runtime/library")),
+    *(str(REPOSITORY / path) for path in ("include", "include/glue", "plugins", "local/glue_runtime/library")),
 ]
 DT, RUN = "2020-03-04", "manual-1"
 
@@ -89,7 +89,8 @@ class FolderS3:
         path = self.root / Bucket / Key
         if not path.is_file():
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": Key}}, "GetObject")
-        return {"Body": io.BytesIO(path.read_bytes())}
+        body = path.read_bytes()
+        return {"Body": io.BytesIO(body), "ETag": f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'}
 
     def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:
         path = self.root / Bucket / Key
@@ -173,6 +174,7 @@ def deliver(buckets: Buckets) -> Callable[..., None]:
         dt: str = DT,
         run_id: str = RUN,
         delivered_at: dict[str, str] | None = None,
+        nanosecond_columns: list[str] | None = None,
     ) -> None:
         prefix = f"raw/source={source}/entity={entity}/dt={dt}/run={run_id}"
         entries = []
@@ -191,6 +193,7 @@ def deliver(buckets: Buckets) -> Callable[..., None]:
                     "format": name.removesuffix(".gz").rsplit(".", 1)[1],
                     "mapping": source if entity == "box_office" else None,
                     "delivered_at": (delivered_at or {}).get(name, "2020-03-04T05:06:07.000001+00:00"),
+                    "nanosecond_columns": nanosecond_columns or [],
                 }
             )
         document = {"source": source, "entity": entity, "dt": dt, "run_id": run_id, "files": entries}

@@ -7,6 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import pandas
+import pyarrow
+import pyarrow.parquet as pq
 import pytest
 
 GOOD = {
@@ -47,6 +50,9 @@ BROKEN = [
     ("date_invalid", {"period_start": "2020-02-30"}),
     ("date_invalid", {"period_end": "2020"}),
     ("date_invalid", {"period_end": "01/02/2020"}),
+    ("date_invalid", {"period_start": "0000-01-01"}),
+    ("date_invalid", {"period_start": "1899-12-31"}),
+    ("date_invalid", {"period_end": "2101-01-01"}),
     ("period_reversed", {"period_start": "2020-01-03"}),
     ("performances_below_one", {"performances": "0"}),
     ("performances_below_one", {"performances": "1.5"}),
@@ -54,6 +60,9 @@ BROKEN = [
     ("capacity_not_positive", {"capacity": "0"}),
     ("capacity_not_positive", {"capacity": "-3"}),
     ("capacity_not_positive", {"capacity": "3,200"}),
+    ("capacity_not_positive", {"capacity": "9223372036854775808"}),
+    ("capacity_implausible", {"capacity": "1000000001"}),
+    ("tickets_sold_not_positive_integer", {"tickets_sold": "9223372036854775808"}),
     ("tickets_sold_not_positive_integer", {"tickets_sold": "0"}),
     ("tickets_sold_not_positive_integer", {"tickets_sold": "12.5"}),
     ("tickets_sold_not_positive_integer", {"tickets_sold": "many"}),
@@ -62,6 +71,10 @@ BROKEN = [
     ("gross_invalid", {"gross": "-0.001"}),
     ("gross_invalid", {"gross": "NaN"}),
     ("gross_invalid", {"gross": "1e30"}),
+    ("gross_invalid", {"gross": "999999999999.995"}),
+    ("currency_missing", {"currency": " "}),
+    ("price_invalid", {"average_price": "-0.001"}),
+    ("price_invalid", {"top_price": "-1e30"}),
     ("text_too_long", {"city": "x" * 1025}),
 ]
 
@@ -73,7 +86,10 @@ def test_each_rule_is_broken_by_a_row(deliver: Any, run_job: Any) -> None:
 
     found = [(row["rule"], row["reason"]) for row in outcome.rejected]
     assert sorted(rule for rule, _ in found) == sorted(rule for rule, _ in BROKEN)
-    assert ("date_invalid", 'period "2020-02-30" to "2020-01-02" is not made of dates') in found
+    assert (
+        "date_invalid",
+        'period "2020-02-30" to "2020-01-02" is not made of dates from 1900-01-01 to 2100-12-31',
+    ) in found
     assert ("gross_invalid", "gross is nothing, not an amount of 0 or more") in found
     assert outcome.report["entities"]["box_office"]["rows"] == 1
     accounts = {source: (row["read"], row["quarantined"]) for (source, _), row in outcome.accounts.items()}
@@ -147,6 +163,63 @@ def test_standing_room_is_a_warning(deliver: Any, run_job: Any) -> None:
     warnings = {row["tickets_sold"]: row["warning"] for row in run_job().rows("box_office").collect()}
 
     assert warnings == {3200: None, 3201: "standing_room", 5120: "standing_room"}
+
+
+def test_a_price_that_cannot_be_read_is_a_warning(deliver: Any, run_whole_job: Any) -> None:
+    rows = [{"average_price": "cheap", "tickets_sold": "3201"}, {"top_price": "99999999999"}, {"top_price": ""}]
+    deliver("canonical", "box_office", {"f.csv": canonical(*rows)}, {"f.csv": 3})
+
+    found = {row["report_id"]: row for row in run_whole_job().rows("box_office").collect()}
+
+    warnings = [found[name]["warning"] for name in ("r0", "r1", "r2")]
+    assert warnings == ["standing_room,price_unreadable", "price_unreadable", None]
+    assert (found["r0"]["average_price"], found["r1"]["top_price"]) == (None, None)
+
+
+def test_headers_may_be_written_in_any_case_and_lines_end_in_cr_lf(deliver: Any, run_job: Any) -> None:
+    header, row = canonical({"top_price": ""}).splitlines()
+    text = f" {header.title()},Top Price\r\n{row},\n\r\n{row.replace('r0', 'r1')},x\r\n"
+    deliver("canonical", "box_office", {"f.csv": text}, {"f.csv": 2})
+
+    outcome = run_job()
+
+    assert {row["venue"] for row in outcome.rows("box_office").collect()} == {"Harpa"}
+    assert outcome.report["quarantined"] == 0
+
+
+def test_a_column_may_have_any_name(deliver: Any, run_job: Any) -> None:
+    names = ["_meta", "_malformed", "_file_name", "_metadata", "_record", "_cells", "a b", "`", "x.y"]
+    row = {**GOOD, **dict.fromkeys(names, "1"), "gross": "-1"}
+    table = pyarrow.table({name: [value, value] for name, value in row.items()})
+    body = io.BytesIO()
+    pq.write_table(table, body)
+    text = canonical(row, columns=[*GOOD, *names])
+    deliver("canonical", "box_office", {"f.parquet": body.getvalue(), "f.csv": text}, {"f.parquet": 2, "f.csv": 1})
+
+    records = [json.loads(row["record"]) for row in run_job().rejected]
+
+    assert len(records) == 3
+    assert all({name: record[name] for name in names} == dict.fromkeys(names, "1") for record in records)
+
+
+def test_dates_of_pandas_are_read(deliver: Any, run_job: Any, tmp_path: Any) -> None:
+    from concert_platform.sources.inspection import Layout, inspect
+
+    frame = pandas.DataFrame([{**GOOD, "show": None}, {**GOOD, "report_id": "r2", "period_end": None}])
+    for name in ("period_start", "period_end"):
+        frame[name] = pandas.to_datetime(frame[name])
+    frame["seen at"] = pandas.Timestamp("1969-12-31T23:59:59.000000001", tz="UTC")
+    frame.to_parquet(tmp_path / "f.parquet")
+    found = inspect(tmp_path / "f.parquet", Layout(list(GOOD)))
+    assert found == (2, ["period_start", "period_end", "seen at"])
+    content = (tmp_path / "f.parquet").read_bytes()
+    columns = found.nanosecond_columns
+    deliver("canonical", "box_office", {"f.parquet": content}, {"f.parquet": 2}, nanosecond_columns=columns)
+
+    rows = {row["report_id"]: row for row in run_job().rows("box_office").collect()}
+
+    assert (rows["r1"]["period_start"], rows["r1"]["period_end"]) == (date(2020, 1, 1), date(2020, 1, 2))
+    assert (rows["r2"]["period_end"], rows["r2"]["show"]) == (None, None)
 
 
 def test_a_report_without_dates_is_the_total_of_a_tour(deliver: Any, run_job: Any) -> None:
@@ -250,6 +323,34 @@ def test_a_repeated_total_counts_once_per_tour_and_venue(deliver: Any, run_job: 
     assert [night["venue"] for night in json.loads(rejected["record"])] == ["Hyde Park", "Hyde Park"]
     account = outcome.accounts["taylor_swift_tours", "box_office"]
     assert (account["read"], account["quarantined"], account["deduplicated"]) == (5, 1, 3)
+
+
+def test_visits_that_share_a_number_count_each(deliver: Any, run_job: Any) -> None:
+    text = (
+        "city,country,venue,attendance,revenue,tour\n"
+        'Paris,France,Bercy,"10,000 / 10,000","$500,000",Red\n'
+        'Paris,France,Bercy,"9,000 / 10,000","$500,000",Red\n'
+        f'Paris,France,Zénith,"{2**63 - 1} / {2**63 - 1}","$1",Red\n'
+        f'Paris,France,Zénith,"{2**63 - 1} / {2**63 - 1}","$2",Red\n'
+    )
+    deliver("taylor_swift_tours", "box_office", {"t.csv": text}, {"t.csv": 4})
+
+    outcome = run_job()
+
+    (row,) = outcome.rows("box_office").collect()
+    assert (row["tickets_sold"], row["capacity"], row["gross"]) == (19000, 20000, Decimal(1000000))
+    assert [row["rule"] for row in outcome.rejected] == ["capacity_not_positive"]  # their sum fits no number
+
+
+def test_a_venue_is_the_same_one_whatever_a_source_calls_its_country(deliver: Any, run_job: Any) -> None:
+    names = ["United States", "us", "U.S.A.", "The Bahamas", "England", "Côte d'Ivoire ", "UK"]
+    deliver("canonical", "box_office", {"f.csv": canonical(*({"country": name} for name in names))}, {"f.csv": 7})
+
+    rows = {row["report_id"]: row for row in run_job().rows("box_office").collect()}
+
+    found = [rows[f"r{number}"]["country"] for number in range(len(names))]
+    assert found == ["US", "US", "US", "BS", "GB", "Côte d'Ivoire", "GB"]
+    assert rows["r0"]["venue_id"] == rows["r1"]["venue_id"] == rows["r2"]["venue_id"]
 
 
 def test_a_broadway_week_ends_on_its_sunday_and_counts_previews(deliver: Any, run_job: Any) -> None:

@@ -69,6 +69,10 @@ def test_each_rule_of_an_event_is_broken_by_one(deliver: Any, run_job: Any) -> N
         changed("priceRanges.1.min", 91, identity="reversed"),
         changed("priceRanges.1.min", -1, identity="negative"),
         changed("priceRanges.1.max", "free", identity="text"),
+        changed("priceRanges.1.min", -0.001, identity="hardly negative"),
+        changed("priceRanges.1.currency", identity="of no currency"),
+        changed("dates.start.localDate", "0000-01-01", identity="year 0"),
+        changed("dates.start.localDate", "2101-01-01", identity="far"),
         "no event",
     ]
     deliver("ticketmaster", "event", {"p.json": page(*events)}, {"p.json": len(events)})
@@ -76,8 +80,8 @@ def test_each_rule_of_an_event_is_broken_by_one(deliver: Any, run_job: Any) -> N
     outcome = run_job()
 
     assert sorted(row["rule"] for row in outcome.rejected) == [
-        "event_date_invalid", "event_date_missing", "event_id_missing", "event_name_missing",
-        "price_range_invalid", "price_range_invalid", "price_range_invalid", "record_malformed",
+        "currency_missing", *["event_date_invalid"] * 3, "event_date_missing", "event_id_missing",
+        "event_name_missing", *["price_range_invalid"] * 4, "record_malformed",
     ]  # fmt: skip
     records = {row["rule"]: json.loads(row["record"]) for row in outcome.rejected}
     assert records["event_name_missing"] == nameless
@@ -89,7 +93,8 @@ def test_each_rule_of_an_event_is_broken_by_one(deliver: Any, run_job: Any) -> N
 def test_an_event_may_lack_venue_artist_prices_and_time(deliver: Any, run_job: Any) -> None:
     bare = {"id": "e2", "name": "Festival", "dates": {"start": {"localDate": "2020-07-01"}}, "priceRanges": []}
     always = changed("sales.public.startDateTime", "1900-01-01T18:00:00Z", identity="e3")
-    deliver("ticketmaster", "event", {"p.json": page(bare, always)}, {"p.json": 2})
+    distant = changed("dates.start.dateTime", "+12020-05-06T18:00:00Z", identity="e4")
+    deliver("ticketmaster", "event", {"p.json": page(bare, always, distant)}, {"p.json": 3})
 
     rows = {row["event_id"]: row for row in run_job().rows("event").collect()}
 
@@ -101,6 +106,7 @@ def test_an_event_may_lack_venue_artist_prices_and_time(deliver: Any, run_job: A
         None,
     )
     assert rows["e3"]["onsale_at"] is None
+    assert rows["e4"]["start_at"] is None
 
 
 def test_a_wrong_type_spoils_its_value_and_not_the_event(deliver: Any, run_job: Any) -> None:

@@ -1,14 +1,39 @@
 """What the job publishes, when it publishes nothing, and that a repetition changes nothing."""
 
 import gzip
+import hashlib
+import io
 import json
+from datetime import time
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet as pq
 import pytest
 from concert_etl.errors import CurationError
 from test_box_office import canonical
+from test_event_and_interaction import EVENT, page
 
 REPORTS = "s3://curated/curated/_reports"
+WEEK = (
+    "show,theatre,week_ending,performances,previews,seats_in_theatre,tickets_sold,gross_usd\n"
+    "Cats,Winter Garden Theatre,1997-06-08,6,2,1500,11000,500000\n"
+)
+
+
+def parquet(columns: dict[str, Any]) -> bytes:
+    body = io.BytesIO()
+    pq.write_table(pyarrow.table(columns), body)
+    return body.getvalue()
+
+
+def failure(buckets: Any) -> dict[str, Any]:
+    return json.loads(buckets.path("s3://curated/curated/_failed/dt=2020-03-04/run=manual-1.json").read_text())
+
+
+def index_etag(buckets: Any) -> str:
+    content = buckets.path("s3://raw/raw/_runs/dt=2020-03-04/manual-1.json").read_bytes()
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
 
 
 def test_a_second_run_publishes_the_same_rows_under_a_new_prefix(deliver: Any, run_job: Any, buckets: Any) -> None:
@@ -35,6 +60,7 @@ def test_the_copy_manifest_lists_the_files_with_their_sizes(deliver: Any, run_jo
     )
     assert entry["mandatory"] and entry["meta"]["content_length"] == buckets.path(entry["url"]).stat().st_size
     assert report["quarantine_manifest_uri"] is None and report["quarantined"] == 0
+    assert (report["index_etag"], report["refused"]) == (index_etag(buckets), {})
 
 
 def test_a_day_without_run_id_means_every_run_of_the_day(deliver: Any, run_job: Any, buckets: Any) -> None:
@@ -90,7 +116,9 @@ def test_a_gate_that_does_not_pass_stops_the_publication_of_its_run_alone(
 
     assert [path.name for path in buckets.path(REPORTS).rglob("*.json")] == ["run=manual-2.json"]
     assert {key[-1] for key in buckets.catalogue.partitions} == {"manual-2"}
-    checks = buckets.lines("s3://curated/curated/_failed/dt=2020-03-04/run=manual-1.json")
+    refusal = failure(buckets)
+    assert "gate box_office" in refusal["reason"] and refusal["index_etag"] == index_etag(buckets)
+    checks = refusal["checks"]
     failed = [(check["column_name"], check["failed"], check["checked"]) for check in checks if not check["success"]]
     assert failed == [("country", 1, 2)]
 
@@ -113,8 +141,8 @@ def test_a_damaged_file_stops_the_job_and_is_named(
 
     assert "\n" not in str(error.value)
     assert not buckets.path(REPORTS).exists()
-    (refusal,) = buckets.lines("s3://curated/curated/_failed/dt=2020-03-04/run=manual-1.json")
-    assert name in refusal["reason"], "later runs leave it to a person"
+    refusal = failure(buckets)
+    assert name in refusal["reason"] and refusal["index_etag"] == index_etag(buckets), "later runs leave it to a person"
 
 
 def test_a_page_that_is_no_json_stops_the_job_and_is_named(deliver: Any, run_job: Any) -> None:
@@ -122,3 +150,58 @@ def test_a_page_that_is_no_json_stops_the_job_and_is_named(deliver: Any, run_job
 
     with pytest.raises(CurationError, match=r"file p\.json of ticketmaster has 0 records where its manifest counts 1"):
         run_job()
+
+
+BAD = [
+    ("short.csv", canonical({}).encode()),
+    ("cut.csv.gz", gzip.compress(canonical(*[{"venue": str(n) * 50} for n in range(500)]).encode())[:-400]),
+    ("twice.parquet", parquet({"show": ["Cats"] * 500, "SHOW": ["Rent"] * 500})),
+    ("time.parquet", parquet({"show": [time(1)] * 500})),
+    ("digits.parquet", parquet({"show": pyarrow.array([1] * 500, pyarrow.decimal256(60))})),
+    ("narrow.parquet", parquet({"show": ["Cats"] * 500})),
+]
+
+
+@pytest.mark.parametrize(("name", "content"), BAD, ids=[name for name, _ in BAD])
+def test_a_source_with_a_bad_file_is_left_out_alone(
+    deliver: Any, run_job: Any, buckets: Any, name: str, content: bytes
+) -> None:
+    deliver("broadway_grosses", "box_office", {"week.csv": WEEK, name: content}, {"week.csv": 1, name: 500})
+    deliver("canonical", "box_office", {"f.csv": canonical({}, {"gross": "-1"})}, {"f.csv": 2})
+    deliver("ticketmaster", "event", {"p.json": page(EVENT)}, {"p.json": 1})
+
+    with pytest.raises(CurationError, match=rf"2020-03-04 manual-1: broadway_grosses/box_office: .*{name}"):
+        run_job()
+
+    report = json.loads(buckets.path(f"{REPORTS}/dt=2020-03-04/run=manual-1.json").read_text())
+    assert [report["entities"][entity]["rows"] for entity in ("box_office", "event", "interaction")] == [1, 1, 0]
+    accounts = {row["source"]: (row["read"], row["quarantined"]) for row in buckets.lines(report["accounts_uri"])}
+    assert accounts == {"venue_report": (2, 1), "canonical": (0, 0), "ticketmaster": (1, 0)}
+    assert list(report["refused"]) == ["broadway_grosses/box_office"]
+    assert name in failure(buckets)["reason"] and failure(buckets)["index_etag"] == report["index_etag"]
+
+
+def test_a_source_that_is_published_stays_when_its_file_is_lost(deliver: Any, run_job: Any, buckets: Any) -> None:
+    deliver("broadway_grosses", "box_office", {"week.csv": WEEK}, {"week.csv": 1})
+    deliver("canonical", "box_office", {"f.csv": canonical({})}, {"f.csv": 1})
+    first = run_job().report
+    (lost,) = buckets.path("s3://raw").rglob("week.csv")
+    lost.unlink()
+
+    with pytest.raises(CurationError, match=r"week\.csv is missing"):
+        run_job()
+
+    assert json.loads(buckets.path(f"{REPORTS}/dt=2020-03-04/run=manual-1.json").read_text()) == first
+
+
+def test_a_run_whose_manifest_is_lost_does_not_stop_the_others(deliver: Any, run_job: Any, buckets: Any) -> None:
+    deliver("canonical", "box_office", {"f.csv": canonical({})}, {"f.csv": 1})
+    deliver("canonical", "box_office", {"f.csv": canonical({})}, {"f.csv": 1}, run_id="manual-2")
+    (lost,) = buckets.path("s3://raw").rglob("run=manual-1/manifest.json")
+    lost.unlink()
+
+    with pytest.raises(CurationError, match=r"manifest\.json is missing"):
+        run_job(["2020-03-04", None])
+
+    assert [path.name for path in buckets.path(REPORTS).rglob("*.json")] == ["run=manual-2.json"]
+    assert failure(buckets)["index_etag"] == index_etag(buckets)

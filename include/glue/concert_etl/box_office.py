@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from concert_etl.countries import country_code
 from concert_etl.entities import BOX_OFFICE
 from concert_etl.names import artist_id, venue_id
 from concert_etl.rules import Rule, judge, text_too_long
-from concert_etl.texts import date, decimal, shown, whole
+from concert_etl.texts import FIRST_DAY, LAST_DAY, date, decimal, is_negative, shown, whole
 
 # What a mapping gives: text by canonical name.
 CANONICAL = (
@@ -18,7 +22,9 @@ CANONICAL = (
 
 # Between 1 and this share of the seats is standing room; above it the numbers are wrong.
 HIGHEST_UTILISATION = "1.6"
-STANDING_ROOM = "standing_room"
+LARGEST_CAPACITY = 1_000_000_000  # seats; more than any period of any hall has
+STANDING_ROOM, PRICE_UNREADABLE = "standing_room", "price_unreadable"
+PRICES = ("average_price", "top_price")
 
 RULES = (
     Rule("source_missing", "source IS NULL", "'the report names no source'"),
@@ -30,7 +36,8 @@ RULES = (
         "date_invalid",
         "(_text.period_start IS NOT NULL AND period_start IS NULL)"
         " OR (_text.period_end IS NOT NULL AND period_end IS NULL)",
-        f"concat('period ', {shown('period_start')}, ' to ', {shown('period_end')}, ' is not made of dates')",
+        f"concat('period ', {shown('period_start')}, ' to ', {shown('period_end')},"
+        f" ' is not made of dates from {FIRST_DAY} to {LAST_DAY}')",
     ),
     Rule(
         "period_reversed",
@@ -48,6 +55,11 @@ RULES = (
         f"concat('capacity is ', {shown('capacity')}, ', not a whole number above 0')",
     ),
     Rule(
+        "capacity_implausible",
+        f"capacity > {LARGEST_CAPACITY}",
+        f"concat('capacity is ', capacity, ', more than {LARGEST_CAPACITY}')",
+    ),
+    Rule(
         "tickets_sold_not_positive_integer",
         "tickets_sold IS NULL OR tickets_sold <= 0",
         f"concat('tickets_sold is ', {shown('tickets_sold')}, ', not a whole number above 0')",
@@ -59,9 +71,14 @@ RULES = (
     ),
     Rule(
         "gross_invalid",
-        # As a double too, lest a negative fraction of a cent be rounded to nothing.
-        "gross IS NULL OR try_cast(_text.gross AS DOUBLE) < 0",
+        f"gross IS NULL OR {is_negative('gross')}",
         f"concat('gross is ', {shown('gross')}, ', not an amount of 0 or more')",
+    ),
+    Rule("currency_missing", "currency IS NULL", "'the currency is not given'"),
+    Rule(
+        "price_invalid",
+        " OR ".join(is_negative(name) for name in PRICES),
+        f"concat('the average price is ', {shown('average_price')}, ', the top price ', {shown('top_price')})",
     ),
     text_too_long(BOX_OFFICE.widths),
 )
@@ -71,10 +88,8 @@ def curate(reports: DataFrame) -> DataFrame:
     """Type and judge reports whose ``_text`` has the canonical columns."""
     typed = reports.select(
         "*",
-        *(
-            f"_text.{name}"
-            for name in ("source", "report_id", "show", "artist", "venue", "city", "country", "currency")
-        ),
+        *(f"_text.{name}" for name in ("source", "report_id", "show", "artist", "venue", "city", "currency")),
+        country_code(F.col("_text.country")).alias("country"),
         F.expr(date("period_start")).alias("period_start"),
         F.expr(date("period_end")).alias("period_end"),
         F.expr(whole("performances", "INT")).alias("performances"),
@@ -88,9 +103,15 @@ def curate(reports: DataFrame) -> DataFrame:
             "period_precision"
         ),
     )
+    unreadable = [F.col(f"_text.{name}").isNotNull() & F.col(name).isNull() for name in PRICES]
+    warnings = F.concat_ws(
+        ",",
+        F.when(F.col("tickets_sold") > F.col("capacity"), F.lit(STANDING_ROOM)),
+        F.when(reduce(or_, unreadable), F.lit(PRICE_UNREADABLE)),
+    )
     return judge(typed, RULES).select(
         "*",
-        F.when(F.col("tickets_sold") > F.col("capacity"), F.lit(STANDING_ROOM)).alias("warning"),
+        F.nullif(warnings, F.lit("")).alias("warning"),
         artist_id(F.coalesce("artist", "show")).alias("artist_id"),
         venue_id(F.col("venue"), F.col("city"), F.col("country")).alias("venue_id"),
     )

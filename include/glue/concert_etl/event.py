@@ -5,10 +5,11 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from concert_etl.countries import country_code
 from concert_etl.entities import EVENT
 from concert_etl.names import artist_id, venue_id
 from concert_etl.rules import Rule, judge, text_too_long
-from concert_etl.texts import clean, date, decimal, shown, timestamp
+from concert_etl.texts import FIRST_DAY, LAST_DAY, clean, date, decimal, is_negative, shown, timestamp
 
 # Every leaf is text, so that a value of another type spoils itself and not its event.
 SCHEMA = """
@@ -47,12 +48,21 @@ RULES = (
     Rule("event_id_missing", "event_id IS NULL", "'the event has no id'"),
     Rule("event_name_missing", "name IS NULL", "'the event has no name'"),
     Rule("event_date_missing", "_text.event_date IS NULL", "'the event has no local date'"),
-    Rule("event_date_invalid", "event_date IS NULL", f"concat('the local date is ', {shown('event_date')})"),
+    Rule(
+        "event_date_invalid",
+        "event_date IS NULL",
+        f"concat('the local date is ', {shown('event_date')}, ', not a day from {FIRST_DAY} to {LAST_DAY}')",
+    ),
     Rule(
         "price_range_invalid",
         "(_text.price_min IS NOT NULL AND price_min IS NULL) OR (_text.price_max IS NOT NULL AND price_max IS NULL)"
-        " OR price_min < 0 OR price_max < 0 OR price_min > price_max",
+        f" OR {is_negative('price_min')} OR {is_negative('price_max')} OR price_min > price_max",
         f"concat('the price range is ', {shown('price_min')}, ' to ', {shown('price_max')})",
+    ),
+    Rule(
+        "currency_missing",
+        "coalesce(price_min, price_max) IS NOT NULL AND currency IS NULL",
+        "'the prices have no currency'",
     ),
     text_too_long(EVENT.widths),
 )
@@ -86,7 +96,8 @@ def curate(events: DataFrame) -> DataFrame:
     typed = parse(events).select(
         "*",
         F.col("_meta.source").alias("source"),
-        *(f"_text.{name}" for name in ("event_id", "name", "artist", "venue", "city", "country", "segment")),
+        *(f"_text.{name}" for name in ("event_id", "name", "artist", "venue", "city", "segment")),
+        country_code(F.col("_text.country")).alias("country"),
         *(f"_text.{name}" for name in ("timezone", "status", "currency")),
         F.expr(date("event_date")).alias("event_date"),
         F.expr(timestamp("start_at")).alias("start_at"),

@@ -68,7 +68,8 @@ def require_success(checks: Sequence[Check], report_uri: str) -> None:
         first, more = failed[0], f" and {len(failed) - 1} more" if len(failed) > 1 else ""
         raise GateError(
             f"gate {first.suite} of {first.dt} run {first.run_id}: {first.expectation}({first.column_name}) failed for "
-            f"{first.failed:,} of {first.checked:,} rows{more}: nothing is published, see {report_uri}"
+            f"{first.failed:,} of {first.checked:,} rows{more}: nothing is published, see {report_uri}",
+            [check.row() for check in checks],
         )
 
 

@@ -12,10 +12,11 @@ from pyspark.sql import functions as F
 
 from concert_etl.box_office import CANONICAL
 from concert_etl.errors import CurationError
+from concert_etl.raw import CELLS, cell_names
 from concert_etl.texts import clean, quoted
 
-# A word of an expression that may be a column; not the name of a function, and nothing inside quotes.
-NAME = re.compile(r"'(?:[^'\\]|\\.)*'|\b([A-Za-z_]\w*)\b(?!\s*\()")
+# What may be a column in an expression: a word that is no function's name, or a name in backticks; no text in quotes.
+NAME = re.compile(r"'(?:[^'\\]|\\.)*'|`([^`]+)`|\b([A-Za-z_]\w*)\b(?!\s*\()")
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,9 @@ class Mapping:
     @property
     def referenced(self) -> set[str]:
         """Names that a rule may take from the file: its columns, and words of expressions that might be some."""
-        found = {rule["column"] for rule in self.columns.values() if "column" in rule}
+        found = {*self.group_by, *(rule["column"] for rule in self.columns.values() if "column" in rule)}
         expressions = [*self.aggregates.values(), *(rule.get("expression", "") for rule in self.columns.values())]
-        return found | {name for text in expressions for name in NAME.findall(text) if name}
+        return found | {name for text in expressions for names in NAME.findall(text) for name in names if name}
 
 
 def load_mapping(name: str) -> Mapping:
@@ -60,14 +61,12 @@ def load_mapping(name: str) -> Mapping:
 def apply_mapping(raw: DataFrame, mapping: Mapping) -> DataFrame:
     """Turn raw cells into reports with canonical ``_text``."""
     own = ("_meta", "_record", "_malformed")
-    present = [name for name in raw.columns if name not in own]
-    known = {name.casefold() for name in present}
-    absent = sorted({name.casefold(): name for name in mapping.referenced if name.casefold() not in known}.values())
-    cells = raw.select(
-        *own,
-        *(clean(F.col(quoted(name)), mapping.null_values).alias(name) for name in present),
-        *(F.lit(None).cast("string").alias(name) for name in absent),
-    )
+    known = cell_names(raw)
+    # Only these leave the struct: a column of the file that no rule names may be called anything.
+    wanted = {name.casefold(): name for name in sorted(mapping.referenced)}
+    absent = F.lit(None).cast("string")
+    found = {folded: clean(F.col(CELLS).getField(name), mapping.null_values) for folded, name in known.items()}
+    cells = raw.select(*own, *(found.get(folded, absent).alias(name) for folded, name in wanted.items()))
     reports = _grouped(cells, mapping) if mapping.group_by else cells.withColumn("_records", F.lit(1))
     texts = [clean(_value(mapping.columns[name]).cast("string")).alias(name) for name in CANONICAL]
     return reports.select(*own, "_records", F.struct(*texts).alias("_text"))

@@ -24,16 +24,20 @@ class Load:
 
     :param planned: entity -> rows that should be written
     :param rows: entity -> rows in the files
+    :param index_etag: version of the run's index that this was made from
+    :param refused: "source/entity" -> why nothing of it is part of the load
     """
 
     dt: str
     run_id: str
     token: str
+    index_etag: str
     planned: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     accounts: list[Account] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
 
     def prefix(self, root: str) -> str:
         return f"{root}/dt={self.dt}/run={self.run_id}-{self.token}/"
@@ -75,6 +79,17 @@ class CuratedBucket:
         self._s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json")
         return self.uri(key)
 
+    def read(self, key: str) -> dict[str, Any] | None:
+        """A JSON document, if there is one."""
+        from botocore.exceptions import ClientError
+
+        try:
+            return json.loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+                raise
+            return None
+
     def put_rows(self, key: str, rows: Iterable[dict[str, Any]]) -> str:
         """Write JSON lines, which COPY reads."""
         return self.put(key, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
@@ -108,6 +123,7 @@ def write_documents(bucket: CuratedBucket, load: Load, job_run_id: str) -> dict[
     return {
         "dt": load.dt,
         "run_id": load.run_id,
+        "index_etag": load.index_etag,
         "job_run_id": job_run_id,
         "entities": entities,
         "accounts_uri": bucket.put_rows(f"{folder}accounts.json", (account.row() for account in sorted_accounts)),
@@ -116,6 +132,7 @@ def write_documents(bucket: CuratedBucket, load: Load, job_run_id: str) -> dict[
             bucket.put_manifest(f"{folder}quarantine.manifest", rejected, ".json") if rejected else None
         ),
         "quarantined": sum(load.quarantined.values()),
+        "refused": load.refused,
     }
 
 

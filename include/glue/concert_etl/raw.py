@@ -15,12 +15,15 @@ from typing import Any
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from concert_etl.errors import CurationError
-from concert_etl.texts import SPACES, quoted
+from concert_etl.errors import SPARK_ERRORS, CurationError, one_line
+from concert_etl.texts import SPACES
 
 PAGE_SCHEMA = "_embedded struct<events: array<string>>"  # an element that is an object arrives as its JSON text
 MALFORMED = "_malformed"
+CELLS = "_cells"  # struct of a file's own columns, so that those may have any name
 LONGEST_HEADER = 2**20  # characters
+# A line of nothing else is no record; inspection.py, which counts the records at ingest, has the same rule.
+BLANK = "".join(map(chr, range(33))) + SPACES
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class RawFile:
     """One file of a manifest.
 
     :param ingested_at: UTC time of delivery, ISO
+    :param nanosecond_columns: Parquet columns of moments, of which Spark reads only the number of nanoseconds
     """
 
     name: str
@@ -36,6 +40,7 @@ class RawFile:
     format: str
     mapping: str | None
     ingested_at: str
+    nanosecond_columns: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,16 @@ class Manifest:
     @property
     def records(self) -> int:
         return sum(file.records for file in self.files)
+
+
+@dataclass(frozen=True)
+class RunIndex:
+    """Which manifests an ingest run has; a run may grow, and the ETag tells one version from the next."""
+
+    dt: str
+    run_id: str
+    etag: str
+    manifests: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -73,8 +88,8 @@ class RawBucket:
         self._s3 = s3
         self.bucket = bucket
 
-    def runs(self, partitions: Iterable[Sequence[str | None]]) -> list[Run]:
-        """Runs of the partitions, each once.
+    def indexes(self, partitions: Iterable[Sequence[str | None]]) -> list[RunIndex]:
+        """Indexes of the partitions' runs, each once.
 
         :param partitions: [day, run id]; without a run id, every run of the day
         :raises CurationError: when there is none
@@ -88,33 +103,45 @@ class RawBucket:
                     f"no ingest run of {day} below s3://{self.bucket}/{prefix}: trigger ingest_concerts"
                 )
             keys.update(dict.fromkeys(found))
-        return [self._run(key) for key in keys]
+        return [self._index(key) for key in keys]
 
     def _keys(self, prefix: str) -> list[str]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
 
-    def _run(self, key: str) -> Run:
-        index = self._document(key)
-        manifests = tuple(self._manifest(manifest_key) for manifest_key in index["manifests"])
-        return Run(index["dt"], index["run_id"], manifests)
+    def _index(self, key: str) -> RunIndex:
+        index, etag = self._document(key)
+        return RunIndex(index["dt"], index["run_id"], etag, tuple(index["manifests"]))
+
+    def run(self, index: RunIndex) -> Run:
+        """Read a run's manifests.
+
+        :raises CurationError: when one is missing
+        """
+        return Run(index.dt, index.run_id, tuple(self._manifest(key) for key in index.manifests))
 
     def _manifest(self, key: str) -> Manifest:
-        document = self._document(key)
+        document, _ = self._document(key)
         files = tuple(
             RawFile(
                 entry["name"], entry["key"], entry["records"], entry["format"], entry.get("mapping"),
                 ingested_at=entry.get("delivered_at") or document["created_at"],
+                nanosecond_columns=frozenset(entry.get("nanosecond_columns", ())),
             )
             for entry in document["files"]
         )  # fmt: skip
         return Manifest(document["source"], document["entity"], files)
 
-    def _document(self, key: str) -> dict[str, Any]:
+    def _document(self, key: str) -> tuple[dict[str, Any], str]:
+        """A JSON document and its ETag."""
+        answer = self._object(key)
+        return json.loads(answer["Body"].read()), answer["ETag"].strip('"')
+
+    def _object(self, key: str) -> dict[str, Any]:
         from botocore.exceptions import ClientError
 
         try:
-            return json.loads(self._s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
+            return self._s3.get_object(Bucket=self.bucket, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
                 raise
@@ -125,10 +152,10 @@ class RawBucket:
 
         :raises CurationError: when the file has no usable header
         """
-        body = self._s3.get_object(Bucket=self.bucket, Key=file.key)["Body"]
+        body = self._object(file.key)["Body"]
         try:
             stream = gzip.GzipFile(fileobj=body) if file.key.endswith(".gz") else body
-            lines = io.StringIO(stream.read(LONGEST_HEADER).decode("utf-8-sig", errors="replace"), newline="")
+            lines = io.StringIO(stream.read(LONGEST_HEADER).decode("utf-8-sig", errors="replace"), newline="\n")
         except (OSError, EOFError) as error:
             raise CurationError(f"s3://{self.bucket}/{file.key} is damaged: {error}") from None
         if file.format == "tsv":
@@ -144,40 +171,66 @@ class RawBucket:
 def read_cells(
     spark: SparkSession, bucket: RawBucket, files: Sequence[RawFile], delimiter: str = ","
 ) -> Iterator[DataFrame]:
-    """Frames of raw cells, all text, ``_file_name`` and ``_malformed``; one frame for files of the same columns."""
+    """Frames of ``_cells`` (all text), ``_file_name`` and ``_malformed``; one frame for files of the same columns."""
     alike: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for file in files:
         uri = f"s3://{bucket.bucket}/{file.key}"
         if file.format == "parquet":
-            yield _parquet(spark, uri)
+            yield _parquet(spark, uri, file)
         else:
             alike[file.format, bucket.header(file, delimiter)].append(uri)
     for (kind, names), uris in alike.items():
-        yield _delimited(spark, uris, names, delimiter) if kind == "csv" else _tab_separated(spark, uris, names)
+        # In a TSV file a quote is a character of a name; in a CSV file quoted cells may hold line ends.
+        dialect = {"sep": delimiter, "quote": '"', "escape": '"', "multiLine": True}
+        yield _delimited(spark, uris, names, dialect if kind == "csv" else {"sep": "\t", "quote": ""})
 
 
-def _delimited(spark: SparkSession, uris: list[str], names: tuple[str, ...], delimiter: str) -> DataFrame:
+def _delimited(spark: SparkSession, uris: list[str], names: tuple[str, ...], dialect: dict[str, Any]) -> DataFrame:
+    """Only a line feed ends a line, as at ingest: Spark's own detection goes by the first line of a file."""
+    places = [f"c{number}" for number in range(len(names))]
+    schema = ", ".join(f"{name} string" for name in (*places, MALFORMED))
     frame = spark.read.csv(
-        _escaped(uris), schema=_schema(names), header=True, sep=delimiter, quote='"', escape='"', multiLine=True,
-        columnNameOfCorruptRecord=MALFORMED,
-    )  # fmt: skip
-    return _with_origin(frame)
+        _escaped(uris), schema=schema, header=True, lineSep="\n", columnNameOfCorruptRecord=MALFORMED, **dialect
+    )
+    # A CSV line of empty cells is a record, as it is for Python's csv module; a line of tabs is none.
+    is_blank = (
+        _is_blank(F.translate(MALFORMED, '"', ""))
+        if dialect["quote"]
+        else _is_blank(F.coalesce(F.col(MALFORMED), F.concat_ws("", *places)))
+    )
+    last = F.col(places[-1])  # in a file whose lines end in CR LF it has the CR
+    stripped = F.when(last.endswith("\r"), F.nullif(F.regexp_replace(last, "\r+$", ""), F.lit(""))).otherwise(last)
+    cells = [*map(F.col, places[:-1]), stripped]
+    return frame.where(~F.coalesce(is_blank, F.lit(False))).select(
+        _cells(cells, names), _file_name(), F.regexp_replace(MALFORMED, "[\r\n]+$", "").alias(MALFORMED)
+    )
 
 
-def _tab_separated(spark: SparkSession, uris: list[str], names: tuple[str, ...]) -> DataFrame:
-    """Without quoting: a quote is a character of a name, and only a line feed ends a line."""
-    frame = spark.read.csv(
-        _escaped(uris), schema=_schema(names), header=True, sep="\t", quote="", lineSep="\n",
-        columnNameOfCorruptRecord=MALFORMED,
-    )  # fmt: skip
-    is_blank = F.btrim(F.concat_ws("", *(F.col(quoted(name)) for name in names)), F.lit(SPACES)) == ""
-    return _with_origin(frame).where(~is_blank | F.col(MALFORMED).isNotNull())
+def _is_blank(line: Column) -> Column:
+    return F.btrim(line, F.lit(BLANK)) == ""
 
 
-def _parquet(spark: SparkSession, uri: str) -> DataFrame:
-    frame = spark.read.parquet(*_escaped([uri]))
-    cells = [_as_text(F.col(quoted(item.name)), item.dataType.typeName()).alias(item.name) for item in frame.schema]
-    return frame.select(*cells, _file_name(), F.lit(None).cast("string").alias(MALFORMED))
+def _parquet(spark: SparkSession, uri: str, file: RawFile) -> DataFrame:
+    try:
+        frame = spark.read.parquet(*_escaped([uri]))
+        fields = frame.schema.fields
+    except SPARK_ERRORS as error:
+        reason = one_line(error)
+        raise CurationError(f"{uri}: {reason}") if isinstance(reason, CurationError) else reason from None
+    names = [item.name.strip() or f"_c{number}" for number, item in enumerate(fields)]
+    frame = frame.toDF(*(f"c{number}" for number in range(len(names))))
+    cells = [
+        _moment(column) if item.name in file.nanosecond_columns else _as_text(F.col(column), item.dataType.typeName())
+        for column, item in zip(frame.columns, fields, strict=True)
+    ]
+    return frame.select(
+        _cells(cells, names), F.lit(file.name).alias("_file_name"), F.lit(None).cast("string").alias(MALFORMED)
+    )
+
+
+def _moment(column: str) -> Column:
+    """Nanoseconds since 1970, rounded down, as text."""
+    return F.expr(f"timestamp_micros(({column} - pmod({column}, 1000)) div 1000)").cast("string")
 
 
 def _as_text(cell: Column, kind: str) -> Column:
@@ -191,17 +244,18 @@ def _as_text(cell: Column, kind: str) -> Column:
     return F.when(is_whole, F.when(is_whole, cell).cast("bigint").cast("string")).otherwise(text)
 
 
-def _with_origin(frame: DataFrame) -> DataFrame:
-    return frame.select("*", _file_name())
+def _cells(cells: Sequence[Column], names: Sequence[str]) -> Column:
+    return F.struct(*(cell.alias(name) for cell, name in zip(cells, names, strict=True))).alias(CELLS)
+
+
+def cell_names(frame: DataFrame) -> dict[str, str]:
+    """Columns of the file by their case-folded names: a header may be written in any case."""
+    return {name.casefold(): name for name in frame.schema[CELLS].dataType.names}
 
 
 def _file_name() -> Column:
     # Spark gives it percent-encoded, with '+' as it is.
     return F.url_decode(F.replace(F.col("_metadata.file_name"), F.lit("+"), F.lit("%2B"))).alias("_file_name")
-
-
-def _schema(names: tuple[str, ...]) -> str:
-    return ", ".join(f"{quoted(name)} string" for name in (*names, MALFORMED))
 
 
 def _escaped(uris: Iterable[str]) -> list[str]:
@@ -211,16 +265,16 @@ def _escaped(uris: Iterable[str]) -> list[str]:
 
 def with_record(cells: DataFrame, manifest: Manifest, run_id: str) -> DataFrame:
     """Add ``_meta`` and ``_record`` to raw cells; a malformed line's record is the line itself."""
-    names = [name for name in cells.columns if name not in ("_file_name", MALFORMED)]
-    record = F.to_json(F.struct(*(F.col(quoted(name)) for name in names)), {"ignoreNullFields": "false"})
+    record = F.to_json(CELLS, {"ignoreNullFields": "false"})
     line = F.to_json(F.struct(F.col(MALFORMED).alias("line")))
     is_malformed = F.col(MALFORMED).isNotNull()
-    reason = F.lit(f"the line does not have {len(names)} cells, one for each column of the header")
+    count = len(cell_names(cells))
+    reason = F.lit(f"the line does not have {count} cells, one for each column of the header")
     return cells.select(
         _meta(manifest, run_id),
         F.when(is_malformed, line).otherwise(record).alias("_record"),
         F.when(is_malformed, reason).alias(MALFORMED),
-        *(F.col(quoted(name)) for name in names),
+        CELLS,
     )
 
 

@@ -2,52 +2,56 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from itertools import groupby
 
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from concert_etl.curation import CURATE, mark_repeats
 from concert_etl.entities import Entity
 from concert_etl.errors import CurationError
 from concert_etl.interaction import COLUMNS as INTERACTION_COLUMNS
 from concert_etl.mapping import apply_mapping, load_mapping
-from concert_etl.raw import Manifest, RawBucket, RawFile, Run, read_cells, read_pages, with_record
+from concert_etl.raw import CELLS, Manifest, RawBucket, RawFile, cell_names, read_cells, read_pages, with_record
 
 
-def judged_records(spark: SparkSession, bucket: RawBucket, run: Run, entity: Entity) -> DataFrame | None:
-    """Read and judge what a run delivered of an entity; None when it delivered nothing.
+def judged_records(
+    spark: SparkSession, bucket: RawBucket, manifests: Sequence[Manifest], run_id: str, entity: Entity
+) -> DataFrame | None:
+    """Read and judge what sources delivered of an entity; None when they delivered nothing.
 
     :raises CurationError: when a file lacks a column or its mapping is unknown
     """
-    frames = [
-        frame for manifest in run.of(entity.name) if manifest.files for frame in _read(spark, bucket, manifest, run)
-    ]
+    frames = [frame for manifest in manifests if manifest.files for frame in _read(spark, bucket, manifest, run_id)]
     if not frames:
         return None
     records = reduce(lambda left, right: left.unionByName(right), frames)
     return mark_repeats(CURATE[entity.name](records), entity)
 
 
-def _read(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run: Run) -> list[DataFrame]:
+def _read(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run_id: str) -> list[DataFrame]:
     if manifest.entity == "event":
-        return [read_pages(spark, bucket, manifest, run.run_id)]
+        return [read_pages(spark, bucket, manifest, run_id)]
     if manifest.entity == "interaction":
         cells = read_cells(spark, bucket, manifest.files)
         required = tuple(INTERACTION_COLUMNS.values())
-        return [_interactions(with_record(frame, manifest, run.run_id), manifest, required) for frame in cells]
+        return [_interactions(with_record(frame, manifest, run_id), manifest, required) for frame in cells]
     frames = []
     for name, files in groupby(sorted(manifest.files, key=_mapping_of), key=_mapping_of):
         mapping = load_mapping(name)
         for frame in read_cells(spark, bucket, list(files), mapping.delimiter):
             _require(frame, mapping.required_columns, manifest)
-            frames.append(apply_mapping(with_record(frame, manifest, run.run_id), mapping))
+            frames.append(apply_mapping(with_record(frame, manifest, run_id), mapping))
     return frames
 
 
 def _interactions(frame: DataFrame, manifest: Manifest, required: tuple[str, ...]) -> DataFrame:
     _require(frame, required, manifest)
-    return frame.select("_meta", "_record", "_malformed", *required)
+    known = cell_names(frame)
+    cells = [F.col(CELLS).getField(known[name]).alias(name) for name in required]
+    return frame.select("_meta", "_record", "_malformed", *cells)
 
 
 def _mapping_of(file: RawFile) -> str:
@@ -57,7 +61,7 @@ def _mapping_of(file: RawFile) -> str:
 
 
 def _require(frame: DataFrame, names: list[str] | tuple[str, ...], manifest: Manifest) -> None:
-    present = {name.casefold() for name in frame.columns}
+    present = cell_names(frame)
     if missing := [name for name in names if name.casefold() not in present]:
         files = ", ".join(file.name for file in manifest.files)
         raise CurationError(f"a file of {manifest.source} lacks the columns {', '.join(missing)}; it is one of {files}")

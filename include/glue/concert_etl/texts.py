@@ -12,6 +12,7 @@ SPACES = " \t\r\n\f\v\u00a0\u2007\u202f\u3000\ufeff\u200b"
 LONGEST_SHOWN = 80  # characters of a value in a reason
 
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]00:00:00([.]0+)?)?$"
+FIRST_DAY, LAST_DAY = "1900-01-01", "2100-12-31"  # a day beyond them is a slip of the pen
 
 
 def quoted(name: str) -> str:
@@ -38,7 +39,9 @@ def whole(name: str, kind: str) -> str:
 
 def date(name: str) -> str:
     """SQL: a value of ``_text`` as a day. Only ISO dates: Spark's own cast also takes '2020' for one."""
-    return f"CASE WHEN _text.{name} RLIKE '{DATE_PATTERN}' THEN try_cast(left(_text.{name}, 10) AS DATE) END"
+    day = f"left(_text.{name}, 10)"
+    is_date = f"_text.{name} RLIKE '{DATE_PATTERN}' AND {day} BETWEEN '{FIRST_DAY}' AND '{LAST_DAY}'"
+    return f"CASE WHEN {is_date} THEN try_cast({day} AS DATE) END"
 
 
 def decimal(name: str, digits: int) -> str:
@@ -46,6 +49,12 @@ def decimal(name: str, digits: int) -> str:
     return f"try_cast(_text.{name} AS DECIMAL({digits}, 2))"
 
 
+def is_negative(name: str) -> str:
+    """SQL: whether a value of ``_text`` is below 0; as a double, lest a fraction of a cent be rounded to nothing."""
+    return f"coalesce(try_cast(_text.{name} AS DOUBLE) < 0, false)"
+
+
 def timestamp(name: str) -> str:
     """SQL: a value of ``_text`` as a moment; UTC unless it says otherwise."""
-    return f"try_cast(_text.{name} AS TIMESTAMP)"
+    moment = f"try_cast(_text.{name} AS TIMESTAMP)"
+    return f"CASE WHEN to_date({moment}) BETWEEN DATE'{FIRST_DAY}' AND DATE'{LAST_DAY}' THEN {moment} END"

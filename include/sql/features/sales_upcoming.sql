@@ -22,7 +22,11 @@ SELECT
     event.event_date AS period_end,
     1 AS performances,
     CAST(ROUND(COALESCE(sized.seats, city_size.seats, any_size.seats)) AS BIGINT) AS capacity,
-    CASE WHEN sized.seats IS NULL THEN 'assumed' ELSE 'venue' END AS capacity_basis
+    CASE
+        WHEN sized.seats IS NOT NULL THEN 'venue'
+        WHEN city_size.seats IS NOT NULL THEN 'assumed from city'
+        ELSE 'assumed from all venues'
+    END AS capacity_basis
 FROM core.fact_event AS event
 LEFT JOIN sized ON sized.venue_id = event.venue_id
 LEFT JOIN city_size ON city_size.city = event.city

@@ -1,14 +1,14 @@
 -- Write the run's accounts, check results and quarantine; what an earlier load of the run wrote is replaced.
--- Reads staging.account, staging.check_result, staging.quarantine, core.fact_*. Values: run_id.
+-- Reads staging.account, staging.check_result, staging.quarantine, core.fact_*. Values: run_id, report_etag.
 DELETE FROM quality.load_audit WHERE run_id = {{ run_id | sql_slug }};
 
 INSERT INTO quality.load_audit (
     run_id, dt, source, entity, read_count, loaded_count, quarantined_count, deduplicated_count,
-    status, message, loaded_at
+    status, message, report_etag, loaded_at
 )
 SELECT
     account.run_id, account.dt, account.source, account.entity, account.read, NVL(core.loaded, 0),
-    account.quarantined, account.deduplicated + NVL(account.held, 0), 'loaded', NULL, GETDATE()
+    account.quarantined, account.deduplicated + NVL(account.held, 0), 'loaded', NULL, {{ report_etag | sql_slug }}, GETDATE()
 FROM staging.account AS account
 LEFT JOIN (
     SELECT source, 'event' AS entity, COUNT(*) AS loaded

@@ -1,4 +1,4 @@
--- core.dim_date gets the days from 1980-01-01 to 2035-12-31 that it lacks. Digits, because generate_series runs on
+-- core.dim_date gets the days from 1900-01-01 to 2100-12-31 that it lacks, which is what the record rules let through. Digits, because generate_series runs on
 -- Redshift's leader node only and cannot fill a table.
 INSERT INTO core.dim_date (
     calendar_date, year, quarter, month, day_of_month, iso_week, weekday, is_weekend
@@ -10,14 +10,14 @@ WITH digit AS (
 
 day AS (
     SELECT
-        CAST(DATE '1980-01-01' + (
+        CAST(DATE '1900-01-01' + (
             ones.n + 10 * tens.n + 100 * hundreds.n + 1000 * thousands.n + 10000 * myriads.n
         ) AS DATE) AS calendar_date
     FROM digit AS ones
     CROSS JOIN digit AS tens
     CROSS JOIN digit AS hundreds
     CROSS JOIN digit AS thousands
-    CROSS JOIN (SELECT n FROM digit WHERE n < 3) AS myriads
+    CROSS JOIN (SELECT n FROM digit WHERE n < 8) AS myriads
 )
 
 SELECT
@@ -31,4 +31,4 @@ SELECT
     EXTRACT(DOW FROM day.calendar_date) IN (0, 6)
 FROM day
 LEFT JOIN core.dim_date AS known ON known.calendar_date = day.calendar_date
-WHERE day.calendar_date <= DATE '2035-12-31' AND known.calendar_date IS NULL;
+WHERE day.calendar_date <= DATE '2100-12-31' AND known.calendar_date IS NULL;

@@ -1,9 +1,7 @@
--- core.dim_venue takes the venues of the staged rows: an unknown one is added, one with another name, city, country
--- or
+-- core.dim_venue takes the venues of the staged rows: an unknown one is added, one with another name, city, country or
 -- number of seats gets a new version. Runs after the merges: seats are those of the venue's latest report in core.
 -- What was seen no later than the current version began renames nothing, and a late report corrects that version's
--- seats
--- in place; so a reload changes nothing.
+-- seats in place; so a reload changes nothing.
 INSERT INTO staging.venue (venue_id, name, city, country, seats, seen_at)
 WITH named AS (
     SELECT
@@ -20,7 +18,7 @@ WITH named AS (
 sized AS (
     SELECT
         venue_id,
-        CAST(ROUND(CAST(capacity AS DECIMAL(18, 4)) / performances) AS BIGINT) AS seats,
+        CAST(ROUND(CAST(capacity AS DOUBLE PRECISION) / performances) AS BIGINT) AS seats,
         ROW_NUMBER() OVER (
             PARTITION BY venue_id ORDER BY period_end DESC NULLS LAST, ingested_at DESC, source, report_id
         ) AS _rank

@@ -17,11 +17,11 @@ DELETE FROM ml.sales_forecast
 WHERE as_of = {{ as_of | sql_date }} AND model_name = {{ model_name | sql_slug }};
 
 INSERT INTO ml.sales_forecast (
-    concert_id, expected_tickets, lower_tickets, upper_tickets, capacity, utilisation, basis,
+    concert_id, expected_tickets, lower_tickets, upper_tickets, capacity, utilisation, basis, capacity_basis,
     as_of, model_name, model_version, run_id, published_at
 )
 SELECT
-    concert_id, expected_tickets, lower_tickets, upper_tickets, capacity, utilisation, basis,
+    concert_id, expected_tickets, lower_tickets, upper_tickets, capacity, utilisation, basis, capacity_basis,
     as_of, model_name, model_version, run_id, GETDATE()
 FROM staging.sales_forecast;
 

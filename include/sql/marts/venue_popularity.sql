@@ -7,7 +7,8 @@
 --     demand       share of venues that sell fewer tickets a performance (PERCENT_RANK, 0..1; 0 without reports)
 --     utilisation  tickets sold / capacity of all reports, at most 1 (0 without reports)
 --     outlook      share of venues that have fewer upcoming events (PERCENT_RANK, 0..1)
--- Upcoming is what lies after the newest day that was loaded, not after today.
+-- Upcoming is what lies after the day of the partition that was loaded last (its as_of), not after today: whoever loads
+-- an earlier day again sees the mart as of that day.
 DELETE FROM marts.venue_popularity;
 
 INSERT INTO marts.venue_popularity (
@@ -15,7 +16,11 @@ INSERT INTO marts.venue_popularity (
     utilisation, gross, currency, popularity_score, popularity_rank, as_of, refreshed_at
 )
 WITH clock AS (
-    SELECT MAX(dt) AS as_of FROM quality.load_audit WHERE status = 'loaded'
+    SELECT dt AS as_of
+    FROM quality.load_audit
+    WHERE status = 'loaded'
+    ORDER BY loaded_at DESC, dt DESC
+    LIMIT 1
 ),
 
 upcoming AS (
@@ -51,8 +56,8 @@ measured AS (
         NVL(sales.performances, 0) AS performances,
         NVL(sales.capacity, 0) AS capacity,
         NVL(sales.tickets_sold, 0) AS tickets_sold,
-        CAST(sales.tickets_sold AS DECIMAL(18, 4)) / NULLIF(sales.capacity, 0) AS utilisation,
-        NVL(CAST(sales.tickets_sold AS DECIMAL(18, 4)) / NULLIF(sales.performances, 0), 0) AS tickets_a_performance,
+        CAST(sales.tickets_sold AS DOUBLE PRECISION) / NULLIF(sales.capacity, 0) AS utilisation,
+        NVL(CAST(sales.tickets_sold AS DOUBLE PRECISION) / NULLIF(sales.performances, 0), 0) AS tickets_a_performance,
         money.gross, money.currency
     FROM core.dim_venue AS venue
     LEFT JOIN upcoming ON upcoming.venue_id = venue.venue_id

@@ -1,4 +1,4 @@
--- core.dim_date: one day from 1980-01-01 to 2035-12-31.
+-- core.dim_date: one day from 1900-01-01 to 2100-12-31.
 -- Key calendar_date. Source: load/fill_dim_date.sql. Owner: data-platform.
 CREATE TABLE IF NOT EXISTS core.dim_date (
     calendar_date DATE NOT NULL,

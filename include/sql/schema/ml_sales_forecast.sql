@@ -9,7 +9,8 @@ CREATE TABLE IF NOT EXISTS ml.sales_forecast (
     upper_tickets BIGINT NOT NULL,
     capacity BIGINT NOT NULL,
     utilisation DECIMAL(6, 4) NOT NULL,
-    basis VARCHAR(64) NOT NULL,
+    basis VARCHAR(64) NOT NULL,  -- the closest history behind utilisation: own history | venue | city | market
+    capacity_basis VARCHAR(64) NOT NULL,  -- venue (its own reports) | assumed from city | assumed from all venues
     as_of DATE NOT NULL,
     model_name VARCHAR(128) NOT NULL,
     model_version VARCHAR(128) NOT NULL,

@@ -13,5 +13,6 @@ CREATE TABLE IF NOT EXISTS quality.load_audit (
     deduplicated_count BIGINT NOT NULL,
     status VARCHAR(16) NOT NULL,  -- loaded | failed
     message VARCHAR(4096),
+    report_etag VARCHAR(64),  -- version of the curated report that was loaded
     loaded_at TIMESTAMP NOT NULL
 ) DISTSTYLE ALL SORTKEY (loaded_at);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +23,7 @@ class SageMakerJobError(AirflowException):
     """A SageMaker job has failed or was stopped."""
 
 
-class _ReattachingJob:
+class _ReattachingJob(ABC):
     """Create a job under a deterministic name, or go on with the one that a predecessor of this task created.
 
     The name is the configured one with the number of the attempt; the number rises only after a job that really failed.
@@ -67,11 +68,13 @@ class _ReattachingJob:
                 return name, status
         raise SageMakerJobError(f"{base} has failed {MAX_ATTEMPTS} times: mend the job, then trigger a new run")
 
+    @abstractmethod
     def _create(self) -> None:
-        raise NotImplementedError
+        """Create the job as configured."""
 
+    @abstractmethod
     def _result(self, name: str) -> Any:
-        raise NotImplementedError
+        """What the task returns of a job that has completed."""
 
 
 class TrainModelOperator(FreshRetryMixin, _ReattachingJob, SageMakerTrainingOperator):

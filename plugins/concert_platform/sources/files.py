@@ -17,7 +17,7 @@ from concert_platform.resources import resource
 from concert_platform.settings import settings
 from concert_platform.sources.delivery import Delivery
 from concert_platform.sources.errors import RefusedError
-from concert_platform.sources.inspection import Layout, UnusableFileError, count_records, file_format
+from concert_platform.sources.inspection import Layout, UnusableFileError, file_format, inspect
 from concert_platform.sources.run import IngestRun
 
 BOX_OFFICE = "landing/box_office/mapping="
@@ -115,9 +115,10 @@ def deliver(delivery: Delivery, file: DroppedFile, layout: Layout, mapping: str 
         path = Path(folder) / f"file-{file.name.rsplit('/', 1)[-1][-100:]}"
         kind = file_format(path.name)
         _download(delivery, file, path)
+        found = inspect(path, layout)
         delivery.add(
-            file.name, path, item=file.key, version=file.etag, records=count_records(path, layout), format=kind,
-            mapping=mapping, origin=f"s3://{delivery.bucket}/{file.key}",
+            file.name, path, item=file.key, version=file.etag, records=found.records, format=kind, mapping=mapping,
+            origin=f"s3://{delivery.bucket}/{file.key}", nanosecond_columns=found.nanosecond_columns,
         )  # fmt: skip
 
 

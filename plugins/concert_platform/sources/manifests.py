@@ -23,6 +23,7 @@ class RawFile:
     :param delivered_at: UTC time of delivery
     :param request: method and URL, without key, for an API
     :param origin: s3:// address in the drop zone
+    :param nanosecond_columns: Parquet columns of moments in nanoseconds, which Spark cannot tell from numbers
     """
 
     name: str
@@ -39,6 +40,7 @@ class RawFile:
     status: int | None = None
     headers: dict[str, str] = field(default_factory=dict)
     origin: str | None = None
+    nanosecond_columns: list[str] = field(default_factory=list)
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Events of the Ticketmaster Discovery API v2: page by page, each page's bytes as they came.
 
 The API counts requests per second and per day, answers 429 when they are used up, and serves no deeper page than the
-one that holds event 1,000.
+one that holds event 1,000: a longer listing is read in spans of time that are short enough.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +25,10 @@ SOURCE, ENTITY = "ticketmaster", "event"
 PATH = "/discovery/v2/events.json"
 PAGE_SIZE = 20  # the API's default; small pages keep the part small that a changed event delivers again
 DEEPEST = 1000  # page x size must stay below it
+LARGEST_PAGE = 200  # events; for spans of a long listing, whose small pages would use up the day's quota
+FIRST_SPAN = timedelta(days=180)  # of a long listing; what follows is the next span
+SHORTEST_SPAN = timedelta(minutes=1)
+LAST_DAY = datetime(2100, 12, 31, tzinfo=UTC)
 TIMEOUT = (5, 30)  # seconds to connect, to read
 ATTEMPTS = 6  # per page
 LONGEST_WAIT = 60.0  # seconds; a spent daily quota fails the task instead of holding its slot for hours
@@ -51,6 +56,10 @@ class TicketmasterUnavailableError(SourceError):
         self.wait = wait
 
 
+class TicketmasterListingError(SourceError):
+    """A listing changes while it is read, or is too long to be read."""
+
+
 @dataclass(frozen=True)
 class Page:
     """One answer: its bytes, and what of it the manifest needs."""
@@ -74,13 +83,13 @@ def ingest_events(run: IngestRun) -> dict[str, Any]:
     if delivery.is_committed:
         return delivery.commit()
     client = TicketmasterClient(settings().ticketmaster_url, api_key())
-    for page in list(client.pages(starting=run.dt)):
-        item = f"page#{run.dt}#{page.number:04d}"
+    for number, page in enumerate(client.pages(starting=run.dt)):
+        item = f"page#{run.dt}#{number:04d}"
         # `_links` of a page repeat the query; everything of the answer counts, since the bytes are what is kept.
         version = _digest(page.content)
         if delivery.is_new(item, version):
             delivery.add(
-                f"page-{page.number:04d}-{version[:12]}.json", page.content, item=item, version=version,
+                f"page-{number:04d}-{version[:12]}.json", page.content, item=item, version=version,
                 records=page.events, format="json", status=page.status, headers=page.headers,
                 request={"method": "GET", "url": page.url},
             )  # fmt: skip
@@ -125,21 +134,41 @@ class TicketmasterClient:
         self._sleep = sleep
         self._session = requests.Session()
 
-    def pages(self, *, starting: str, size: int = PAGE_SIZE) -> Iterator[Page]:
-        """All pages of the music events from a day on, up to the depth that the API serves.
+    def pages(self, *, starting: str, size: int = PAGE_SIZE) -> list[Page]:
+        """All pages of the music events from a day on.
 
         :param starting: first day
         :raises RefusedError: at once, when trying again will not help
         :raises TicketmasterUnavailableError: after all attempts
+        :raises TicketmasterListingError: when not every event can be read
         """
-        query = {"classificationName": "music", "startDateTime": f"{starting}T00:00:00Z", "size": str(size)}
-        number, total = 0, 1
-        while number < total and number * size < DEEPEST:
-            page = self._page_with_retries({**query, "page": str(number)}, number)
-            yield page
-            number, total = number + 1, page.total_pages
-        if number < total:
-            log.warning("%s of %s pages read: the API serves %s events of a listing", number, total, DEEPEST)
+        start = datetime.fromisoformat(starting).replace(tzinfo=UTC)
+        return self._listing(start, None, size)
+
+    def _listing(self, start: datetime, end: datetime | None, size: int) -> list[Page]:
+        """Pages of the events from ``start`` to before ``end``, in as many spans as their number asks for."""
+        for _ in range(2):  # once more when an event came or went meanwhile
+            pages = self._read(start, end, size)
+            total, read = pages[0].total_events, sum(page.events for page in pages)
+            if total > DEEPEST:
+                middle = _middle(start, end)
+                return self._listing(start, middle, LARGEST_PAGE) + self._listing(middle, end, LARGEST_PAGE)
+            if {page.total_events for page in pages} == {read}:
+                return pages
+        raise TicketmasterListingError(
+            f"Ticketmaster listing from {start:%Y-%m-%dT%H:%M:%SZ} changed twice while it was read ({read} events of "
+            f"{pages[-1].total_events}): run the task again"
+        )
+
+    def _read(self, start: datetime, end: datetime | None, size: int) -> list[Page]:
+        """Pages of one listing; of one that is too long, the first."""
+        query = {"classificationName": "music", "startDateTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "size": str(size)}
+        if end is not None:  # the API counts both ends in
+            query["endDateTime"] = f"{end - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
+        pages = [self._page_with_retries({**query, "page": "0"}, 0)]
+        while len(pages) < pages[-1].total_pages and pages[-1].total_events <= DEEPEST:
+            pages.append(self._page_with_retries({**query, "page": str(len(pages))}, len(pages)))
+        return pages
 
     def _page_with_retries(self, query: Mapping[str, str], number: int) -> Page:
         from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt
@@ -198,6 +227,21 @@ class TicketmasterClient:
         if status >= 500:
             raise TicketmasterUnavailableError(f"{told}: the API is out of order, try again later")
         raise TicketmasterAnswerError(f"{told}: the API has changed, look at its release notes")
+
+
+def _middle(start: datetime, end: datetime | None) -> datetime:
+    """Where to cut a span of time that has too many events.
+
+    :raises TicketmasterListingError: when it is too short, or the API does not heed it
+    """
+    middle = start + FIRST_SPAN if end is None else start + (end - start) // 2
+    middle = middle.replace(second=0, microsecond=0)
+    if middle > LAST_DAY or middle - start < SHORTEST_SPAN:
+        raise TicketmasterListingError(
+            f"Ticketmaster lists more than {DEEPEST:,} events from {start:%Y-%m-%dT%H:%M:%SZ} on, however short the "
+            f"span, and serves {DEEPEST:,} of a listing: narrow the query in {__name__}"
+        )
+    return middle
 
 
 def _wait(state: Any) -> float:

@@ -14,6 +14,7 @@ from concert_platform.sources import ticketmaster
 from concert_platform.sources.ticketmaster import (
     TicketmasterClient,
     TicketmasterKeyError,
+    TicketmasterListingError,
     TicketmasterUnavailableError,
 )
 from local.replay.server import ReplayServer
@@ -60,20 +61,20 @@ def order(server: ReplayServer, *statuses: int) -> None:
 
 
 def test_pages_are_read_to_the_end_with_their_bytes(replay: ReplayServer, waits: Waits) -> None:
-    pages = list(client(replay, waits).pages(starting="2020-03-04"))
+    pages = client(replay, waits).pages(starting="2020-03-04")
     assert [(page.number, page.events, page.status) for page in pages] == [(0, 20, 200), (1, 20, 200)]
     assert [len(json.loads(page.content)["_embedded"]["events"]) for page in pages] == [20, 20]
     assert pages[0].headers["Rate-Limit"] == "5000"
 
 
 def test_unchanged_listing_gives_the_same_bytes_again(replay: ReplayServer, waits: Waits) -> None:
-    first, second = (list(client(replay, waits).pages(starting="2020-03-04")) for _ in range(2))
+    first, second = (client(replay, waits).pages(starting="2020-03-04") for _ in range(2))
     assert [page.content for page in first] == [page.content for page in second]
 
 
 def test_two_429_and_a_500_are_waited_out(replay: ReplayServer, waits: Waits) -> None:
     order(replay, 429, 429, 500)
-    pages = list(client(replay, waits).pages(starting="2020-03-04"))
+    pages = client(replay, waits).pages(starting="2020-03-04")
     assert sum(page.events for page in pages) == 40
     assert len(waits) == 3
     assert all(0 < wait <= 1 for wait in waits[:2])  # the reset that the server announced
@@ -83,13 +84,13 @@ def test_two_429_and_a_500_are_waited_out(replay: ReplayServer, waits: Waits) ->
 def test_lasting_500_ends_in_one_line_that_names_page_and_status(replay: ReplayServer, waits: Waits) -> None:
     order(replay, *[500] * ticketmaster.ATTEMPTS)
     with pytest.raises(TicketmasterUnavailableError, match=r"^Ticketmaster page 0: 500 .*try again later$"):
-        list(client(replay, waits).pages(starting="2020-03-04"))
+        client(replay, waits).pages(starting="2020-03-04")
     assert len(waits) == ticketmaster.ATTEMPTS - 1
 
 
 def test_refused_key_fails_at_once_and_names_the_secret(replay: ReplayServer, waits: Waits) -> None:
     with pytest.raises(TicketmasterKeyError) as caught:
-        list(client(replay, waits, key="wrong-key").pages(starting="2020-03-04"))
+        client(replay, waits, key="wrong-key").pages(starting="2020-03-04")
     assert "401 Invalid ApiKey" in str(caught.value)
     assert "concert-platform-development/sources/ticketmaster" in str(caught.value)
     assert "wrong-key" not in str(caught.value)
@@ -110,19 +111,64 @@ def test_empty_listing_gives_one_page_without_events(tmp_path: Path, waits: Wait
     assert [(page.events, page.total_pages) for page in pages] == [(0, 0)]
 
 
-def test_reading_stops_at_the_depth_that_the_api_serves(
-    replay: ReplayServer, waits: Waits, caplog, monkeypatch
-) -> None:
+class Shifting:
+    """Adds an event to the listing whenever page 0 has been read, so that the other pages shift."""
+
+    def __init__(self, replay: ReplayServer, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+        self.reads, original = 0, replay.ticketmaster.answer
+
+        def answer(path: str, query: dict[str, str], fault: int | None = None) -> object:
+            reply = original(path, query, fault)
+            if query["page"] == "0":
+                self.reads += 1
+                if self.reads <= times:
+                    replay.ticketmaster.events.insert(0, {"id": f"new-{self.reads}", "name": "New"})
+            return reply
+
+        monkeypatch.setattr(replay.ticketmaster, "answer", answer)
+
+
+def test_listing_that_shifts_while_it_is_read_is_read_again(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
+    shifting = Shifting(replay, monkeypatch, times=1)
+    pages = client(replay, waits).pages(starting="2020-03-04")
+    assert shifting.reads == 2
+    events = [event["id"] for page in pages for event in json.loads(page.content)["_embedded"]["events"]]
+    assert sorted(events) == sorted(event["id"] for event in replay.ticketmaster.events)
+
+
+def test_listing_that_keeps_shifting_fails_in_one_line(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
+    Shifting(replay, monkeypatch, times=2)
+    with pytest.raises(TicketmasterListingError, match=r"changed twice while it was read \(42 events of 42\): run the"):
+        client(replay, waits).pages(starting="2020-03-04")
+
+
+def test_long_listing_is_read_in_spans_that_lose_no_event(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
+    monkeypatch.setattr(ticketmaster, "DEEPEST", 10)
+    starts = {f"{day}T{hour:02}:00:00Z" for day in ("2020-03-04", "2020-08-31", "2023-01-01") for hour in range(8)}
+    events = [{"id": start, "name": start} for start in starts]
+    original = replay.ticketmaster.answer
+
+    def answer(path: str, query: dict[str, str], fault: int | None = None) -> object:
+        within = (query["startDateTime"], query.get("endDateTime", "9"))
+        replay.ticketmaster.events = [event for event in events if within[0] <= event["id"] <= within[1]]
+        return original(path, query, fault)
+
+    monkeypatch.setattr(replay.ticketmaster, "answer", answer)
+    pages = client(replay, waits).pages(starting="2020-03-04")
+    read = [event["id"] for page in pages for event in json.loads(page.content).get("_embedded", {}).get("events", [])]
+    assert sorted(read) == sorted(starts)
+
+
+def test_listing_that_no_span_makes_shorter_fails_in_one_line(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
     monkeypatch.setattr(ticketmaster, "DEEPEST", 20)
-    with caplog.at_level(logging.WARNING):
-        assert len(list(client(replay, waits).pages(starting="2020-03-04"))) == 1
-    assert "1 of 2 pages read" in caplog.text
+    with pytest.raises(TicketmasterListingError, match="and serves 20 of a listing: narrow the query in"):
+        client(replay, waits).pages(starting="2020-03-04")
 
 
 def test_key_stands_in_no_page_address_log_or_error(replay: ReplayServer, waits: Waits, caplog) -> None:
     order(replay, 500)
     with caplog.at_level(logging.DEBUG):
-        pages = list(client(replay, waits).pages(starting="2020-03-04"))
+        pages = client(replay, waits).pages(starting="2020-03-04")
     assert "GET /discovery/v2/events.json" in caplog.text  # urllib3's line is there, without the key
     assert KEY not in caplog.text + "".join(page.url + page.content.decode() for page in pages)
 
@@ -149,6 +195,6 @@ def test_wait_for_a_spent_daily_quota_is_capped(replay: ReplayServer, waits: Wai
     order(replay, *[429] * ticketmaster.ATTEMPTS)
     started = time.monotonic()
     with pytest.raises(TicketmasterUnavailableError, match="429 Rate limit quota violation"):
-        list(client(replay, waits).pages(starting="2020-03-04"))
+        client(replay, waits).pages(starting="2020-03-04")
     assert waits == [ticketmaster.LONGEST_WAIT] * (ticketmaster.ATTEMPTS - 1)
     assert time.monotonic() - started < 10

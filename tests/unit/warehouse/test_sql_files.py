@@ -17,7 +17,8 @@ FILES = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("*/*.sql"))
 TABLES = sorted(path for path in FILES if path.startswith("schema/") and path != "schema/_schemas.sql")
 CHECKS = sorted(path for path in FILES if path.startswith("checks/") and path != "checks/account.sql")
 VALUES: dict[str, Any] = {
-    "dt": "2020-03-04", "as_of": "2020-03-04", "run_id": "run-1", "run_ids": ["run-1"], "model_name": "sales",
+    "dt": "2020-03-04", "as_of": "2020-03-04", "run_id": "run-1", "report_etag": "0a1b", "run_ids": ["run-1"],
+    "model_name": "sales",
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
     **{f"{name}_uri": f"s3://a-bucket/{name}/"
        for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming")},
@@ -129,3 +130,10 @@ def test_a_pattern_without_a_file_is_an_error() -> None:
 )
 def test_text_is_split_outside_literals_and_comments(sql: str, statements: list[str]) -> None:
     assert warehouse.split(sql) == statements
+
+
+def test_the_checks_after_many_loads_fit_one_batch() -> None:
+    """BatchExecuteStatement takes 40 statements: their number may not grow with that of the loads."""
+    files = ["load/clear_failure.sql", "load/record_checks.sql"]
+    values = {**VALUES, "run_ids": [f"run-{n}" for n in range(60)]}
+    assert len(warehouse.render(files, checks=warehouse.checks(), **values)) <= warehouse.MOST_STATEMENTS

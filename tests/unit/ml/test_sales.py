@@ -1,0 +1,129 @@
+"""The sales model: what it may see, how it is judged, and what it says of the unknown."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ml.sales import features, metrics, model, predict, train
+
+
+def reports(acts: int = 4, weeks: int = 260) -> pd.DataFrame:
+    """Weekly reports whose utilisation wanders slowly, one act a venue."""
+    random = np.random.default_rng(7)
+    ends = pd.date_range("2012-01-01", periods=weeks, freq="7D")
+    frames = []
+    for act in range(acts):
+        level = np.clip(0.75 + np.cumsum(random.normal(0, 0.02, weeks)), 0.3, 1.0)
+        frames.append(
+            pd.DataFrame(
+                {
+                    "source": "test", "report_id": [f"{act}|{end:%Y-%m-%d}" for end in ends],
+                    "artist_id": f"a{act}", "venue_id": f"v{act}", "city": "New York",
+                    "period_start": ends - pd.Timedelta(days=6), "period_end": ends, "performances": 8,
+                    "capacity": 8000, "tickets_sold": (level * 8000).round().astype(int),
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(frames, ignore_index=True).sort_values(["period_end", "report_id"], ignore_index=True)
+
+
+def options(**changes: object) -> argparse.Namespace:
+    return argparse.Namespace(**{**vars(train.parse_arguments(["--version", "1", "--rounds", "20"])), **changes})
+
+
+def test_a_features_row_does_not_change_with_its_own_or_later_outcomes() -> None:
+    known = reports()
+    row = known.index[len(known) // 2]
+    changed = known.assign(tickets_sold=known["tickets_sold"].where(known["period_end"] < known["period_end"][row], 1))
+    before, after = features.build(known, known).loc[row], features.build(changed, known).loc[row]
+    pd.testing.assert_series_equal(before, after)
+
+
+def test_a_features_row_changes_with_the_outcome_before_it() -> None:
+    known = reports(acts=1)
+    changed = known.copy()
+    changed.loc[99, "tickets_sold"] = 1
+    assert features.build(known, known)["act_last"][100] != features.build(changed, known)["act_last"][100]
+
+
+def test_a_horizon_keeps_younger_reports_out() -> None:
+    known = reports(acts=1)
+    near, far = (features.build(known, known, days)["act_last"][100] for days in (1, 30))
+    used = features.utilisation(known)
+    assert near == pytest.approx(used[99])
+    assert far == pytest.approx(used[94])  # the last that ended 30 days before the period begins
+
+
+def test_a_missing_column_is_named() -> None:
+    with pytest.raises(features.MissingColumnsError, match="history lacks tickets_sold"):
+        features.build(reports().drop(columns="tickets_sold"), reports())
+
+
+def test_training_is_judged_on_weeks_that_it_has_not_seen_and_beside_the_naive_forecast() -> None:
+    known = reports()
+    kept, report = train.train(known, options())
+    rows = report["rows"]
+    assert rows["train"] + rows["calibration"] + rows["holdout"] == len(known)
+    assert pd.Timestamp(report["holdout_from"]) == known["period_end"].max() - pd.Timedelta(days=728)
+    assert 0 < report["metrics"]["wape"] < 2 * report["baseline"]["wape"]
+    assert 0.6 < report["metrics"]["interval_80_coverage"] <= 1
+    assert kept.margins["cold"] >= kept.margins["warm"] > 0
+
+
+def test_training_twice_gives_the_same_figures() -> None:
+    assert train.train(reports(), options())[1] == train.train(reports(), options())[1]
+
+
+def test_too_short_a_history_is_refused_with_its_dates() -> None:
+    with pytest.raises(train.TooLittleHistoryError, match=r"from 2011-12-26 to 2012-12-23"):
+        train.train(reports(weeks=52), options())
+
+
+def test_no_history_at_all_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(train.TooLittleHistoryError, match="holds no box-office report"):
+        train.read_reports(tmp_path)
+
+
+def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Path) -> None:
+    known = reports()
+    kept, _ = train.train(known, options())
+    upcoming = known.tail(1).assign(
+        concert_id="e1", capacity_basis="assumed from city", period_start=pd.Timestamp("2017-03-01"),
+        period_end=pd.Timestamp("2017-03-01"), performances=1, capacity=1000,
+    )  # fmt: skip
+    stranger = upcoming.assign(concert_id="e2", artist_id="new", venue_id="new", city="Nowhere")
+    found = predict.forecast(kept, known, pd.concat([upcoming, stranger], ignore_index=True)).set_index("concert_id")
+    assert list(found["basis"]) == ["own history", "market"]
+    assert list(found["capacity_basis"]) == ["assumed from city"] * 2
+    assert found["expected_tickets"].between(found["lower_tickets"], found["upper_tickets"]).all()
+    assert 0 < found["expected_tickets"]["e2"] <= 1200
+    width = found["upper_tickets"] - found["lower_tickets"]
+    assert width["e2"] >= width["e1"]
+
+
+def test_a_stored_model_forecasts_as_the_trained_one(tmp_path: Path) -> None:
+    known = reports()
+    kept, _ = train.train(known, options())
+    kept.save(tmp_path)
+    rows = features.build(known, known)
+    pd.testing.assert_frame_equal(model.load(tmp_path).predict(rows), kept.predict(rows))
+
+
+def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
+    kept, _ = train.train(reports(), options())
+    kept.save(tmp_path)
+    metadata = json.loads((tmp_path / model.METADATA_FILE).read_text())
+    (tmp_path / model.METADATA_FILE).write_text(json.dumps({**metadata, "features": ["other"]}))
+    with pytest.raises(model.IncompatibleModelError, match="train it again"):
+        model.load(tmp_path)
+
+
+def test_the_figures_are_those_of_a_hand_calculation() -> None:
+    actual, guess = pd.Series([100.0, 200.0, 300.0]), pd.Series([110.0, 190.0, 300.0])
+    assert metrics.wape(actual, guess) == pytest.approx(20 / 600)
+    assert metrics.r_squared(actual, guess) == pytest.approx(1 - 200 / 20000)
+    assert metrics.coverage(actual, guess - 10, guess + 5) == pytest.approx(2 / 3)
