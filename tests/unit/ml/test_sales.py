@@ -1,6 +1,7 @@
 """The sales model: what it may see, how it is judged, and what it says of the unknown."""
 
 import argparse
+import datetime as dt
 import json
 from pathlib import Path
 
@@ -88,6 +89,12 @@ def test_no_history_at_all_is_refused(tmp_path: Path) -> None:
         train.read_reports(tmp_path)
 
 
+def test_dates_from_1900_to_2100_are_read(tmp_path: Path) -> None:
+    days = [dt.date(1900, 1, 1), dt.date(2100, 12, 31)]
+    reports(acts=1, weeks=2).assign(period_start=days, period_end=days).to_parquet(tmp_path / "history.parquet")
+    assert [day.date() for day in train.read_reports(tmp_path)["period_end"]] == days
+
+
 def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Path) -> None:
     known = reports()
     kept, _ = train.train(known, options())
@@ -127,3 +134,16 @@ def test_the_figures_are_those_of_a_hand_calculation() -> None:
     assert metrics.wape(actual, guess) == pytest.approx(20 / 600)
     assert metrics.r_squared(actual, guess) == pytest.approx(1 - 200 / 20000)
     assert metrics.coverage(actual, guess - 10, guess + 5) == pytest.approx(2 / 3)
+
+
+def test_the_models_requirements_install_on_the_python_of_the_framework_image() -> None:
+    """SageMaker's XGBoost images have Python 3.10: a package that needs a newer one would fail there."""
+    from importlib.metadata import distribution
+
+    from packaging.specifiers import SpecifierSet
+
+    lines = (Path(__file__).parents[3] / "ml" / "requirements.txt").read_text().splitlines()
+    names = [line.partition("==")[0] for line in lines if line and not line.startswith("#")]
+    wanted = {name: distribution(name).metadata["Requires-Python"] for name in names}
+    assert names
+    assert {name: needed for name, needed in wanted.items() if "3.10" not in SpecifierSet(needed or "")} == {}
