@@ -7,8 +7,9 @@ warehouse is checked (include/sql/checks).
 When: as soon as curate_concerts has published a run. By hand: conf `{"partitions": [["2020-03-04", "<run>"]]}`.
 
 What a failure means: load_partition names the statement and, for COPY, file, line and reason; nothing of that partition
-was committed. check_warehouse names the check and its rows: the data is in, and breaks a rule. Either way
-quality.load_audit gets a row 'failed' with the reason. Clear the failed task after the fix: a partition that is loaded
+was committed, and the others are loaded, refreshed and checked without it. check_warehouse names the check and its
+rows: the data is in, and breaks a rule. Either way quality.load_audit gets a row 'failed' with the reason, of each
+partition that it concerns. Clear the failed task after the fix: a partition that is loaded
 again changes no count.
 """
 
@@ -21,11 +22,10 @@ from airflow.sdk import DAG, chain, get_current_context, task
 from concert_platform.assets import CURATED_CONCERTS
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
-from concert_platform.operators.redshift import ERROR_KEY, RunSqlBatchOperator
+from concert_platform.load_outcome import ERROR_KEY
+from concert_platform.operators.redshift import RunSqlBatchOperator
 from concert_platform.operators.require_stacks import RequireStacks
 from concert_platform.warehouse import LOAD_FILES, SCHEMA_FILES
-
-TASKS_WITH_REASON = ["create_schema", "load_partition", "refresh_marts", "check_warehouse"]
 
 
 @task(task_id="list_loads")
@@ -40,33 +40,31 @@ def list_curated_loads() -> list[dict[str, Any]]:
 @task(task_id="check_warehouse")
 def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
     """Run every check of include/sql/checks; one of severity 'fail' that finds rows fails the run."""
+    from concert_platform.load_outcome import loaded
     from concert_platform.warehouse import CheckFailedError, check, client_token
 
+    if not (new := loaded(ti, loads)):
+        raise AirflowSkipException("no partition was loaded: nothing is new to check")
     try:
-        return check(loads, client_token(ti, ti.try_number))
+        return check(new, client_token(ti, ti.try_number))
     except CheckFailedError as error:
         ti.xcom_push(key=ERROR_KEY, value=str(error))
         raise AirflowFailException(str(error)) from error
 
 
-@task(task_id="record_failure", trigger_rule=TriggerRule.ALL_DONE)
-def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None, dag_run: Any = None) -> None:
-    """Tell those who wait for these partitions which are not loaded; then fail, so that the run does."""
+@task(task_id="record_failure", trigger_rule=TriggerRule.ALL_DONE)  # one_failed would not wait for the other loads
+def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None) -> None:
+    """Tell those who wait for a partition why it is not loaded; then fail, so that the run does."""
+    from concert_platform.load_outcome import failures
     from concert_platform.partitions import partitions
     from concert_platform.warehouse import record_failure as record
 
-    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[dag_run.run_id]).get(dag_run.run_id, {})
-    failed = {name for name, state in states.items() if state == "failed"}
-    if not failed:
+    found = failures(ti, loads, partitions(get_current_context()))
+    if not found:
         raise AirflowSkipException("nothing has failed")
-    not_loaded = [
-        (load["dt"], load["run_id"]) for index, load in enumerate(loads or []) if f"load_partition_{index}" in failed
-    ]
-    errors = [error for error in ti.xcom_pull(task_ids=TASKS_WITH_REASON, key=ERROR_KEY) or [] if error]
-    message = f"load_warehouse: {', '.join(sorted(failed))} failed: {'; '.join(errors) or 'its log has the reason'}"
-    # What fails beside single loads concerns all partitions of the run.
-    record(not_loaded if len(not_loaded) == len(failed) else partitions(get_current_context()), message)
-    raise AirflowFailException(message)
+    for partition, reason in found.items():
+        record([partition], reason)
+    raise AirflowFailException("; ".join(f"{partition.run_id}: {reason}" for partition, reason in found.items()))
 
 
 with DAG(

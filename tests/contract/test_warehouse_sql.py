@@ -1,106 +1,17 @@
-"""The warehouse's SQL on the real engine: schema, loads, accounts, checks, marts, features and forecasts."""
+"""The warehouse's SQL on the real engine: schema, loads, accounts, dimensions, checks, failures, the Data API."""
 
-import json
-from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-from concert_platform import settings as settings_module
 from concert_platform import warehouse
 from concert_platform.partitions import Partition
-from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
 from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T0, T2, Platform, event, interaction, report
+from tests.contract.warehouse_platform import accounts, counts, statement_of, violations
 
-COUNTED = ["core.fact_event", "core.fact_box_office", "core.fact_interaction", "core.dim_artist", "core.dim_venue",
-           "core.dim_date", "quality.load_audit", "quality.check_result", "quality.quarantine"]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def platform(emulator: Emulator) -> Iterator[Platform]:
-    """An environment of its own with buckets, role, workgroup and schema, which the plugin's own code talks to."""
-    patch = pytest.MonkeyPatch()
-    for name, value in {
-        "AWS_ENDPOINT_URL": emulator.endpoint_url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
-        "AWS_ACCESS_KEY_ID": ROOT_KEYS["aws_access_key_id"],
-        "AWS_SECRET_ACCESS_KEY": ROOT_KEYS["aws_secret_access_key"],
-        settings_module.ENVIRONMENT_VARIABLE: "development",
-    }.items():  # fmt: skip
-        patch.setenv(name, value)
-    _forget_clients()
-    names = settings_module.settings()
-    iam, serverless = emulator.client("iam"), emulator.client("redshift-serverless")
-    for bucket in (names.curated_bucket, names.artifacts_bucket):
-        emulator.client("s3").create_bucket(Bucket=bucket)
-    role = names.role_arn("warehouse").rpartition("/")[2]
-    trust = {"Effect": "Allow", "Principal": {"Service": ["redshift.amazonaws.com"]}, "Action": "sts:AssumeRole"}
-    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
-    access = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"], "Resource": "*"}
-    iam.put_role_policy(
-        RoleName=role, PolicyName="main", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [access]})
-    )
-    name = names.workgroup
-    serverless.create_namespace(namespaceName=name, dbName=names.database, iamRoles=[names.role_arn("warehouse")])
-    serverless.create_workgroup(workgroupName=name, namespaceName=name, baseCapacity=8)
-    _drop_schemas()
-    warehouse.execute_batch(warehouse.render(warehouse.SCHEMA_FILES))
-    yield Platform(emulator)
-    _drop_schemas()
-    serverless.delete_workgroup(workgroupName=name)
-    serverless.delete_namespace(namespaceName=name)
-    iam.delete_role_policy(RoleName=role, PolicyName="main")
-    iam.delete_role(RoleName=role)
-    patch.undo()
-    _forget_clients()
-
-
-def _forget_clients() -> None:
-    settings_module.settings.cache_clear()
-    warehouse._client.cache_clear()
-
-
-def _drop_schemas() -> None:
-    names = ("staging", "core", "marts", "quality", "ml")
-    warehouse.execute_batch([f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in names])
-
-
-@pytest.fixture
-def empty(platform: Platform) -> Platform:
-    platform.reset()
-    return platform
-
-
-@pytest.fixture
-def loaded(empty: Platform) -> Platform:
-    """One run in the warehouse: 3 events, 2 reports, 2 interactions, 1 repeat and 2 rejected events."""
-    events = [event(1), event(2), event(3, venue_id="v2", venue="Hall Two")]
-    empty.curate(
-        repeats=1, rejected=2, event=events, box_office=[report(1), report(2)],
-        interaction=[interaction(1), interaction(2)],
-    )  # fmt: skip
-    empty.load()
-    return empty
-
-
-def counts() -> dict[str, int]:
-    return {table: warehouse.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in COUNTED}
-
-
-def statement_of(file: str, **values: Any) -> str:
-    (statement,) = warehouse.render([file], **values)
-    return statement
-
-
-def violations(check: str) -> int:
-    return len(warehouse.query(statement_of(f"checks/{check}.sql")))
-
-
-def accounts() -> dict[tuple[str, str], list[int]]:
-    return {(row[0], row[1]): row[2:] for row in warehouse.query(statement_of("checks/account.sql"))}
+pytest_plugins = ["tests.contract.warehouse_platform"]
 
 
 # ---------------------------------------------------------------- schema
@@ -319,6 +230,24 @@ def test_checks_are_recorded_once_and_fail_in_one_line(loaded: Platform) -> None
     assert "event_duplicate (1 rows)" in str(broken.value) and "\n" not in str(broken.value)
 
 
+def test_every_day_that_the_record_rules_let_through_is_in_the_calendar(loaded: Platform) -> None:
+    first, last = date(1900, 1, 1), date(2100, 12, 31)
+    loaded.curate(
+        SECOND, NEXT_DAY, event=[event(8, event_date=first), event(9, event_date=last)],
+        box_office=[report(8, period_start=first, period_end=last)],
+    )  # fmt: skip
+    loaded.load(SECOND, NEXT_DAY)
+    assert violations("event_dimension") == violations("box_office_dimension") == 0
+
+
+def test_checks_after_sixty_loads_are_one_batch_and_clear_their_failures(loaded: Platform) -> None:
+    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    warehouse.record_failure([Partition(DAY, "run-7")], "load failed")
+    many = [{"dt": DAY, "run_id": f"run-{number}"} for number in range(60)]
+    assert warehouse.check(many) == len(BREAKERS)
+    assert warehouse.query("SELECT COUNT(*) FROM quality.load_audit WHERE status = 'failed'") == [[0]]
+
+
 # ---------------------------------------------------------------- failures
 
 
@@ -339,80 +268,6 @@ def test_a_load_replaces_the_failure_of_its_run(loaded: Platform) -> None:
     assert accounts()["ticketmaster", "event"] == [6, 3, 2, 1] and ("all", "all") not in accounts()
     loaded.load()
     assert warehouse.query("SELECT DISTINCT status FROM quality.load_audit") == [["loaded"]]
-
-
-# ---------------------------------------------------------------- marts, features, forecasts
-
-
-def test_the_fuller_venue_ranks_first_and_upcoming_counts_from_the_loaded_day(loaded: Platform) -> None:
-    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
-    assert warehouse.query(
-        "SELECT venue_id, upcoming_events, reports, tickets_sold, utilisation, gross, currency, popularity_score "
-        "FROM marts.venue_popularity ORDER BY popularity_rank"
-    ) == [
-        ["v1", 2, 2, 3000, Decimal("0.7500"), Decimal("150000.00"), "NOK", Decimal("92.50")],
-        ["v2", 1, 0, 0, None, None, None, Decimal("0.00")],
-    ]
-
-
-def unloaded(read: Callable[..., Any], uri: str) -> list[dict[str, Any]]:
-    bucket, key = uri.removeprefix("s3://").split("/", 1)
-    return pq.read_table(pa.BufferReader(read(Bucket=bucket, Key=f"{key}000.parquet")["Body"].read())).to_pylist()
-
-
-def test_features_hold_dated_reports_and_upcoming_events_with_the_basis_of_their_capacity(loaded: Platform) -> None:
-    tour = report(3, period_start=None, period_end=None, period_precision="tour")
-    elsewhere = event(5, venue_id=None, venue=None, city="Bergen", artist_id=None, artist=None, ingested_at=T2)
-    loaded.curate(SECOND, NEXT_DAY, event=[elsewhere], box_office=[tour])
-    loaded.load(SECOND, NEXT_DAY)
-    base = f"s3://{settings_module.settings().artifacts_bucket}/features/sales/run=x/"
-    uris = {"history_uri": f"{base}history/", "upcoming_uri": f"{base}upcoming/"}
-    for _ in range(2):
-        warehouse.execute_batch(warehouse.render(["load/unload_features.sql"], as_of="2020-05-01", **uris))
-    history = unloaded(loaded.s3.get_object, uris["history_uri"])
-    assert sorted(row["report_id"] for row in history) == ["r1", "r2"]
-    assert list(history[0]) == ["source", "report_id", "artist_id", "venue_id", "city", "period_start", "period_end",
-                                "performances", "capacity", "tickets_sold"]  # fmt: skip
-    upcoming = unloaded(loaded.s3.get_object, uris["upcoming_uri"])
-    found = {row["concert_id"]: (row["venue_id"], row["capacity"], row["capacity_basis"]) for row in upcoming}
-    assert found == {"e2": ("v1", 1000, "venue"), "e3": ("v2", 1000, "assumed from city"),
-                     "e5": ("", 1000, "assumed from all venues")}  # fmt: skip
-    assert upcoming[0]["performances"] == 1 and upcoming[0]["period_start"] == upcoming[0]["period_end"]
-
-
-def publish(platform: Platform, forecasts: list[dict[str, Any]]) -> None:
-    base = "models/sales/scores/run=x/"
-    bucket = settings_module.settings().artifacts_bucket
-    registry = {"name": "sales", "version": "v1", "run_id": "x", "status": "published",
-                "metrics": json.dumps({"wape": 0.03}), "baseline": json.dumps({"wape": 0.04}),
-                "model_uri": "s3://bucket/model.tar.gz"}  # fmt: skip
-    for name, rows in (("forecasts", forecasts), ("registry", [registry])):
-        body = "".join(json.dumps(row) + "\n" for row in rows).encode()
-        platform.s3.put_object(Bucket=bucket, Key=f"{base}{name}/{name}.json", Body=body)
-    uris = {f"{name}_uri": f"s3://{bucket}/{base}{name}/" for name in ("forecasts", "registry")}
-    warehouse.execute_batch(warehouse.render(["load/publish_forecast.sql"], as_of=DAY, model_name="sales", **uris))
-
-
-def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
-    return {"concert_id": concert_id, "expected_tickets": tickets, "lower_tickets": 1, "upper_tickets": 1000,
-            "capacity": 1000, "utilisation": 0.8123, "basis": "own history",
-            "capacity_basis": "venue", "as_of": DAY, "model_name": "sales",
-            "model_version": "v1", "run_id": "x"}  # fmt: skip
-
-
-def test_forecasts_of_a_day_replace_each_other_and_a_version_is_registered_once(empty: Platform) -> None:
-    publish(empty, [forecast("e1", 800), forecast("e2", 900)])
-    publish(empty, [forecast("e1", 801)])
-    assert warehouse.query("SELECT concert_id, expected_tickets, utilisation FROM ml.sales_forecast") == [
-        ["e1", 801, Decimal("0.8123")]
-    ]
-    assert warehouse.query("SELECT version, metrics FROM ml.model_registry") == [["v1", '{"wape": 0.03}']]
-
-
-def test_a_day_without_upcoming_events_publishes_none(empty: Platform) -> None:
-    publish(empty, [forecast("e1", 800)])
-    publish(empty, [])
-    assert warehouse.query("SELECT COUNT(*) FROM ml.sales_forecast") == [[0]]
 
 
 # ---------------------------------------------------------------- the Data API

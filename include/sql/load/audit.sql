@@ -1,5 +1,5 @@
--- Write the run's accounts, check results and quarantine; what an earlier load of the run wrote is replaced.
--- Reads staging.account, staging.check_result, staging.quarantine, core.fact_*. Values: run_id, report_etag.
+-- Write the run's accounts; what an earlier load of the run wrote is replaced.
+-- Reads staging.account, core.fact_*. Values: run_id, report_etag.
 DELETE FROM quality.load_audit WHERE run_id = {{ run_id | sql_slug }};
 
 INSERT INTO quality.load_audit (
@@ -8,7 +8,8 @@ INSERT INTO quality.load_audit (
 )
 SELECT
     account.run_id, account.dt, account.source, account.entity, account.read, NVL(core.loaded, 0),
-    account.quarantined, account.deduplicated + NVL(account.held, 0), 'loaded', NULL, {{ report_etag | sql_slug }}, GETDATE()
+    account.quarantined, account.deduplicated + NVL(account.held, 0), 'loaded', NULL,
+    {{ report_etag | sql_slug }}, GETDATE()
 FROM staging.account AS account
 LEFT JOIN (
     SELECT source, 'event' AS entity, COUNT(*) AS loaded
@@ -27,19 +28,3 @@ LEFT JOIN (
     GROUP BY source
 ) AS core
     ON core.source = account.source AND core.entity = account.entity;
-
-DELETE FROM quality.check_result WHERE run_id = {{ run_id | sql_slug }};
-
-INSERT INTO quality.check_result (
-    run_id, dt, suite, expectation, column_name, checked, failed, success, detail, loaded_at
-)
-SELECT run_id, dt, suite, expectation, column_name, checked, failed, success, detail, GETDATE()
-FROM staging.check_result;
-
-DELETE FROM quality.quarantine WHERE run_id = {{ run_id | sql_slug }};
-
-INSERT INTO quality.quarantine (
-    source, entity, run_id, dt, file_name, rule, reason, record, record_uri, loaded_at
-)
-SELECT source, entity, run_id, dt, file_name, rule, reason, record, record_uri, GETDATE()
-FROM staging.quarantine;

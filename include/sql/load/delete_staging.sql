@@ -3,7 +3,5 @@ DELETE FROM staging.event;
 DELETE FROM staging.box_office;
 DELETE FROM staging.interaction;
 DELETE FROM staging.account;
-DELETE FROM staging.check_result;
-DELETE FROM staging.quarantine;
 DELETE FROM staging.artist;
 DELETE FROM staging.venue;

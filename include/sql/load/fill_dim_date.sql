@@ -1,5 +1,5 @@
--- core.dim_date gets the days from 1900-01-01 to 2100-12-31 that it lacks, which is what the record rules let through. Digits, because generate_series runs on
--- Redshift's leader node only and cannot fill a table.
+-- core.dim_date gets the days from 1900-01-01 to 2100-12-31 that it lacks: what the record rules let through. Digits,
+-- because generate_series runs on Redshift's leader node only and cannot fill a table.
 INSERT INTO core.dim_date (
     calendar_date, year, quarter, month, day_of_month, iso_week, weekday, is_weekend
 )

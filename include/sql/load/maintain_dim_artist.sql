@@ -1,9 +1,8 @@
 -- core.dim_artist takes the artists of the staged rows: an unknown one is added, a renamed one gets a new version.
 -- A name that was seen no later than the current version began never replaces it, so that a reload of an old run
--- changes
--- nothing. When a run spells a name in several ways, the newest wins, then the first in byte order.
+-- changes nothing. When a run spells a name in several ways, the newest wins, then the first in byte order.
 INSERT INTO staging.artist (artist_id, name, seen_at)
-SELECT artist_id, name, ingested_at
+SELECT ranked.artist_id, ranked.name, ranked.ingested_at
 FROM (
     SELECT
         artist_id, name, ingested_at,
@@ -17,13 +16,9 @@ FROM (
     ) AS named
     WHERE artist_id IS NOT NULL AND name IS NOT NULL
 ) AS ranked
-WHERE _rank = 1;
-
-DELETE FROM staging.artist
-USING core.dim_artist AS known
-WHERE artist.artist_id = known.artist_id
-    AND known.is_current
-    AND (known.name = artist.name OR artist.seen_at <= known.valid_from);
+LEFT JOIN core.dim_artist AS known ON known.artist_id = ranked.artist_id AND known.is_current
+WHERE ranked._rank = 1
+    AND (known.artist_id IS NULL OR (known.name <> ranked.name AND ranked.ingested_at > known.valid_from));
 
 UPDATE core.dim_artist
 SET valid_to = renamed.seen_at, is_current = FALSE

@@ -1,5 +1,5 @@
 -- quality.check_result: one expectation's result of one ingest run; suite 'warehouse' is include/sql/checks.
--- Key (run_id, suite, expectation, column_name). Source: load/audit.sql, load/record_checks.sql.
+-- Key (run_id, suite, expectation, column_name). Source: load/copy_check_result.sql (checks.json), load/record_checks.sql.
 -- Owner: data-platform.
 CREATE TABLE IF NOT EXISTS quality.check_result (
     run_id VARCHAR(128) NOT NULL,
@@ -11,5 +11,5 @@ CREATE TABLE IF NOT EXISTS quality.check_result (
     failed BIGINT,
     success BOOLEAN NOT NULL,
     detail VARCHAR(65535),
-    loaded_at TIMESTAMP NOT NULL
+    loaded_at TIMESTAMP DEFAULT GETDATE() NOT NULL
 ) DISTSTYLE ALL SORTKEY (loaded_at);

@@ -1,6 +1,7 @@
 -- quality.quarantine: one rejected record with the rule that it broke; record is JSON text, or the first 2 KB of a
 -- large one.
--- No key: a source may repeat a broken record. Source: load/audit.sql, replaced per run_id. Owner: data-platform.
+-- No key: a source may repeat a broken record. Source: load/copy_quarantine.sql (JSON lines), replaced per run_id.
+-- Owner: data-platform.
 CREATE TABLE IF NOT EXISTS quality.quarantine (
     source VARCHAR(128) NOT NULL,
     entity VARCHAR(64) NOT NULL,
@@ -11,5 +12,5 @@ CREATE TABLE IF NOT EXISTS quality.quarantine (
     reason VARCHAR(16384),
     record VARCHAR(65535),
     record_uri VARCHAR(2048),
-    loaded_at TIMESTAMP NOT NULL
+    loaded_at TIMESTAMP DEFAULT GETDATE() NOT NULL
 ) DISTSTYLE EVEN SORTKEY (loaded_at);

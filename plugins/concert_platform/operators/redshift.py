@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from concert_platform import warehouse
+from concert_platform.load_outcome import ERROR_KEY
 from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.triggers.redshift import SqlBatchTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-ERROR_KEY = "error"
 WAIT_BEFORE_DEFERRING = 10.0  # seconds: handing over to the triggerer and back takes longer than most of our statements
 
 

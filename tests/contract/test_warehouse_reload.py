@@ -1,0 +1,105 @@
+"""A run that is curated again after a mended mapping or rule: core holds what it delivers now, and accounts close."""
+
+from typing import Any
+
+import pytest
+
+from concert_platform import warehouse
+from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T0, T1, T2, Platform, event, interaction, report
+from tests.contract.warehouse_platform import violations
+
+pytest_plugins = ["tests.contract.warehouse_platform"]
+
+THIRD = "run-3"
+
+
+def owners() -> list[list[Any]]:
+    return warehouse.query(
+        "SELECT event_id, status, created_run_id, updated_run_id FROM core.fact_event ORDER BY event_id"
+    )
+
+
+def account(run: str) -> list[Any]:
+    (row,) = warehouse.query(
+        "SELECT read_count, loaded_count, quarantined_count, deduplicated_count FROM quality.load_audit "
+        "WHERE run_id = :run_id AND entity = 'event'", run_id=run,
+    )  # fmt: skip
+    return row
+
+
+def deliver(platform: Platform, run: str, day: str, *numbers: int, rejected: int = 0, **fields: Any) -> None:
+    platform.curate(run, day, rejected=rejected, event=[event(number, **fields) for number in numbers])
+    platform.load(run, day)
+    assert violations("account_open") == 0
+
+
+@pytest.fixture
+def both(empty: Platform) -> Platform:
+    """The first run brought e1 to e3; the second one knows newer values of e1 and brought e4."""
+    deliver(empty, FIRST, DAY, 1, 2, 3, status="old")
+    deliver(empty, SECOND, NEXT_DAY, 1, 4, status="new", ingested_at=T2)
+    return empty
+
+
+def test_rows_of_every_entity_that_a_run_no_longer_delivers_are_taken_out(loaded: Platform) -> None:
+    loaded.curate(event=[event(2)], rejected=2, box_office=[report(2), report(5)], interaction=[interaction(2)])
+    loaded.load()
+    found = [
+        warehouse.query(f"SELECT {key} FROM core.fact_{entity} ORDER BY 1")
+        for entity, key in (("event", "event_id"), ("box_office", "report_id"), ("interaction", "user_id"))
+    ]
+    assert found == [[["e2"]], [["r2"], ["r5"]], [["u2"]]]
+    assert violations("account_open") == 0
+
+
+def test_a_run_that_delivers_nothing_any_more_leaves_nothing(loaded: Platform) -> None:
+    loaded.curate(event=[event(1)], box_office=[])
+    loaded.load()
+    assert owners() == [["e1", None, FIRST, FIRST]]
+    assert warehouse.query("SELECT COUNT(*) FROM core.fact_box_office") == [[0]]
+
+
+def test_what_another_run_has_updated_since_is_that_runs_from_then_on(both: Platform) -> None:
+    assert account(SECOND) == [2, 1, 0, 1]
+    deliver(both, FIRST, DAY, 2, 3, rejected=1, status="old")
+    assert owners() == [["e1", "new", SECOND, SECOND], ["e2", "old", FIRST, FIRST], ["e3", "old", FIRST, FIRST],
+                        ["e4", "new", SECOND, SECOND]]  # fmt: skip
+    assert (account(FIRST), account(SECOND)) == ([3, 2, 1, 0], [2, 2, 0, 0])
+    both.load(SECOND, NEXT_DAY)
+    assert account(SECOND) == [2, 2, 0, 0]
+    assert violations("account_open") == 0
+
+
+def test_values_that_a_later_run_withdraws_yield_to_the_run_that_brought_the_key(both: Platform) -> None:
+    deliver(both, SECOND, NEXT_DAY, 4, rejected=1, status="new", ingested_at=T2)
+    assert owners()[0] == ["e1", "new", FIRST, FIRST]
+    assert (account(FIRST), account(SECOND)) == ([3, 3, 0, 0], [2, 1, 1, 0])
+    both.load()
+    assert owners()[0] == ["e1", "old", FIRST, FIRST]
+    assert violations("account_open") == 0
+
+
+@pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
+def test_a_mapping_that_names_a_key_anew_leaves_no_old_one_in_either_order(both: Platform, order: tuple) -> None:
+    for run in order:
+        if run == FIRST:
+            deliver(both, FIRST, DAY, 11, 2, 3, status="old")
+        else:
+            deliver(both, SECOND, NEXT_DAY, 11, 4, status="new", ingested_at=T2)
+    assert [row[:2] for row in owners()] == [["e11", "new"], ["e2", "old"], ["e3", "old"], ["e4", "new"]]
+
+
+def test_a_key_of_three_runs_goes_to_the_one_whose_values_stand(both: Platform) -> None:
+    deliver(both, THIRD, NEXT_DAY, 1, status="newest", ingested_at=T2.replace(hour=9))
+    deliver(both, SECOND, NEXT_DAY, 4, status="new", ingested_at=T2)
+    deliver(both, FIRST, DAY, 2, 3, status="old")
+    assert owners()[0] == ["e1", "newest", THIRD, THIRD]
+
+
+def test_a_lost_delivery_comes_back_with_the_next_load_of_its_run(both: Platform) -> None:
+    deliver(both, THIRD, NEXT_DAY, 2, status="older", ingested_at=T0)
+    deliver(both, FIRST, DAY, 1, 3, status="old", ingested_at=T1)
+    assert "e2" not in [row[0] for row in owners()]
+    both.load(THIRD, NEXT_DAY)
+    assert ["e2", "older", THIRD, THIRD] in owners()
+    assert violations("account_open") == 0

@@ -1,0 +1,98 @@
+"""A warehouse of its own for tests of include/sql: fixtures, and the questions that the tests ask it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from concert_platform import settings as settings_module
+from concert_platform import warehouse
+from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
+from tests.contract.curated_runs import Platform, event, interaction, report
+
+COUNTED = ["core.fact_event", "core.fact_box_office", "core.fact_interaction", "core.dim_artist", "core.dim_venue",
+           "core.dim_date", "quality.load_audit", "quality.check_result", "quality.quarantine"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def platform(emulator: Emulator) -> Iterator[Platform]:
+    """An environment of its own with buckets, role, workgroup and schema, which the plugin's own code talks to."""
+    patch = pytest.MonkeyPatch()
+    for name, value in {
+        "AWS_ENDPOINT_URL": emulator.endpoint_url, "AWS_REGION": REGION, "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": ROOT_KEYS["aws_access_key_id"],
+        "AWS_SECRET_ACCESS_KEY": ROOT_KEYS["aws_secret_access_key"],
+        settings_module.ENVIRONMENT_VARIABLE: "development",
+    }.items():  # fmt: skip
+        patch.setenv(name, value)
+    _forget_clients()
+    names = settings_module.settings()
+    iam, serverless = emulator.client("iam"), emulator.client("redshift-serverless")
+    for bucket in (names.curated_bucket, names.artifacts_bucket):
+        emulator.client("s3").create_bucket(Bucket=bucket)
+    role = names.role_arn("warehouse").rpartition("/")[2]
+    trust = {"Effect": "Allow", "Principal": {"Service": ["redshift.amazonaws.com"]}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
+    access = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"], "Resource": "*"}
+    iam.put_role_policy(
+        RoleName=role, PolicyName="main", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [access]})
+    )
+    name = names.workgroup
+    serverless.create_namespace(namespaceName=name, dbName=names.database, iamRoles=[names.role_arn("warehouse")])
+    serverless.create_workgroup(workgroupName=name, namespaceName=name, baseCapacity=8)
+    _drop_schemas()
+    warehouse.execute_batch(warehouse.render(warehouse.SCHEMA_FILES))
+    yield Platform(emulator)
+    _drop_schemas()
+    serverless.delete_workgroup(workgroupName=name)
+    serverless.delete_namespace(namespaceName=name)
+    iam.delete_role_policy(RoleName=role, PolicyName="main")
+    iam.delete_role(RoleName=role)
+    patch.undo()
+    _forget_clients()
+
+
+def _forget_clients() -> None:
+    settings_module.settings.cache_clear()
+    warehouse._client.cache_clear()
+
+
+def _drop_schemas() -> None:
+    names = ("staging", "core", "marts", "quality", "ml")
+    warehouse.execute_batch([f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in names])
+
+
+@pytest.fixture
+def empty(platform: Platform) -> Platform:
+    platform.reset()
+    return platform
+
+
+@pytest.fixture
+def loaded(empty: Platform) -> Platform:
+    """One run in the warehouse: 3 events, 2 reports, 2 interactions, 1 repeat and 2 rejected events."""
+    events = [event(1), event(2), event(3, venue_id="v2", venue="Hall Two")]
+    empty.curate(
+        repeats=1, rejected=2, event=events, box_office=[report(1), report(2)],
+        interaction=[interaction(1), interaction(2)],
+    )  # fmt: skip
+    empty.load()
+    return empty
+
+
+def counts() -> dict[str, int]:
+    return {table: warehouse.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in COUNTED}
+
+
+def statement_of(file: str, **values: Any) -> str:
+    (statement,) = warehouse.render([file], **values)
+    return statement
+
+
+def violations(check: str) -> int:
+    return len(warehouse.query(statement_of(f"checks/{check}.sql")))
+
+
+def accounts() -> dict[tuple[str, str], list[int]]:
+    return {(row[0], row[1]): row[2:] for row in warehouse.query(statement_of("checks/account.sql"))}
