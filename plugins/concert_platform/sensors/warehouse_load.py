@@ -47,5 +47,6 @@ class WarehouseLoadSensor(BaseOperator):
             )
         failed = [f"{source}/{entity}: {message}" for source, entity, status, message in audits if status != "loaded"]
         if failed:
-            raise AirflowFailException(f"ingest run {event['run_id']} is not in order: {'; '.join(sorted(set(failed)))}")
+            reasons = "; ".join(sorted(set(failed)))
+            raise AirflowFailException(f"ingest run {event['run_id']} is not in order: {reasons}")
         return len(audits)
