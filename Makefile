@@ -3,7 +3,7 @@ PYTHON3 ?= python3
 LOCAL = @$(PYTHON3) -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up status logs stop clean test bench lint fmt package
+.PHONY: help setup run up status logs stop clean test snapshot bench lint fmt package
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,6 +31,9 @@ clean: ## stop every service and delete all local state
 
 test: ## run the tests
 	$(LOCAL) test
+
+snapshot: ## renew the golden graphs of the DAGs, to be reviewed in the diff
+	$(LOCAL) snapshot
 
 bench: ## time the engines against their bare selves
 	$(LOCAL) bench

@@ -73,8 +73,8 @@ with DAG(
     publish_artifacts = upload_artifacts()
     networking = deploy("networking")
     storage_processing = deploy("storage-processing", ArtifactsPrefix=artifacts_prefix)
+    chatbot = deploy("chatbot", ArtifactsPrefix=artifacts_prefix)
     compute_application = deploy("compute-application", ArtifactsPrefix=artifacts_prefix)
 
-    chain(
-        [validate_templates, artifacts_prefix], networking, storage_processing, publish_artifacts, compute_application
-    )
+    chain([validate_templates, artifacts_prefix], networking, storage_processing, publish_artifacts, chatbot)
+    chain(chatbot, compute_application, [deploy("monitoring"), deploy("tracing")])

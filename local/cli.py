@@ -144,6 +144,13 @@ def test(arguments: Annotated[list[str] | None, typer.Argument(help="passed on t
 
 
 @app.command()
+def snapshot() -> None:
+    """Renew the golden graphs of the DAGs (tests/dags/graphs)."""
+    package.build()
+    raise typer.Exit(_pytest("airflow", ["tests/dags", "--snapshot"]))
+
+
+@app.command()
 def bench() -> None:
     """Print what the platform adds to its engines; needs a finished `run`, and the platform up."""
     with one_line_errors():

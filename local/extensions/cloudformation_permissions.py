@@ -53,6 +53,7 @@ RULES: dict[str, Rule] = {
     "AWS::ApiGateway::Resource": _api("/id/resources"),
     "AWS::ApiGateway::RestApi": _api(""),
     "AWS::ApiGateway::Stage": _api("/id/stages"),
+    "AWS::CloudFormation::WaitConditionHandle": Rule("*", (), ()),
     "AWS::DynamoDB::Table": Rule("~:table/{TableName}", ("dynamodb:CreateTable", "dynamodb:DescribeTable"),
                                  ("dynamodb:DeleteTable",), ("dynamodb:UpdateTable",),
                                  {"PointInTimeRecoverySpecification": ("dynamodb:UpdateContinuousBackups",)}),

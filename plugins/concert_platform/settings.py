@@ -16,7 +16,8 @@ ENVIRONMENTS = ("development", "staging", "production")
 ENVIRONMENT_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__ENVIRONMENT"
 TICKETMASTER_URL_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__TICKETMASTER_URL"
 BUCKETS = ("raw", "curated", "artifacts", "web", "logs")
-STACKS = ("networking", "storage-processing", "compute-application")  # in the order of deployment
+# In the order of deployment; orchestration, in which the DAGs run, is deployed by deploy_stacks.sh after networking.
+STACKS = ("networking", "storage-processing", "chatbot", "compute-application", "monitoring", "tracing")
 
 WAREHOUSE_DATABASE = "concerts"
 

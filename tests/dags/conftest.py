@@ -15,6 +15,10 @@ from local.platform import package
 READ_DAGS = Path(__file__).with_name("read_dags.py")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--snapshot", action="store_true", help="replace the golden graphs by what the DAGs are now")
+
+
 @pytest.fixture(scope="session")
 def packaged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with dags/ and plugins/ as a worker sees them."""

@@ -35,6 +35,7 @@ NEEDED = {
     "AWS::ApiGateway::Resource": ["apigateway:POST", "apigateway:DELETE"],
     "AWS::ApiGateway::RestApi": ["apigateway:POST", "apigateway:GET", "apigateway:DELETE"],
     "AWS::ApiGateway::Stage": ["apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"],
+    "AWS::CloudFormation::WaitConditionHandle": [],
     "AWS::DynamoDB::Table": ["dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateContinuousBackups",
                              "dynamodb:DeleteTable", "kms:CreateGrant"],
     "AWS::EC2::RouteTable": ["ec2:CreateRouteTable", "ec2:DeleteRouteTable"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import yaml
 
@@ -13,7 +13,7 @@ from concert_platform.cloudformation.errors import ParameterError
 from concert_platform.resources import resource
 from concert_platform.settings import STACKS, Settings
 
-TEMPLATES = ("orchestration", *STACKS)
+TEMPLATES = (STACKS[0], "orchestration", *STACKS[1:])  # a stack takes outputs of the ones before it
 LARGEST_INLINE_TEMPLATE = 51_200  # bytes; a larger one is read from S3
 PROJECT_TAG = "concert-platform"
 
@@ -40,7 +40,7 @@ def _construct(loader: yaml.SafeLoader, _tag: str, node: yaml.Node) -> Any:
         return loader.construct_scalar(node)
     if isinstance(node, yaml.SequenceNode):
         return loader.construct_sequence(node, deep=True)
-    return loader.construct_mapping(node, deep=True)
+    return loader.construct_mapping(cast("yaml.MappingNode", node), deep=True)
 
 
 _TagBlindLoader.add_multi_constructor("!", _construct)

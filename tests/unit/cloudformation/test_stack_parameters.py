@@ -54,7 +54,7 @@ def test_a_value_for_no_parameter_is_refused(template: Template) -> None:
 
 
 def test_an_unknown_stack_is_named_with_the_known_ones() -> None:
-    with pytest.raises(ParameterError, match="'netwroking' is unknown: choose one of orchestration, networking"):
+    with pytest.raises(ParameterError, match="'netwroking' is unknown: choose one of networking, orchestration"):
         load_template("netwroking")
 
 
