@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.table import Table
 from local import bootstrap
 from local.bootstrap import ENVIRONMENTS, ROOT
 from local.platform import lifecycle, main_job, package, processes, report, services
-from local.platform.state import ENDPOINTS, RUN_REPORT, PlatformError, only_launcher, read_json
+from local.platform.state import ENDPOINTS, LOGS, RUN_REPORT, PlatformError, only_launcher, read_json
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
 # Wide enough for every table also where the output is a pipe.
@@ -134,12 +134,16 @@ def build_package() -> None:
 
 @app.command()
 def test(arguments: Annotated[list[str] | None, typer.Argument(help="passed on to pytest")] = None) -> None:
-    """Run the tests: Airflow's environment first, then the Spark tests in theirs."""
+    """Run the tests: those in Airflow's environment, and side by side with them the Spark tests in theirs."""
     package.build()
-    suites = [("airflow", ["tests", *(arguments or [])])]
-    if not arguments:
-        suites.append(("spark", ["tests/spark", "-p", "no:randomly"]))
-    codes = [_pytest(name, selection) for name, selection in suites]
+    if arguments:
+        raise typer.Exit(_pytest("airflow", ["tests", *arguments]).wait())
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / "tests-spark.log"
+    with log.open("w") as output:
+        spark = _pytest("spark", ["tests/spark", "-p", "no:randomly"], output)
+    codes = [_pytest("airflow", ["tests"]).wait(), spark.wait()]
+    console.print(log.read_text(), markup=False, end="")
     raise typer.Exit(max(codes))
 
 
@@ -147,7 +151,7 @@ def test(arguments: Annotated[list[str] | None, typer.Argument(help="passed on t
 def snapshot() -> None:
     """Renew the golden graphs of the DAGs (tests/dags/graphs)."""
     package.build()
-    raise typer.Exit(_pytest("airflow", ["tests/dags", "--snapshot"]))
+    raise typer.Exit(_pytest("airflow", ["tests/dags", "--snapshot"]).wait())
 
 
 @app.command()
@@ -159,11 +163,9 @@ def bench() -> None:
         raise typer.Exit(subprocess.run(command, cwd=ROOT, env=services.base_environment(), check=False).returncode)
 
 
-def _pytest(environment: str, selection: list[str]) -> int:
-    python = ENVIRONMENTS[environment] / "bin" / "python"
-    return subprocess.run(
-        [python, "-m", "pytest", *selection], cwd=ROOT, env=services.base_environment(), check=False
-    ).returncode
+def _pytest(environment: str, selection: list[str], output: IO[str] | None = None) -> subprocess.Popen[bytes]:
+    command: list[Any] = [ENVIRONMENTS[environment] / "bin" / "python", "-m", "pytest", *selection]
+    return subprocess.Popen(command, cwd=ROOT, env=services.base_environment(), stdout=output)
 
 
 @app.command()

@@ -124,9 +124,9 @@ class MainJob:
     def _reasons(self, runs: list[dict[str, Any]]) -> list[str]:
         """Why the failed tasks have failed, the first one first; what failed only because of others is left out."""
         found = []
-        for run in runs:
-            if run["state"] != "failed":
-                continue
+        failed = [run for run in runs if run["state"] == "failed"]
+        # run_platform's own failure repeats that of the DAG that it has started.
+        for run in [run for run in failed if run["dag_id"] != MAIN_DAG] or failed:
             for task in self._api.tasks(run["dag_id"], run["dag_run_id"]):
                 if task["state"] == "failed":
                     error = self._api.last_error(run["dag_id"], run["dag_run_id"], task)

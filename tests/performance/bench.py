@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
@@ -29,6 +31,7 @@ def main() -> None:
     report = json.loads((STATE / "run-report.json").read_text())
     orchestration(known, report)
     copy(known)
+    dag_files()
     print(f"resident memory of the platform: {report['resident_mb']} MB")
 
 
@@ -107,6 +110,29 @@ def copy(known: dict[str, Any]) -> None:
     run(known, "DROP TABLE staging.bench")
     client(known, "s3").delete_object(Bucket=bucket, Key=key)
     print(f"COPY of {ROWS:,} rows: {through_api:.2f} s, bare engine {bare:.2f} s, ratio {through_api / bare:.2f}")
+
+
+def dag_files() -> None:
+    """Seconds to import each DAG file as the platform's Airflow does, beyond what importing Airflow takes."""
+    worker = STATE / "mwaa"
+    with tempfile.TemporaryDirectory() as home:
+        environment = os.environ | {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__DAGS_FOLDER": str(worker / "dags"),
+            "AIRFLOW__CORE__PLUGINS_FOLDER": str(worker / "plugins"),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/unused.db",
+            "PYTHONPATH": str(worker / "plugins"),
+        }
+        output = Path(home) / "dags.json"
+        command = [sys.executable, ROOT / "tests" / "dags" / "read_dags.py", output]
+        subprocess.run(command, env=environment, cwd=home, check=True, capture_output=True)
+        seconds = json.loads(output.read_text())["seconds"]
+    slowest = max(seconds, key=seconds.get)
+    print(
+        f"import of {len(seconds)} DAG files beyond Airflow: {sum(seconds.values()):.2f} s together, "
+        f"longest {seconds[slowest]:.2f} s ({slowest})"
+    )
 
 
 def run(known: dict[str, Any], sql: str) -> None:
