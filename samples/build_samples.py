@@ -97,7 +97,7 @@ def build_broadway(shared: Path, output: Path) -> int:
             ]
             for row in csv.DictReader(stream)
         ]
-    target = output / "broadway_grosses/broadway_weekly_grosses.csv.gz"
+    target = output / "broadway_weekly_grosses/broadway_weekly_grosses.csv.gz"
     return write_table(target, list(BROADWAY_COLUMNS), rows)
 
 
@@ -199,7 +199,10 @@ def pick(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
 # ---------------------------------------------------------------- command line
 def build(shared: Path, output: Path) -> dict[str, int]:
     """Build every sample and return the number of rows by file or folder."""
-    counts = {"broadway_grosses": build_broadway(shared, output), "taylor_swift_tours": build_tours(shared, output)}
+    counts = {
+        "broadway_weekly_grosses": build_broadway(shared, output),
+        "taylor_swift_tours": build_tours(shared, output),
+    }
     counts |= {f"lastfm/{name}": count for name, count in build_lastfm(shared, output).items()}
     counts["ticketmaster events"] = build_ticketmaster(shared, output)
     return counts

@@ -28,7 +28,7 @@ FIRST, SECOND = IngestRun(DAY, "first-run"), IngestRun(DAY, "second-run")
 KEY = "a-key-of-tests"
 HEADER = "show,theatre,week_ending,performances,previews,seats_in_theatre,tickets_sold,gross_usd\n"
 WEEK = HEADER + "Cats,Winter Garden Theatre,1990-01-07,8,0,1482,9000,300000\n"
-DROP = "landing/box_office/mapping=broadway_grosses/"
+DROP = "landing/box_office/mapping=broadway_weekly_grosses/"
 ROLE = "concert-platform-production-airflow-execution"
 SECRET = "concert-platform-production/sources/ticketmaster"
 
@@ -173,10 +173,10 @@ def test_samples_are_landed_once_and_imported_with_their_bytes(platform: Platfor
     assert len(landing.land_samples(platform.s3)) == 3
     assert landing.land_samples(platform.s3) == []
     counts = {entry["source"]: entry["records"] for entry in [*import_box_office(FIRST), *import_interactions(FIRST)]}
-    assert counts == {"broadway_grosses": 44_535, "taylor_swift_tours": 445, "canonical": 0, "lastfm": 92_834}
-    entry = platform.manifest("broadway_grosses", "box_office", FIRST)["files"][0]
-    assert platform.read(entry["key"]) == (REPOSITORY / "samples/broadway_grosses" / entry["name"]).read_bytes()
-    assert (entry["mapping"], entry["format"]) == ("broadway_grosses", "csv")
+    assert counts == {"broadway_weekly_grosses": 44_535, "taylor_swift_tours": 445, "canonical": 0, "lastfm": 92_834}
+    entry = platform.manifest("broadway_weekly_grosses", "box_office", FIRST)["files"][0]
+    assert platform.read(entry["key"]) == (REPOSITORY / "samples/broadway_weekly_grosses" / entry["name"]).read_bytes()
+    assert (entry["mapping"], entry["format"]) == ("broadway_weekly_grosses", "csv")
     assert entry["origin"] == f"s3://{platform.bucket}/{DROP}broadway_weekly_grosses.csv.gz"
     assert [entry["records"] for entry in import_box_office(SECOND)] == [0, 0, 0]
 
@@ -185,7 +185,7 @@ def test_replaced_file_is_imported_again(platform: Platform) -> None:
     platform.drop("week.csv", WEEK)
     import_box_office(FIRST)
     platform.drop("week.csv", WEEK + "Rent,Nederlander Theatre,1990-01-07,8,0,1000,7000,300000\n")
-    assert {entry["source"]: entry["records"] for entry in import_box_office(SECOND)}["broadway_grosses"] == 2
+    assert {entry["source"]: entry["records"] for entry in import_box_office(SECOND)}["broadway_weekly_grosses"] == 2
 
 
 def test_bad_files_are_named_and_the_others_delivered(platform: Platform) -> None:
@@ -205,7 +205,7 @@ def test_bad_files_are_named_and_the_others_delivered(platform: Platform) -> Non
     assert "mapping=other/a.csv: it lies in none of" in message
     assert "landing/box_office/beside.csv: it lies in none of" in message
     assert "\n" not in message
-    assert platform.manifest("broadway_grosses", "box_office", FIRST)["records"] == 1
+    assert platform.manifest("broadway_weekly_grosses", "box_office", FIRST)["records"] == 1
     assert publish(FIRST) == [FIRST]
 
 
@@ -228,7 +228,7 @@ def test_run_index_lists_the_manifests_of_every_source(platform: Platform) -> No
     assert publish(FIRST) == [FIRST]
     index = json.loads(platform.read(f"raw/_runs/dt={DAY}/first-run.json"))
     assert [key.split("/")[1] for key in index.pop("manifests")] == [
-        "source=broadway_grosses", "source=canonical", "source=lastfm", "source=taylor_swift_tours",
+        "source=broadway_weekly_grosses", "source=canonical", "source=lastfm", "source=taylor_swift_tours",
         "source=ticketmaster",
     ]  # fmt: skip
     assert index == {"run_id": "first-run", "dt": DAY, "as_of": DAY}
@@ -272,7 +272,7 @@ def test_kill_while_a_published_manifest_grows_loses_nothing(platform: Platform,
         with pytest.raises(KeyboardInterrupt):
             import_box_office(FIRST)
     import_box_office(SECOND)
-    delivered = [platform.manifest("broadway_grosses", "box_office", run)["files"] for run in (FIRST, SECOND)]
+    delivered = [platform.manifest("broadway_weekly_grosses", "box_office", run)["files"] for run in (FIRST, SECOND)]
     assert sorted(file["item"] for files in delivered for file in files) == [f"{DROP}more.csv", f"{DROP}week.csv"]
     assert publish(SECOND) == [FIRST, SECOND]
 

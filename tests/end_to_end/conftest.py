@@ -80,7 +80,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     for environment in ENVIRONMENTS.values():
         if environment.exists():
             (folder / environment.relative_to(ROOT)).symlink_to(environment)
-    shorten(folder / "samples/broadway_grosses/broadway_weekly_grosses.csv.gz", BROADWAY_ROWS, header=True)
+    shorten(folder / "samples/broadway_weekly_grosses/broadway_weekly_grosses.csv.gz", BROADWAY_ROWS, header=True)
     shorten(folder / "samples/lastfm/interactions.tsv.gz", INTERACTION_ROWS, header=True)
     made = Checkout(folder)
     yield made

@@ -41,7 +41,7 @@ def test_every_record_of_the_samples_is_accounted_for(checkout: Checkout) -> Non
     tours = checkout.folder / "samples/taylor_swift_tours/taylor_swift_tours.csv"
     with tours.open(newline="") as file:
         concerts = len(list(csv.DictReader(file)))
-    assert found["broadway_grosses"][0] == BROADWAY_ROWS
+    assert found["broadway_weekly_grosses"][0] == BROADWAY_ROWS
     assert found["taylor_swift_tours"][0] == concerts
     assert found["lastfm"][0] == INTERACTION_ROWS
     assert found["ticketmaster"][0] >= 40
@@ -52,7 +52,7 @@ def test_every_record_of_the_samples_is_accounted_for(checkout: Checkout) -> Non
 def test_the_accounts_are_those_of_core_itself(checkout: Checkout) -> None:
     found = counts(checkout.read("run-report.json"))
     live = dict(ask(checkout, "SELECT source, COUNT(*) FROM core.fact_box_office GROUP BY source"))
-    assert live["broadway_grosses"] == found["broadway_grosses"][1]
+    assert live["broadway_weekly_grosses"] == found["broadway_weekly_grosses"][1]
     assert live["taylor_swift_tours"] == found["taylor_swift_tours"][1]
     assert ask(checkout, "SELECT COUNT(*) FROM core.fact_interaction") == [[found["lastfm"][1]]]
     assert ask(checkout, "SELECT COUNT(*) FROM core.fact_event") == [[found["ticketmaster"][1]]]
@@ -77,7 +77,7 @@ def test_a_file_without_a_column_fails_the_run_in_one_line_and_leaves_the_rest_a
     before = counts(checkout.read("run-report.json"))
     bucket = checkout.read("endpoints.json")["buckets"]["raw"]
     s3 = checkout.client("s3")
-    key = "landing/box_office/mapping=broadway_grosses/half.csv"
+    key = "landing/box_office/mapping=broadway_weekly_grosses/half.csv"
     s3.put_object(Bucket=bucket, Key=key, Body=b"show,week_ending\nHamilton,2018-05-06\n")
     answer = checkout.command("run")
     s3.delete_object(Bucket=bucket, Key=key)

@@ -359,7 +359,7 @@ def test_a_broadway_week_ends_on_its_sunday_and_counts_previews(deliver: Any, ru
         "Cats,Winter Garden Theatre,1997-06-08,6,2,1500,11000,500000\n"
         "Cats,Winter Garden Theatre,soon,6,2,1500,11000,500000\n"
     )
-    deliver("broadway_grosses", "box_office", {"b.csv": text}, {"b.csv": 2})
+    deliver("broadway_weekly_grosses", "box_office", {"b.csv": text}, {"b.csv": 2})
 
     outcome = run_job()
 

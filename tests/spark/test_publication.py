@@ -166,23 +166,23 @@ BAD = [
 def test_a_source_with_a_bad_file_is_left_out_alone(
     deliver: Any, run_job: Any, buckets: Any, name: str, content: bytes
 ) -> None:
-    deliver("broadway_grosses", "box_office", {"week.csv": WEEK, name: content}, {"week.csv": 1, name: 500})
+    deliver("broadway_weekly_grosses", "box_office", {"week.csv": WEEK, name: content}, {"week.csv": 1, name: 500})
     deliver("canonical", "box_office", {"f.csv": canonical({}, {"gross": "-1"})}, {"f.csv": 2})
     deliver("ticketmaster", "event", {"p.json": page(EVENT)}, {"p.json": 1})
 
-    with pytest.raises(CurationError, match=rf"2020-03-04 manual-1: broadway_grosses/box_office: .*{name}"):
+    with pytest.raises(CurationError, match=rf"2020-03-04 manual-1: broadway_weekly_grosses/box_office: .*{name}"):
         run_job()
 
     report = json.loads(buckets.path(f"{REPORTS}/dt=2020-03-04/run=manual-1.json").read_text())
     assert [report["entities"][entity]["rows"] for entity in ("box_office", "event", "interaction")] == [1, 1, 0]
     accounts = {row["source"]: (row["read"], row["quarantined"]) for row in buckets.lines(report["accounts_uri"])}
     assert accounts == {"venue_report": (2, 1), "canonical": (0, 0), "ticketmaster": (1, 0)}
-    assert list(report["refused"]) == ["broadway_grosses/box_office"]
+    assert list(report["refused"]) == ["broadway_weekly_grosses/box_office"]
     assert name in failure(buckets)["reason"] and failure(buckets)["index_etag"] == report["index_etag"]
 
 
 def test_a_source_that_is_published_stays_when_its_file_is_lost(deliver: Any, run_job: Any, buckets: Any) -> None:
-    deliver("broadway_grosses", "box_office", {"week.csv": WEEK}, {"week.csv": 1})
+    deliver("broadway_weekly_grosses", "box_office", {"week.csv": WEEK}, {"week.csv": 1})
     deliver("canonical", "box_office", {"f.csv": canonical({})}, {"f.csv": 1})
     first = run_job().report
     (lost,) = buckets.path("s3://raw").rglob("week.csv")

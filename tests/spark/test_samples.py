@@ -14,10 +14,10 @@ def test_samples_give_the_counts_that_the_sources_imply(deliver: Any, run_whole_
     events = {name: len(json.loads(body).get("_embedded", {}).get("events", [])) for name, body in pages.items()}
     tours = (SAMPLES / "taylor_swift_tours/taylor_swift_tours.csv").read_bytes()
     nights = sum(1 for _ in csv.DictReader(io.StringIO(tours.decode())))
-    weeks = (SAMPLES / "broadway_grosses/broadway_weekly_grosses.csv.gz").read_bytes()
+    weeks = (SAMPLES / "broadway_weekly_grosses/broadway_weekly_grosses.csv.gz").read_bytes()
     plays = (SAMPLES / "lastfm/interactions.tsv.gz").read_bytes()
     deliver("ticketmaster", "event", pages, events)
-    deliver("broadway_grosses", "box_office", {"weeks.csv.gz": weeks}, {"weeks.csv.gz": 44535})
+    deliver("broadway_weekly_grosses", "box_office", {"weeks.csv.gz": weeks}, {"weeks.csv.gz": 44535})
     deliver("taylor_swift_tours", "box_office", {"tours.csv": tours}, {"tours.csv": nights})
     deliver("canonical", "box_office", {}, {})
     deliver("lastfm", "interaction", {"plays.tsv.gz": plays}, {"plays.tsv.gz": 92834})
@@ -27,7 +27,7 @@ def test_samples_give_the_counts_that_the_sources_imply(deliver: Any, run_whole_
     found = {key: (row["read"], row["quarantined"], row["deduplicated"]) for key, row in outcome.accounts.items()}
     assert found == {
         ("ticketmaster", "event"): (sum(events.values()), 0, 0),
-        ("broadway_grosses", "box_office"): (44535, 125, 0),
+        ("broadway_weekly_grosses", "box_office"): (44535, 125, 0),
         ("taylor_swift_tours", "box_office"): (nights, 36, 116),
         ("canonical", "box_office"): (0, 0, 0),
         ("lastfm", "interaction"): (92834, 0, 0),

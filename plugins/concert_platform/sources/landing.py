@@ -12,7 +12,7 @@ from concert_platform.sources.files import BOX_OFFICE, INTERACTIONS
 
 # file below samples/ -> folder of the drop zone
 SAMPLES = {
-    "broadway_grosses/broadway_weekly_grosses.csv.gz": f"{BOX_OFFICE}broadway_grosses",
+    "broadway_weekly_grosses/broadway_weekly_grosses.csv.gz": f"{BOX_OFFICE}broadway_weekly_grosses",
     "taylor_swift_tours/taylor_swift_tours.csv": f"{BOX_OFFICE}taylor_swift_tours",
     "lastfm/interactions.tsv.gz": f"{INTERACTIONS}lastfm",
 }

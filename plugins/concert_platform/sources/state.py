@@ -1,6 +1,6 @@
 """DynamoDB table of the ingest state (hash key `source`, range key `item`).
 
-source = ticketmaster, lastfm, broadway_grosses ...   item = page or key in the drop zone
+source = ticketmaster, lastfm, broadway_weekly_grosses ...   item = page or key in the drop zone
     version, run_id, dt, delivered_at: the last version that was delivered, and by which run
 source = _runs                                         item = <dt>#<run id>
     manifests: keys of the run's committed manifests; revision: number of commits;

@@ -25,7 +25,7 @@ def content(path: Path) -> bytes:
 @needs_shared
 def test_rebuilt_samples_equal_the_ones_in_the_repository(tmp_path: Path) -> None:
     counts = build_samples.build(SHARED, tmp_path)
-    assert counts["broadway_grosses"] == 44_535
+    assert counts["broadway_weekly_grosses"] == 44_535
     assert counts["taylor_swift_tours"] == 445
     assert counts["lastfm/interactions.tsv.gz"] == 92_834
     assert counts["ticketmaster events"] == 40

@@ -125,7 +125,7 @@ def test_moments_in_nanoseconds_are_told_from_numbers(tmp_path: Path, is_old: bo
 @pytest.mark.parametrize(
     ("name", "columns", "count"),
     [
-        ("broadway_grosses/broadway_weekly_grosses.csv.gz", ["week_ending"], 44_535),
+        ("broadway_weekly_grosses/broadway_weekly_grosses.csv.gz", ["week_ending"], 44_535),
         ("taylor_swift_tours/taylor_swift_tours.csv", ["tour"], 445),
         ("lastfm/interactions.tsv.gz", ["user_id", "artist_id", "artist", "weight"], 92_834),
     ],
