@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from concert_platform.cloudformation.documents import parse_nodes
+
 Steps = tuple[str | int, ...]  # keys and list positions from the top of a document
 
 
@@ -29,27 +31,6 @@ class DocumentError(ValueError):
         self.place = place
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """Reads `!Sub x` as {"Fn::Sub": "x"}, as CloudFormation does; libyaml is ten times faster where it is there."""
-
-
-def _intrinsic(loader: Any, tag: str, node: yaml.Node) -> dict[str, Any]:
-    if isinstance(node, yaml.ScalarNode):
-        return {_long(tag): loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {_long(tag): loader.construct_sequence(node, deep=True)}
-    return {_long(tag): loader.construct_mapping(node, deep=True)}
-
-
-def _long(tag: str) -> str:
-    return tag if tag in ("Ref", "Condition") else f"Fn::{tag}"
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
-# CloudFormation reads 2012-10-17 without quotes as text.
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
-
-
 @dataclass(frozen=True)
 class Document:
     """A file's text, its data with intrinsic functions in their long form, and its nodes, which know their lines."""
@@ -64,18 +45,14 @@ class Document:
     def parse(cls, name: str, text: str, where: str | None = None) -> Document:
         """:raises DocumentError: when the text is no YAML mapping"""
         where = where or f"{name}.yaml"
-        loader = _Loader(text)
         try:
-            root = loader.get_single_node()
-            data = loader.construct_document(root) if root is not None else None
+            root, data = parse_nodes(text)
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise DocumentError(Place(where, line), f"not YAML: {error.problem}") from None
         except (yaml.YAMLError, ValueError) as error:
             raise DocumentError(Place(where, 1), f"not YAML: {' '.join(str(error).split())}") from None
-        finally:
-            loader.dispose()
-        if not isinstance(data, dict):
+        if root is None or not isinstance(data, dict):
             raise DocumentError(Place(where, 1), "not a YAML mapping")
         return cls(name, where, text, data, root)
 
@@ -109,7 +86,7 @@ class Document:
     def _mark(self, path: Steps, *, of_value: bool = False) -> Any:
         node, mark = self.root, self.root.start_mark
         for step in path:
-            if node.tag.startswith("!") and step == _long(node.tag[1:]):
+            if node.tag.startswith("!") and step in (node.tag[1:], f"Fn::{node.tag[1:]}"):
                 continue  # the short form of an intrinsic function has no node of its own for its name
             found = _child(node, step)
             if found is None:

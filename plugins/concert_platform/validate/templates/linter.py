@@ -31,7 +31,7 @@ def lint(paths: Sequence[tuple[Path, str]]) -> list[Finding]:
         Finding(
             where=shown.get(str(match.filename), str(match.filename)),
             line=match.linenumber,
-            rule=f"cfn-lint {match.rule.id}",
+            rule=f"cfn-lint/{match.rule.id}",
             severity=SEVERITIES.get(match.rule.severity, "error"),
             message=" ".join(match.message.split()),
             remedy=f"see {match.rule.source_url}" if match.rule.source_url else match.rule.shortdesc,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from concert_platform.cloudformation.documents import Values
 from concert_platform.validate.templates.document import Document
 
 # Given by the deployment itself: the settings' environment, and the hash of the code bundle.
@@ -66,50 +67,16 @@ def values_in(document: Document, environment: Document, outputs: Iterable[str])
 
 def created_resources(document: Document, values: Mapping[str, Any]) -> list[str]:
     """Logical ids of the resources whose condition holds for these values."""
-    conditions = _Conditions(document, values)
+    known = Values(document.data, values)
     return [
         logical_id
         for logical_id, item in document.resources().items()
-        if "Condition" not in item or conditions.holds({"Condition": item["Condition"]})
+        if "Condition" not in item or _holds(known, str(item["Condition"]))
     ]
 
 
-class _Conditions:
-    """Evaluates a template's conditions; one that names itself in a circle, which cfn-lint finds, does not hold."""
-
-    def __init__(self, document: Document, values: Mapping[str, Any]) -> None:
-        self.named = document.section("Conditions")
-        self.mappings = document.section("Mappings")
-        self.values = values
-
-    def holds(self, condition: Any, seen: tuple[str, ...] = ()) -> bool:
-        if not isinstance(condition, dict) or len(condition) != 1:
-            return False
-        function, operands = next(iter(condition.items()))
-        match function, operands:
-            case "Condition", str(name):
-                return name not in seen and self.holds(self.named.get(name), (*seen, name))
-            case "Fn::Not", [operand]:
-                return not self.holds(operand, seen)
-            case "Fn::And", [*_]:
-                return all(self.holds(operand, seen) for operand in operands)
-            case "Fn::Or", [*_]:
-                return any(self.holds(operand, seen) for operand in operands)
-            case "Fn::Equals", [left, right]:
-                return self.value(left) == self.value(right)
-        return False
-
-    def value(self, operand: Any) -> str:
-        match operand:
-            case {"Ref": name}:
-                return str(self.values.get(str(name), SOME_VALUE))
-            case {"Fn::FindInMap": [table, row, column]}:
-                found = self.mappings.get(str(table), {}).get(self.value(row), {})
-                return str(found.get(self.value(column), SOME_VALUE)) if isinstance(found, dict) else SOME_VALUE
-            case {"Fn::Join": [str(separator), [*items]]}:
-                return separator.join(self.value(item) for item in items)
-            case {"Fn::Join": [str(), {"Ref": _} as whole]}:
-                return self.value(whole)
-            case dict():
-                return SOME_VALUE
-        return str(operand).lower() if isinstance(operand, bool) else str(operand)
+def _holds(known: Values, condition: str) -> bool:
+    try:
+        return known.holds(condition)
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return False  # a condition that does not exist, or names itself: cfn-lint says so
