@@ -1,7 +1,8 @@
 """Rules about all templates together, each tripped once, and the values that a template gets in an environment."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from concert_platform.validate.templates import PLATFORM_RULES, check_platform
 from concert_platform.validate.templates.document import Document
 from concert_platform.validate.templates.parameters import created_resources, values_in
 from concert_platform.validate.templates.platform import LEAST_RESOURCES
-from concert_platform.validate.templates.suppressions import MOST_SUPPRESSIONS
+from concert_platform.validate.templates.suppressions import CONFIGURATION_FILES, MOST_SUPPRESSIONS
 from tests.unit.validate.example import GOOD
 
 QUEUES = "".join(f"  Queue{number}: {{Type: AWS::SQS::Queue}}\n" for number in range(LEAST_RESOURCES))
@@ -21,7 +22,9 @@ DAYS = "Parameters: {Days: {Type: Number, MinValue: 1, MaxValue: 365}}\n"
 
 
 def findings(
-    templates: Mapping[str, str] | None = None, values: Mapping[str, Mapping[str, str]] | None = None
+    templates: Mapping[str, str] | None = None,
+    values: Mapping[str, Mapping[str, str]] | None = None,
+    folders: Sequence[Path] = (),
 ) -> list[Finding]:
     """What is found when these templates, and empty ones for the rest, meet these values in every environment."""
     texts = {**dict.fromkeys(TEMPLATES, "Resources: {}"), "networking": NETWORKING, **(templates or {})}
@@ -29,6 +32,7 @@ def findings(
     return check_platform(
         [Document.parse(name, text) for name, text in texts.items()],
         [Document.parse(name, file, f"{name}.json") for name in ENVIRONMENTS],
+        folders,
     )
 
 
@@ -93,6 +97,13 @@ def test_the_suppressions_of_all_templates_are_counted_together() -> None:
     assert rules_and_places(found) == {("suppression-count", "tracing.yaml:1")}
 
 
+@pytest.mark.parametrize("name", CONFIGURATION_FILES)
+def test_a_configuration_file_of_a_linter_is_found(name: str, tmp_path: Path) -> None:
+    assert findings(folders=[tmp_path]) == []
+    (tmp_path / name).touch()
+    assert rules_and_places(findings(folders=[tmp_path])) == {("lint-configuration", str(tmp_path / name))}
+
+
 def test_a_platform_that_lost_a_resource_is_found() -> None:
     found = findings({"networking": NETWORKING.replace("  Queue0: {Type: AWS::SQS::Queue}\n", "")})
     assert rules_and_places(found) == {("resource-count", "development.json:1")}
@@ -114,7 +125,8 @@ def test_resources_of_orchestration_do_not_count() -> None:
 
 def test_every_rule_about_the_platform_is_tripped_above() -> None:
     assert {rule.id for rule in PLATFORM_RULES} == {
-        "output-name", "parameter-filled", "parameter-value", "suppression-count", "resource-count"
+        "output-name", "parameter-filled", "parameter-value", "lint-configuration", "suppression-count",
+        "resource-count",
     }  # fmt: skip
 
 

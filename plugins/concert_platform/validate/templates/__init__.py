@@ -43,7 +43,7 @@ def validate(targets: Sequence[str] = ()) -> list[Finding]:
         environments, unreadable = _read([_environment_file(name) for name in ENVIRONMENTS])
         findings += unreadable
         if len(documents) == len(TEMPLATES) and len(environments) == len(ENVIRONMENTS):
-            findings += check_platform(documents, environments)
+            findings += check_platform(documents, environments, [Path.cwd(), resource(FOLDER)])
     return sorted({*findings, *linter.lint(files)})
 
 
@@ -52,12 +52,18 @@ def check_templates(documents: Sequence[Document]) -> list[Finding]:
     return [finding for document in documents for rule in TEMPLATE_RULES for finding in rule.check(document)]
 
 
-def check_platform(templates: Sequence[Document], environments: Sequence[Document]) -> list[Finding]:
-    """What breaks a rule about the platform as a whole; templates in any order."""
+def check_platform(
+    templates: Sequence[Document], environments: Sequence[Document], folders: Sequence[Path] = ()
+) -> list[Finding]:
+    """What breaks a rule about the platform as a whole; templates in any order.
+
+    :param folders: where configuration files of the linters would be read
+    """
     by_name = {document.name: document for document in templates}
     whole = Platform(
         templates={name: by_name[name] for name in TEMPLATES},
         environments={document.name: document for document in environments},
+        folders=folders,
     )
     return [finding for rule in PLATFORM_RULES for finding in rule.check(whole)]
 

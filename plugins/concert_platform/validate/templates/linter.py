@@ -10,8 +10,6 @@ from concert_platform.validate.findings import Finding, Severity, ValidatorError
 # Schemas of one region: the WAF of a CloudFront distribution exists in this one only.
 REGION = "us-east-1"
 SEVERITIES: dict[str, Severity] = {"error": "error", "warning": "warning", "informational": "info"}
-# Looked for in the working directory: they would silence rules for all templates.
-CONFIGURATION_FILES = (".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml")
 
 
 def lint(paths: Sequence[tuple[Path, str]]) -> list[Finding]:

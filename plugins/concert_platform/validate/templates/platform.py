@@ -10,7 +10,7 @@ from concert_platform.validate.templates.parameters import (
     values_in,
 )
 from concert_platform.validate.templates.rule import Hits, Platform, platform_rule
-from concert_platform.validate.templates.suppressions import suppression_count
+from concert_platform.validate.templates.suppressions import lint_configuration, suppression_count
 
 COUNTED_IN = "development"
 LEAST_RESOURCES = 88  # in the six stacks of STACKS
@@ -72,4 +72,4 @@ def resource_count(platform: Platform) -> Hits:
         yield file.at(), message
 
 
-RULES = (output_name, parameter_filled, parameter_value, suppression_count, resource_count)
+RULES = (output_name, parameter_filled, parameter_value, lint_configuration, suppression_count, resource_count)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from concert_platform.validate.findings import Finding
 from concert_platform.validate.templates.document import Document, Place
@@ -13,10 +14,11 @@ Hits = Iterator[tuple[Place, str]]  # where, and what is wrong there
 
 @dataclass(frozen=True)
 class Platform:
-    """All templates in the order of deployment, and the parameter files by environment."""
+    """All templates in the order of deployment, the parameter files by environment, and where the tools look."""
 
     templates: Mapping[str, Document]
     environments: Mapping[str, Document]
+    folders: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,10 @@ MOST_SUPPRESSIONS = 12  # in all templates, of both tools together
 ONE_CHECK = re.compile(r"[EWI]\d{4}|CKV2?_[A-Z]+_\d+")
 IN_A_COMMENT = re.compile(r"#\s*checkov:skip=(?P<id>[A-Za-z0-9_]+)(?::(?P<reason>.*))?")
 TOOLS = ("cfn-lint", "checkov")
+# Both tools read these from the folder in which they are started, and checkov from the one that it scans.
+CONFIGURATION_FILES = (
+    ".cfnlintrc", ".cfnlintrc.yaml", ".cfnlintrc.yml", ".checkov.yaml", ".checkov.yml", ".checkov.baseline"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,14 @@ def template_wide_suppression(document: Document) -> Hits:
     for tool in TOOLS:
         if isinstance(metadata, dict) and tool in metadata:
             yield document.at("Metadata", tool), f"metadata of the whole template configures {tool}"
+
+
+@platform_rule("lint-configuration", "delete the file, and mend what the checks find")
+def lint_configuration(platform: Platform) -> Hits:
+    for folder in platform.folders:
+        for name in CONFIGURATION_FILES:
+            if (folder / name).exists():
+                yield Place(str(folder / name), 0), "a configuration file silences checks for every template"
 
 
 @platform_rule("suppression-count", "mend what a check finds instead of silencing it")
