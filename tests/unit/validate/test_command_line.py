@@ -1,6 +1,7 @@
 """`python -m concert_platform.validate`: what people and machines get, and the platform's own templates in it."""
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from concert_platform import validate
 from concert_platform.validate import registry
 from concert_platform.validate.__main__ import main
 from concert_platform.validate.findings import Finding, ValidatorError, table
+from concert_platform.validate.templates import PLATFORM_RULES, TEMPLATE_RULES, linter
+from local import bootstrap
 from tests.unit.validate.example import GOOD
 
 NAME = "cloudformation-templates"
@@ -60,6 +63,16 @@ def test_cfn_lint_reads_the_file_too(tmp_path: Path, capsys: pytest.CaptureFixtu
     }
 
 
+@pytest.mark.parametrize(("release", "checks"), [("1.39.0", ["W3037"]), ("1.58.0", []), ("2.0.0rc1", [])])
+def test_a_release_is_not_asked_what_it_cannot_know(release: str, checks: list[str]) -> None:
+    assert linter.outdated_checks(release) == checks
+
+
+def test_the_release_of_the_lint_environment_is_asked_everything() -> None:
+    pinned = bootstrap.pinned_versions(bootstrap.ROOT / "requirements-dev.txt")["cfn-lint"]
+    assert linter.outdated_checks(pinned) == []
+
+
 def test_a_file_that_is_no_yaml_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "queue.yaml"
     path.write_text("Resources: [\n")
@@ -103,8 +116,6 @@ def test_every_validator_offers_the_protocol() -> None:
 
 
 def test_without_cfn_lint_nothing_is_called_valid(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "cfnlint.config", None)
     with pytest.raises(ValidatorError, match=r"cfn-lint is not installed .*: install requirements\.txt"):
         validate.cloudformation_templates(["networking"])
@@ -118,8 +129,6 @@ def test_a_long_message_is_wrapped_below_itself() -> None:
 
 
 def test_every_rule_is_explained_in_the_docs() -> None:
-    from concert_platform.validate.templates import PLATFORM_RULES, TEMPLATE_RULES
-
     text = DOCS.read_text()
     ids = [rule.id for rule in (*TEMPLATE_RULES, *PLATFORM_RULES)]
     assert [rule for rule in ids if f"`{rule}`" not in text] == []
