@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE
 from concert_platform.validate.templates.document import Document, walk
 from concert_platform.validate.templates.parameters import broken_constraint
 from concert_platform.validate.templates.rule import Hits, template_rule
@@ -11,7 +12,6 @@ from concert_platform.validate.templates.rule import Hits, template_rule
 INTERFACE = "AWS::CloudFormation::Interface"
 SHORTEST_COMMENT = 3  # lines
 BOOTSTRAP = ("networking", "orchestration")  # deployed before there is a bucket that a larger template can pass through
-LARGEST_INLINE = 51_200  # bytes
 LARGEST_IN_BUCKET = 1_000_000  # bytes
 NUMBER = "Number"
 # Values of these are looked up by CloudFormation, which refuses what does not exist.
@@ -95,7 +95,10 @@ def no_exports(document: Document) -> Hits:
 
 @template_rule("template-size", "move resources to another stack")
 def template_size(document: Document) -> Hits:
-    size, limit = len(document.text.encode()), LARGEST_INLINE if document.name in BOOTSTRAP else LARGEST_IN_BUCKET
+    size, limit = (
+        len(document.text.encode()),
+        LARGEST_INLINE_TEMPLATE if document.name in BOOTSTRAP else LARGEST_IN_BUCKET,
+    )
     if size > limit:
         yield document.at(), f"{size} bytes are more than the {limit} that CloudFormation takes for this stack"
 
