@@ -26,6 +26,7 @@ from concert_platform.cloudformation.errors import (
     MissingParameterError,
     StackFailedError,
 )
+from concert_platform.cloudformation.ground import ground_of
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     LEFTOVERS,
@@ -172,7 +173,7 @@ class Deployment:
             does not have are left out
         """
         self._wait_until_ready(name)
-        template, stack = load_template(name), self.stack(name)
+        template, stack = self._template(name), self.stack(name)
         request = self._request(template, stack, stack.status(), overrides or {})
         if request["ChangeSetType"] == "CREATE":
             if (imported := self._import_retained(name, request)) is not None:
@@ -226,9 +227,21 @@ class Deployment:
     ) -> dict[str, str]:
         """Bring one stack up to date and return its outputs.
 
+        Orchestration is created in two steps: its ground comes first.
+
         :raises ReplacementRefusedError: when a resource that holds data would be replaced or removed
         :raises StackFailedError: when CloudFormation rolled back
         """
+        if name == ORCHESTRATION:
+            self.lay_ground()
+        return self._deploy(name, overrides, allow_replacement)
+
+    def lay_ground(self) -> None:
+        """Create what the first stacks stand on, once: Airflow's bucket and key, and the boundary of every role."""
+        while self._lacks_ground(ORCHESTRATION):
+            self._deploy(ORCHESTRATION, None, False)
+
+    def _deploy(self, name: str, overrides: Mapping[str, str] | None, allow_replacement: bool) -> dict[str, str]:
         change_set = self.create_change_set(name, overrides)
         logger.info("%s", change_set.table())
         if change_set.id is None:
@@ -238,7 +251,7 @@ class Deployment:
         self.execute(change_set)
         stack = self.stack(name)
         stack.check_succeeded(stack.wait_until_idle())
-        return self.deploy(name, overrides) if change_set.type == IMPORT else stack.outputs()
+        return self._deploy(name, overrides, allow_replacement) if change_set.type == IMPORT else stack.outputs()
 
     def check_replacements(self, change_set: ChangeSet) -> None:
         """Discard a change set that endangers data.
@@ -257,6 +270,14 @@ class Deployment:
         self._clear(stack)
 
     # ---------------------------------------------------------------- requests
+
+    def _template(self, name: str) -> Template:
+        template = load_template(name)
+        return ground_of(template) if self._lacks_ground(name) else template
+
+    def _lacks_ground(self, name: str) -> bool:
+        """Whether it is orchestration before its first deployment: without the bucket that its template passes through."""
+        return name == ORCHESTRATION and self.environment_bucket is None
 
     def _wait_until_ready(self, name: str) -> None:
         since, deadline = "", time.monotonic() + WAIT_SECONDS
