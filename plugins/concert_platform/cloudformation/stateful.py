@@ -49,6 +49,7 @@ class Kind:
     :param name: property that names it; a key is named by its alias instead
     :param find: the resource of a name; None when there is none
     :param delete: deletes the resource and all that is in it; what is half deleted already is no error
+    :param end: what the report says of one that was deleted
     :param rank: order of deletion; keys come last, since what is encrypted with them is emptied before
     """
 
@@ -57,6 +58,7 @@ class Kind:
     find: Callable[[Clients, str], Found | None]
     delete: Callable[[Clients, str], None] = field(repr=False)
     rank: int = 0
+    end: str = "deleted"
 
 
 def clients_of(region: str) -> Clients:
@@ -229,7 +231,9 @@ def _find_key(clients: Clients, alias: str) -> Found | None:
     if found is None:
         return None
     waits = found["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    return Found(found["KeyMetadata"]["KeyId"], "waits for its deletion: cancel that, or delete its alias" if waits else "")
+    return Found(
+        found["KeyMetadata"]["KeyId"], "waits for its deletion: cancel that, or delete its alias" if waits else ""
+    )
 
 
 def _delete_key(clients: Clients, key_id: str) -> None:
@@ -258,6 +262,6 @@ KINDS: dict[str, Kind] = {
                                               _delete_model_group),
     "AWS::SecretsManager::Secret": Kind("Id", "Name", _find_secret, _delete_secret),
     # The key before its alias: after a kill in between, the alias still leads to what is half deleted.
-    KEY: Kind("KeyId", "", _find_key, _delete_key, rank=2),
+    KEY: Kind("KeyId", "", _find_key, _delete_key, rank=2, end=f"deleted in {KEY_WINDOW_DAYS} days"),
     ALIAS: Kind("AliasName", "AliasName", _find_alias, _delete_alias, rank=3),
 }  # fmt: skip
