@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from concert_platform.cloudformation.errors import CloudFormationError
-from concert_platform.cloudformation.reports import table
+from concert_platform.cloudformation.report_files import table
 from concert_platform.cloudformation.stacks import Stack
 
 IN_PROGRESS = "DETECTION_IN_PROGRESS"

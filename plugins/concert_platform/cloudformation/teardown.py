@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from concert_platform.cloudformation.errors import CloudFormationError, StackFailedError
-from concert_platform.cloudformation.reports import table
+from concert_platform.cloudformation.report_files import table
 from concert_platform.cloudformation.retained import Retained, find_retained
 from concert_platform.cloudformation.stacks import MISSING, Stack
 from concert_platform.cloudformation.stateful import KINDS, Clients, clients_of

@@ -14,7 +14,7 @@ from airflow.sdk import BaseOperator
 from concert_platform.cloudformation import CloudFormationError, Deployment, Stack
 from concert_platform.cloudformation.drift import DETECTABLE, StackDrift, alert, read_drift, readable, report
 from concert_platform.cloudformation.drift import start_detection as start
-from concert_platform.cloudformation.reports import save
+from concert_platform.cloudformation.report_files import save
 from concert_platform.cloudformation.stacks import is_busy
 from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.compat import AirflowException, AirflowFailException, AirflowSkipException

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from concert_platform.cloudformation import Deployment, StackFailedError
-from concert_platform.cloudformation.reports import save
+from concert_platform.cloudformation.report_files import save
 from concert_platform.cloudformation.retained import Retained
 from concert_platform.cloudformation.stacks import is_busy
 from concert_platform.cloudformation.teardown import Teardown, TeardownRefusedError, readable, report
