@@ -1,10 +1,10 @@
-"""A template as a document: functions in their long form, what a part refers to, and values known before a deployment."""
+"""A template as a document: functions in their long form, what a part refers to, values known before a deployment."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, cast
 
 import yaml
 
@@ -22,6 +22,7 @@ class _LongFormLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: i
 
 
 def _construct(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
     elif isinstance(node, yaml.SequenceNode):
@@ -34,7 +35,7 @@ def _construct(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
 
 
 _LongFormLoader.add_multi_constructor("!", _construct)
-_LongFormLoader.add_constructor("tag:yaml.org,2002:timestamp", yaml.SafeLoader.construct_yaml_str)
+_LongFormLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _loader, node: node.value)
 
 
 def parse_document(body: str) -> dict[str, Any]:
@@ -113,7 +114,7 @@ class Values:
         name, first, second = (self.of(part) for part in argument)
         return self.document["Mappings"][name][first][second]
 
-    _handlers = {
+    _handlers: ClassVar[dict[str, Callable[[Values, Any], Any]]] = {
         "Ref": _ref,
         "Fn::Sub": _sub,
         "Fn::FindInMap": _find_in_map,

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
-from concert_platform.cloudformation.changes import create_change_set, execute_change_set
+from concert_platform.cloudformation.changes import create_change_set, execute_change_set, find_change_set
 from concert_platform.cloudformation.documents import UnknownValueError, Values, parse_document, references
 from concert_platform.cloudformation.errors import ChangeSetError, StackFailedError
 from concert_platform.cloudformation.stacks import REVIEW, Stack
@@ -80,51 +80,45 @@ def find_retained(
 
 
 def import_retained(
-    client: Any,
-    clients: Clients,
-    settings: Settings,
-    template: Template,
-    request: Mapping[str, Any],
-    run: str,
-    *,
-    after: str = "",
+    client: Any, clients: Clients, settings: Settings, template: Template, request: Mapping[str, Any], run: str
 ) -> bool:
-    """Create a missing stack from the retained resources of its predecessor; False when there are none.
+    """Create a new stack from the retained resources of its predecessor; False when there are none.
 
-    To be called for a stack that does not exist. Afterwards it is IMPORT_COMPLETE, and its full template an update.
-    The next try of a killed one finds the change set, or waits for the import that is under way.
+    Afterwards the stack is IMPORT_COMPLETE, and its whole template an update. The next try of a killed one finds the
+    change set, or waits for the import that is under way.
 
     :param client: boto3 client of CloudFormation
-    :param request: arguments of CreateChangeSet for the whole template
-    :param after: id of the stack that was deleted to make room, as for create_change_set
+    :param request: arguments of CreateChangeSet for the whole template, without name
     :raises ChangeSetError: with the resources that stand in the way, when they cannot be imported
     """
     given = {item["ParameterKey"]: item.get("ParameterValue", "") for item in request["Parameters"]}
     found = find_retained(clients, settings, template, given)
-    blocked = [f"{item} {item.obstacle}" for item in found if item.obstacle]
-    if blocked:
-        raise ChangeSetError(f"stack {request['StackName']} cannot be created: {'; '.join(blocked)}")
+    stack = Stack(client, request["StackName"])
+    if blocked := [f"{item} {item.obstacle}" for item in found if item.obstacle]:
+        raise ChangeSetError(f"stack {stack.name} cannot be created: {'; '.join(blocked)}")
     if not found:
         return False
-    logger.info("%s: importing what was retained: %s", request["StackName"], ", ".join(map(str, found)))
-    _import(client, _import_request(template, request, found), run, found, after)
-    return True
-
-
-def _import(client: Any, request: dict[str, Any], run: str, found: list[Retained], after: str) -> None:
-    stack = Stack(client, request["StackName"])
+    logger.info("%s: importing what was retained: %s", stack.name, ", ".join(map(str, found)))
+    import_request = _import_request(template, request, found)
+    if stack.status() == REVIEW and find_change_set(client, import_request, run) is None:
+        _clear(stack, run)  # left by another run
     try:
-        change_set = create_change_set(client, request, run, after=after)
-        execute_change_set(client, change_set)
+        execute_change_set(client, create_change_set(client, import_request, run))
         stack.check_succeeded(stack.wait_until_idle())
     except (ChangeSetError, StackFailedError) as error:
-        described = stack.describe()
-        if described and described["StackStatus"] == REVIEW:  # nothing was imported yet
-            stack.delete(sha256(f"{run}:{described['StackId']}".encode()).hexdigest()[:32])
+        if stack.status() == REVIEW:
+            _clear(stack, run)
         raise ChangeSetError(
             f"{', '.join(map(str, found))} outlived an earlier stack and could not be imported: {error}; import them "
             "by hand, or trigger tear_down_infrastructure with delete_data to delete them"
         ) from error
+    return True
+
+
+def _clear(stack: Stack, run: str) -> None:
+    """Delete a stack that holds nothing yet."""
+    stack_id = (stack.describe() or {}).get("StackId", "")
+    stack.delete(sha256(f"{run}:{stack_id}".encode()).hexdigest()[:32])
 
 
 def _import_request(template: Template, request: Mapping[str, Any], found: list[Retained]) -> dict[str, Any]:

@@ -18,10 +18,12 @@ KEY_WINDOW_DAYS = 7  # the shortest that KMS allows
 GONE_SECONDS, POLL_SECONDS = 600.0, 1.0
 MISSING = (
     "404",
+    "AWS.SimpleQueueService.NonExistentQueue",
     "EntityNotFoundException",
     "NoSuchBucket",
     "NoSuchUpload",
     "NotFoundException",
+    "QueueDoesNotExist",
     "ResourceNotFound",
     "ResourceNotFoundException",
     "ValidationException",  # SageMaker's word for a model package group that does not exist
@@ -49,6 +51,7 @@ class Kind:
     :param name: property that names it; a key is named by its alias instead
     :param find: the resource of a name; None when there is none
     :param delete: deletes the resource and all that is in it; what is half deleted already is no error
+    :param end: what the report says of one that was deleted
     :param rank: order of deletion; keys come last, since what is encrypted with them is emptied before
     """
 
@@ -57,6 +60,7 @@ class Kind:
     find: Callable[[Clients, str], Found | None]
     delete: Callable[[Clients, str], None] = field(repr=False)
     rank: int = 0
+    end: str = "deleted"
 
 
 def clients_of(region: str) -> Clients:
@@ -128,7 +132,7 @@ def _versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
             yield batch[start : start + OBJECTS_AT_ONCE]
 
 
-# ---------------------------------------------------------------- tables, streams, secrets, logs
+# ---------------------------------------------------------------- tables, streams, secrets, logs, queues
 
 
 def _find_table(clients: Clients, name: str) -> Found | None:
@@ -177,6 +181,15 @@ def _find_log_group(clients: Clients, name: str) -> Found | None:
 
 def _delete_log_group(clients: Clients, name: str) -> None:
     _look(clients("logs").delete_log_group, logGroupName=name)
+
+
+def _find_queue(clients: Clients, name: str) -> Found | None:
+    found = _look(clients("sqs").get_queue_url, QueueName=name)
+    return Found(found["QueueUrl"]) if found else None
+
+
+def _delete_queue(clients: Clients, url: str) -> None:
+    _look(clients("sqs").delete_queue, QueueUrl=url)
 
 
 # ---------------------------------------------------------------- warehouse, users, models
@@ -229,7 +242,9 @@ def _find_key(clients: Clients, alias: str) -> Found | None:
     if found is None:
         return None
     waits = found["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    return Found(found["KeyMetadata"]["KeyId"], "waits for its deletion: cancel that, or delete its alias" if waits else "")
+    return Found(
+        found["KeyMetadata"]["KeyId"], "waits for its deletion: cancel that, or delete its alias" if waits else ""
+    )
 
 
 def _delete_key(clients: Clients, key_id: str) -> None:
@@ -256,8 +271,9 @@ KINDS: dict[str, Kind] = {
     "AWS::S3::Bucket": Kind("BucketName", "BucketName", _find_bucket, _delete_bucket, rank=1),
     "AWS::SageMaker::ModelPackageGroup": Kind("ModelPackageGroupArn", "ModelPackageGroupName", _find_model_group,
                                               _delete_model_group),
+    "AWS::SQS::Queue": Kind("QueueUrl", "QueueName", _find_queue, _delete_queue),
     "AWS::SecretsManager::Secret": Kind("Id", "Name", _find_secret, _delete_secret),
     # The key before its alias: after a kill in between, the alias still leads to what is half deleted.
-    KEY: Kind("KeyId", "", _find_key, _delete_key, rank=2),
+    KEY: Kind("KeyId", "", _find_key, _delete_key, rank=2, end=f"deleted in {KEY_WINDOW_DAYS} days"),
     ALIAS: Kind("AliasName", "AliasName", _find_alias, _delete_alias, rank=3),
 }  # fmt: skip
