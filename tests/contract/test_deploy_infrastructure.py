@@ -138,9 +138,7 @@ def test_a_change_of_one_property_updates_that_resource_alone(
 ) -> None:
     scratch.use(template(before, queue())).run()
     reviewed = scratch.use(template(after, queue())).run()
-    assert [(row["logical_id"], row["properties"], row["replacement"]) for row in reviewed.rows] == [
-        (*changed, "False")
-    ]
+    assert [(row["logical_id"], row["properties"], row["replacement"]) for row in reviewed.rows] == [(*changed, "False")]
     assert scratch.status() == "UPDATE_COMPLETE"
     assert scratch.use(template(after, queue())).review().state == "skips execute_changes"
 

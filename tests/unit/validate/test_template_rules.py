@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from concert_platform.cloudformation.review import STATEFUL_TYPES
+from concert_platform.cloudformation.stateful import KINDS
 from concert_platform.validate.templates import TEMPLATE_RULES, api, check_templates, security
 from concert_platform.validate.templates.document import Document, DocumentError
 from tests.unit.validate.example import GOOD, broken
@@ -101,6 +103,10 @@ def test_a_changed_method_asks_for_another_deployment() -> None:
 
 def test_an_api_that_is_never_deployed_is_found() -> None:
     assert "is never deployed" in api_findings(API.replace("!Ref Api", "!Ref Other"))[-1]
+
+
+def test_what_must_outlive_its_stack_is_guarded_and_can_be_imported_again() -> None:
+    assert set(security.STATEFUL) <= set(STATEFUL_TYPES) & set(KINDS)
 
 
 def test_the_ceiling_itself_may_name_what_it_leaves_out() -> None:
