@@ -104,7 +104,8 @@ def policies(name: str) -> list[tuple[str, dict[str, Any]]]:
         properties = item.get("Properties", {})
         if item["Type"] == "AWS::IAM::ManagedPolicy":
             found.append((logical_id, properties["PolicyDocument"]))
-        found += [(logical_id, policy["PolicyDocument"]) for policy in properties.get("Policies", [])]
+        if item["Type"] == "AWS::IAM::Role":
+            found += [(logical_id, policy["PolicyDocument"]) for policy in properties.get("Policies", [])]
     return found
 
 
