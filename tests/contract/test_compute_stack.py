@@ -174,9 +174,11 @@ def test_idle_sessions_are_closed_by_the_maintenance(aws: Emulator, outputs: dic
 
 
 def aggregate(aws: Emulator, outputs: dict[str, str], subject: str) -> dict[str, str]:
-    item = aws.client("dynamodb").get_item(
-        TableName=outputs["AggregateTableName"], Key={"subject": {"S": subject}, "day": {"S": "2026-07-01"}}
-    ).get("Item", {})
+    item = (
+        aws.client("dynamodb")
+        .get_item(TableName=outputs["AggregateTableName"], Key={"subject": {"S": subject}, "day": {"S": "2026-07-01"}})
+        .get("Item", {})
+    )
     return {name: value["N"] for name, value in item.items() if "N" in value}
 
 
