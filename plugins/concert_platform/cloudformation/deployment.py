@@ -26,6 +26,7 @@ from concert_platform.cloudformation.errors import (
     MissingParameterError,
     StackFailedError,
 )
+from concert_platform.cloudformation.retained import import_retained
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     LEFTOVERS,
@@ -37,6 +38,7 @@ from concert_platform.cloudformation.stacks import (
     is_busy,
     pauses,
 )
+from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.cloudformation.templates import (
     TEMPLATES,
     Template,
@@ -164,8 +166,8 @@ class Deployment:
     def create_change_set(self, name: str, overrides: Mapping[str, str] | None = None) -> ChangeSet:
         """Work out what would change, once the stack is ready for it.
 
-        The result is of type IMPORT while resources of an earlier life of the stack have to be taken over first:
-        execute it, wait, and call this again.
+        The result is of type IMPORT when an earlier life of a new stack has left resources that have to be taken over
+        first: execute it, wait, and call this again for the rest.
 
         :param name: short name of the stack
         :param overrides: parameter values that neither the file nor another stack knows; the ones that the template
@@ -173,13 +175,12 @@ class Deployment:
         """
         self._wait_until_ready(name)
         template, stack = load_template(name), self.stack(name)
-        request = self._request(template, stack, stack.status(), overrides or {})
-        if request["ChangeSetType"] == "CREATE":
-            if (imported := self._import_retained(name, request)) is not None:
-                return imported
-            if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
-                logger.info("%s waits for the review of a change set of another run: deleting it", stack.name)
-                self._clear(stack)
+        request = self._request(template, stack, overrides or {})
+        if request["ChangeSetType"] == "CREATE" and (imported := self._import_retained(template, request)):
+            return imported
+        if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
+            logger.info("%s waits for the review of a change set of another run: deleting it", stack.name)
+            self._clear(stack)
         try:
             return create_change_set(self.client, request, self.run)
         except ChangeSetError:
@@ -238,6 +239,7 @@ class Deployment:
         self.execute(change_set)
         stack = self.stack(name)
         stack.check_succeeded(stack.wait_until_idle())
+        # After an import, what it could not set.
         return self.deploy(name, overrides) if change_set.type == IMPORT else stack.outputs()
 
     def check_replacements(self, change_set: ChangeSet) -> None:
@@ -266,26 +268,24 @@ class Deployment:
                 time.sleep(next(pauses()))
             since = wait.since
 
-    def _import_retained(self, name: str, request: dict[str, Any]) -> ChangeSet | None:
-        """Hook: a change set of type IMPORT for what an earlier life of a new stack has left behind; None without.
+    def _import_retained(self, template: Template, request: dict[str, Any]) -> ChangeSet | None:
+        clients = clients_of(self.settings.region)
+        return import_retained(self.client, clients, self.settings, template, request, self.run)
 
-        :param request: arguments of CreateChangeSet, of type CREATE, without name
-        """
-        return None
-
-    def _request(self, template: Template, stack: Stack, status: str, overrides: Mapping[str, str]) -> dict[str, Any]:
+    def _request(self, template: Template, stack: Stack, overrides: Mapping[str, str]) -> dict[str, Any]:
         file = environment_file(self.settings.environment)
+        is_new = stack.status() in (MISSING, REVIEW)
         known = {"Environment": self.settings.environment, **overrides}
         request = {
             "StackName": stack.name,
-            "ChangeSetType": "CREATE" if status in (MISSING, REVIEW) else "UPDATE",
+            "ChangeSetType": "CREATE" if is_new else "UPDATE",
             "Parameters": self._parameters(
                 template,
                 {
                     **file["stacks"].get(template.name, {}),
                     **{key: value for key, value in known.items() if key in template.parameters},
                 },
-                previous=stack.parameter_names() if status not in (MISSING, REVIEW) else (),
+                previous=() if is_new else stack.parameter_names(),
             ),
             "Tags": stack_tags(self.settings, template.name, file["CostCenter"]),
             "Capabilities": CAPABILITIES,
