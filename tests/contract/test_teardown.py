@@ -162,23 +162,22 @@ def test_a_resource_that_cannot_be_imported_stops_the_deployment_with_one_line(p
         boto3.client("secretsmanager").restore_secret(SecretId=f"{PREFIX}/key")
 
 
-def test_an_import_that_was_killed_before_its_execution_is_gone_on_with(
-    platform: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from concert_platform.cloudformation import retained
-
+def test_an_import_that_was_killed_before_its_execution_is_gone_on_with(platform: None) -> None:
     tear_down_all()
-
-    def killed(*_arguments: object) -> None:
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(retained, "execute_change_set", killed)
-        with pytest.raises(KeyboardInterrupt):
-            deploy("storage-processing", run="second")
-    assert Deployment(SETTINGS, run="second").stack("storage-processing").status() == "REVIEW_IN_PROGRESS"
+    second = Deployment(SETTINGS, run="second")
+    change_set = second.create_change_set("storage-processing")
+    assert change_set.type == "IMPORT" and {row["action"] for row in change_set.changes} == {"Import"}
+    assert Deployment(SETTINGS, run="second").create_change_set("storage-processing") == change_set
     deploy("storage-processing", run="second")
     assert boto3.client("s3").get_object(Bucket=PREFIX, Key="raw/a.json")["Body"].read() == b"second version"
+
+
+def test_an_import_that_nobody_executed_gives_way_to_that_of_another_run(platform: None) -> None:
+    tear_down_all()
+    abandoned = Deployment(SETTINGS, run="second").create_change_set("storage-processing")
+    deploy("storage-processing", run="third")
+    assert Deployment(SETTINGS, run="third").stack("storage-processing").status() == "UPDATE_COMPLETE"
+    assert abandoned.id and still_there() == RETAINED
 
 
 def test_nothing_is_deleted_while_a_stack_is_there(platform: None) -> None:
@@ -204,9 +203,7 @@ def test_a_teardown_with_its_data_leaves_nothing(platform: None) -> None:
     assert boto3.client("dynamodb").scan(TableName=PREFIX)["Count"] == 0
 
 
-def test_a_teardown_that_was_killed_goes_on_with_what_is_left(
-    platform: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_teardown_that_was_killed_goes_on_with_what_is_left(platform: None, monkeypatch: pytest.MonkeyPatch) -> None:
     from concert_platform.cloudformation import stateful
 
     for number in range(5):
