@@ -1,7 +1,4 @@
-"""The storage-processing stack in a local AWS of its own: what it gives to others, and what an update touches.
-
-It is deployed by the root: what the deployment role may do is the matter of test_cloudformation.py.
-"""
+"""The storage-processing stack in a local AWS of its own: what it gives to others, and what an update touches."""
 
 import json
 import re
@@ -44,11 +41,6 @@ OUTPUTS = {
 }  # fmt: skip
 
 
-class RootDeployment(Deployment):
-    def _service_role(self, name: str) -> str | None:
-        return None
-
-
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     """Credentials of its root are in the environment while the module's tests run."""
@@ -68,12 +60,12 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 @pytest.fixture(scope="module")
 def outputs(aws: Emulator) -> dict[str, str]:
     for name in ("networking", "orchestration"):
-        RootDeployment(SETTINGS, run="first").deploy(name)
-    return RootDeployment(SETTINGS, run="first").deploy(STACK, PREFIX)
+        Deployment(SETTINGS, run="first").deploy(name)
+    return Deployment(SETTINGS, run="first").deploy(STACK, PREFIX)
 
 
 def change_set(run: str, **overrides: str) -> ChangeSet:
-    return RootDeployment(SETTINGS, run=run).create_change_set(STACK, {**PREFIX, **overrides})
+    return Deployment(SETTINGS, run=run).create_change_set(STACK, {**PREFIX, **overrides})
 
 
 def changed(found: ChangeSet) -> list[tuple[str, str, str]]:
@@ -98,9 +90,9 @@ def test_a_changed_lifecycle_updates_that_bucket_and_nothing_else(
     with monkeypatch.context() as patch:
         patch.setattr(deployment, "load_template", lambda name: later if name == STACK else load_template(name))
         assert changed(change_set("lifecycle")) == [("Modify", "RawBucket", "False")]
-        RootDeployment(SETTINGS, run="lifecycle").deploy(STACK, PREFIX)
+        Deployment(SETTINGS, run="lifecycle").deploy(STACK, PREFIX)
         assert change_set("after").id is None
-    RootDeployment(SETTINGS, run="back").deploy(STACK, PREFIX)
+    Deployment(SETTINGS, run="back").deploy(STACK, PREFIX)
 
 
 def test_the_stream_has_the_size_and_retention_of_the_environment(outputs: dict[str, str], aws: Emulator) -> None:
@@ -121,7 +113,7 @@ def test_the_job_runs_encrypted_in_the_private_network_and_logs_to_its_groups(
     assert job["SecurityConfiguration"] == f"{NAME}-etl"
     [name] = job["Connections"]["Connections"]
     place = glue.get_connection(Name=name)["Connection"]["PhysicalConnectionRequirements"]
-    network = RootDeployment(SETTINGS, run="read").outputs("networking")
+    network = Deployment(SETTINGS, run="read").outputs("networking")
     assert place == {
         "SubnetId": network["FirstPrivateSubnetId"],
         "AvailabilityZone": network["FirstAvailabilityZone"],

@@ -123,3 +123,11 @@ def test_the_template_passes_through_the_bucket() -> None:
     from concert_platform.cloudformation.templates import load_template
 
     assert len(load_template("storage-processing").body.encode()) <= LARGEST_TEMPLATE
+
+
+@pytest.mark.parametrize("kind", ["AWS::Kinesis::Stream", "AWS::SageMaker::ModelPackageGroup"])
+def test_records_and_versions_of_models_outlive_the_stack(kind: str) -> None:
+    found = [item for item in resources("storage-processing").values() if item["Type"] == kind]
+    assert {(item.get("DeletionPolicy"), item.get("UpdateReplacePolicy")) for item in found} == {
+        ("RetainExceptOnCreate", "Retain")
+    }
