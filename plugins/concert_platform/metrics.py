@@ -1,6 +1,6 @@
 """What the DAGs tell CloudWatch: the alarms and dashboards of the monitoring stack read it. No Airflow import.
 
-    LoadedPartitions, LoadedRows    a load that is in core and passed every check, by environment
+LoadedPartitions, LoadedRows    a load that is in core and passed every check, by environment
 """
 
 from __future__ import annotations
