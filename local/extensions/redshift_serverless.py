@@ -323,7 +323,11 @@ def _handlers(kind: str, replacing: tuple[str, ...]) -> dict[str, Any]:
         if physical_id in store:
             ACTIONS[f"Delete{kind}"]({name_key: physical_id})
 
-    return {"create": create, "update": update, "delete": delete, "replacing_properties": replacing}
+    def adopt(identifier: Document) -> tuple[str, Document]:
+        physical_id = identifier[f"{kind}Name"]
+        return physical_id, _attributes(kind, ACTIONS[f"Get{kind}"]({name_key: physical_id})[kind.lower()])
+
+    return {"create": create, "update": update, "delete": delete, "import": adopt, "replacing_properties": replacing}
 
 
 RESOURCE_TYPES = {

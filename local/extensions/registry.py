@@ -23,12 +23,13 @@ from botocore.config import Config
 from ministack import app as emulator
 from ministack.core import iam_actions, iam_evaluator, router
 from ministack.services import iam, sts
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import changesets, drift, provisioners, stacks
 
 import local.extensions
+from local.extensions import resource_schemas
 
 SESSION_SECONDS = 3600
-OWN_MODULES = ("registry", "call_log", "capabilities")
+OWN_MODULES = ("registry", "call_log", "capabilities", "resource_schemas")
 
 
 class ExtensionError(RuntimeError):
@@ -42,6 +43,8 @@ def install() -> list[str]:
         module = importlib.import_module(f"local.extensions.{name}")
         if service := getattr(module, "SERVICE", None):
             _install_service(module, service)
+        if key := getattr(module, "STATE", None):
+            _keep_state(module, key)
         _install_pass_roles(getattr(module, "PASS_ROLE", {}))
         _install_types(getattr(module, "RESOURCE_TYPES", {}), getattr(module, "BLOCKING_TYPES", set()))
         for path, replacement in getattr(module, "PATCHES", {}).items():
@@ -60,10 +63,9 @@ _original_resource_arn = iam_actions.extract_resource_arn
 
 def _install_service(module: ModuleType, service: dict[str, Any]) -> None:
     name, key = service["name"], service["module"]
-    emulator._loaded_modules[key] = module
+    _keep_state(module, key)
     emulator.SERVICE_REGISTRY[name] = {"module": key}
     emulator.SERVICE_HANDLERS[name] = emulator._lazy_handler(key)
-    emulator._state_map[key] = key
     router.SERVICE_PATTERNS[name] = {
         "target_prefixes": [service["target_prefix"]],
         "host_patterns": [],
@@ -72,6 +74,11 @@ def _install_service(module: ModuleType, service: dict[str, Any]) -> None:
     iam_actions.SERVICE_TO_IAM_NAMESPACE[name] = service["iam_namespace"]
     if "resource_arn" in service:
         _RESOURCE_ARNS[name] = service["resource_arn"]
+
+
+def _keep_state(module: ModuleType, key: str) -> None:
+    emulator._loaded_modules[key] = module
+    emulator._state_map[key] = key
 
 
 def _resource_arn(
@@ -113,8 +120,16 @@ def refuse_pass_role(action: str | None, access_key: str, region: str, body: byt
 def _install_types(types: dict[str, dict[str, Any]], blocking: set[str]) -> None:
     for name, handlers in types.items():
         provisioners._RESOURCE_HANDLERS[name] = handlers
-        if replacing := handlers.get("replacing_properties"):
-            provisioners._REPLACING_PROPERTIES[name] = tuple(replacing)
+        top = [key for key in resource_schemas.names(name, "createOnlyProperties") if "." not in key]
+        provisioners._REPLACING_PROPERTIES[name] = tuple(handlers.get("replacing_properties", top))
+        if tags := resource_schemas.tag_property(name):
+            provisioners._STACK_TAG_PROPERTY.setdefault(name, tags)
+        if "import_problem" in handlers:
+            identifier = tuple(key.rpartition(".")[2] for key in resource_schemas.names(name, "primaryIdentifier"))
+            changesets._IMPORT_LOOKUPS[name] = (identifier, handlers["import_problem"])
+        if "read" in handlers:
+            known = frozenset((resource_schemas.schema(name) or {})["properties"])
+            drift._DRIFT_READERS[name] = (handlers["read"], known)
     if blocking:
         original = stacks._runs_on_worker_thread
         stacks._runs_on_worker_thread = lambda kind: kind in blocking or original(kind)

@@ -239,8 +239,9 @@ def test_the_deployment_role_may_create_what_the_template_holds(name: str) -> No
 
 def test_a_changed_api_gets_a_new_deployment() -> None:
     found = resources("compute-application")
-    kinds = ("AWS::ApiGateway::RestApi", "AWS::ApiGateway::Resource", "AWS::ApiGateway::Method")
-    api = {logical_id: item for logical_id, item in found.items() if item["Type"] in kinds}
+    kinds = ("RestApi", "Resource", "Method", "Model", "RequestValidator", "Authorizer", "GatewayResponse")
+    api = {logical_id: item for logical_id, item in found.items()
+           if item["Type"] in {f"AWS::ApiGateway::{kind}" for kind in kinds}}  # fmt: skip
     digest = hashlib.sha256(json.dumps(api, sort_keys=True).encode()).hexdigest()[:8]
     deployments = [logical_id for logical_id, item in found.items() if item["Type"] == "AWS::ApiGateway::Deployment"]
     assert deployments == [f"ApiDeployment{digest}"], "rename the deployment: the stage keeps the old API"
