@@ -81,6 +81,15 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
          "LFTags": [{"CatalogId": "000000000000", "TagKey": "domain", "TagValues": ["concerts"]}]},
         r"[0-9a-f]{64}\|[0-9a-f]{64}",
     ),
+    "AWS::Logs::Delivery": (
+        {"DeliverySourceName": {"Ref": "DeliverySource"},
+         "DeliveryDestinationArn": {"Fn::GetAtt": ["DeliveryDestination", "Arn"]}}, "[0-9a-f]{16}",
+    ),
+    "AWS::Logs::DeliveryDestination": ({"Name": "web", "DestinationResourceArn": "arn:aws:s3:::logs"}, "web"),
+    "AWS::Logs::DeliverySource": (
+        {"Name": "web", "LogType": "ACCESS_LOGS", "ResourceArn": "arn:aws:cloudfront::000000000000:distribution/E"},
+        "web",
+    ),
     "AWS::Logs::QueryDefinition": ({"Name": "q", "QueryString": "fields @message"}, UUID),
     "AWS::MWAA::Environment": ({"Name": "concerts"}, "concerts"),
     "AWS::SageMaker::ModelPackageGroup": (
