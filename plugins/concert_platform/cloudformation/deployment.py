@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -26,6 +27,7 @@ from concert_platform.cloudformation.errors import (
     MissingParameterError,
     StackFailedError,
 )
+from concert_platform.cloudformation.retained import import_retained, import_template
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     LEFTOVERS,
@@ -37,6 +39,7 @@ from concert_platform.cloudformation.stacks import (
     is_busy,
     pauses,
 )
+from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.cloudformation.templates import (
     TEMPLATES,
     Template,
@@ -51,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 ORCHESTRATION = "orchestration"
+BUCKET, BUCKET_OUTPUT = "EnvironmentBucket", "EnvironmentBucketName"
 FOLDER_OF_LARGE_TEMPLATES = "cloudformation"
 ENDS_IN_FAILURE = (STUCK, "DELETE_FAILED")
 
@@ -92,7 +96,9 @@ class Deployment:
     @property
     def environment_bucket(self) -> str | None:
         """Bucket of the MWAA environment, which exists before any DAG runs."""
-        return self.outputs(ORCHESTRATION).get("EnvironmentBucketName")
+        stack = self.stack(ORCHESTRATION)
+        # An import brings the bucket back without outputs.
+        return stack.outputs().get(BUCKET_OUTPUT) or stack.physical_id(BUCKET)
 
     def stack(self, name: str) -> Stack:
         return Stack(self.client, self.settings.stack(name))
@@ -164,8 +170,8 @@ class Deployment:
     def create_change_set(self, name: str, overrides: Mapping[str, str] | None = None) -> ChangeSet:
         """Work out what would change, once the stack is ready for it.
 
-        The result is of type IMPORT while resources of an earlier life of the stack have to be taken over first:
-        execute it, wait, and call this again.
+        The result is of type IMPORT when an earlier life of a new stack has left resources that have to be taken over
+        first: execute it, wait, and call this again for the rest.
 
         :param name: short name of the stack
         :param overrides: parameter values that neither the file nor another stack knows; the ones that the template
@@ -173,13 +179,12 @@ class Deployment:
         """
         self._wait_until_ready(name)
         template, stack = load_template(name), self.stack(name)
-        request = self._request(template, stack, stack.status(), overrides or {})
-        if request["ChangeSetType"] == "CREATE":
-            if (imported := self._import_retained(name, request)) is not None:
-                return imported
-            if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
-                logger.info("%s waits for the review of a change set of another run: deleting it", stack.name)
-                self._clear(stack)
+        request = self._request(template, stack, overrides or {})
+        if request["ChangeSetType"] == "CREATE" and (imported := self._import_retained(template, request)):
+            return imported
+        if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
+            logger.info("%s waits for the review of a change set of another run: deleting it", stack.name)
+            self._clear(stack)
         try:
             return create_change_set(self.client, request, self.run)
         except ChangeSetError:
@@ -226,9 +231,12 @@ class Deployment:
     ) -> dict[str, str]:
         """Bring one stack up to date and return its outputs.
 
+        A large orchestration template passes through the bucket that it makes: the bucket comes first, then the rest.
+
         :raises ReplacementRefusedError: when a resource that holds data would be replaced or removed
         :raises StackFailedError: when CloudFormation rolled back
         """
+        is_first_part = self._has_no_way_in(load_template(name))
         change_set = self.create_change_set(name, overrides)
         logger.info("%s", change_set.table())
         if change_set.id is None:
@@ -238,7 +246,7 @@ class Deployment:
         self.execute(change_set)
         stack = self.stack(name)
         stack.check_succeeded(stack.wait_until_idle())
-        return self.deploy(name, overrides) if change_set.type == IMPORT else stack.outputs()
+        return self.deploy(name, overrides) if is_first_part or change_set.type == IMPORT else stack.outputs()
 
     def check_replacements(self, change_set: ChangeSet) -> None:
         """Discard a change set that endangers data.
@@ -266,26 +274,24 @@ class Deployment:
                 time.sleep(next(pauses()))
             since = wait.since
 
-    def _import_retained(self, name: str, request: dict[str, Any]) -> ChangeSet | None:
-        """Hook: a change set of type IMPORT for what an earlier life of a new stack has left behind; None without.
+    def _import_retained(self, template: Template, request: dict[str, Any]) -> ChangeSet | None:
+        clients = clients_of(self.settings.region)
+        return import_retained(self.client, clients, self.settings, template, request, self.run)
 
-        :param request: arguments of CreateChangeSet, of type CREATE, without name
-        """
-        return None
-
-    def _request(self, template: Template, stack: Stack, status: str, overrides: Mapping[str, str]) -> dict[str, Any]:
+    def _request(self, template: Template, stack: Stack, overrides: Mapping[str, str]) -> dict[str, Any]:
         file = environment_file(self.settings.environment)
+        is_new = stack.status() in (MISSING, REVIEW)
         known = {"Environment": self.settings.environment, **overrides}
         request = {
             "StackName": stack.name,
-            "ChangeSetType": "CREATE" if status in (MISSING, REVIEW) else "UPDATE",
+            "ChangeSetType": "CREATE" if is_new else "UPDATE",
             "Parameters": self._parameters(
                 template,
                 {
                     **file["stacks"].get(template.name, {}),
                     **{key: value for key, value in known.items() if key in template.parameters},
                 },
-                previous=stack.parameter_names() if status not in (MISSING, REVIEW) else (),
+                previous=() if is_new else stack.parameter_names(),
             ),
             "Tags": stack_tags(self.settings, template.name, file["CostCenter"]),
             "Capabilities": CAPABILITIES,
@@ -323,10 +329,15 @@ class Deployment:
         """The deployment role, which the orchestration stack creates and cannot be deployed with."""
         return None if name == ORCHESTRATION else self.outputs(ORCHESTRATION).get("CloudFormationRoleArn")
 
+    def _has_no_way_in(self, template: Template) -> bool:
+        return template.name == ORCHESTRATION and template.is_large and self.environment_bucket is None
+
     def _template_argument(self, template: Template) -> dict[str, str]:
         if not template.is_large:
             return {"TemplateBody": template.body}
         bucket = self.environment_bucket
+        if bucket is None and template.name == ORCHESTRATION:
+            return {"TemplateBody": bucket_template(template.body)}
         if bucket is None:
             raise CloudFormationError(
                 f"template {template.name} is larger than CloudFormation takes inline: deploy orchestration first, "
@@ -340,6 +351,12 @@ class Deployment:
     def _clear(self, stack: Stack) -> None:
         """Delete a stack and wait. A retry sends the same token, and so the same request."""
         stack.delete(_token(self.run, (stack.describe() or {}).get("StackId", "")))
+
+
+def bucket_template(body: str) -> str:
+    """The part of the orchestration template that makes the bucket through which the rest of it passes."""
+    part = import_template(body, {BUCKET})
+    return json.dumps({**part, "Outputs": {BUCKET_OUTPUT: {"Value": {"Ref": BUCKET}}}}, separators=(",", ":"))
 
 
 def _token(*parts: str) -> str:

@@ -36,7 +36,7 @@ class Template:
 _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _TagBlindLoader(_SafeLoader):  # type: ignore[misc]
+class _TagBlindLoader(_SafeLoader):
     """Reads `!Ref`, `!Sub` and the like as plain values: nothing is looked at that has one."""
 
 
