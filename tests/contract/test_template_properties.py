@@ -1,4 +1,4 @@
-"""A template whose properties do not fit AWS's schemas is refused in CloudFormation's words, before anything is made."""
+"""A template whose properties do not fit AWS's schemas is refused before anything is made, as CloudFormation does."""
 
 import json
 from typing import Any

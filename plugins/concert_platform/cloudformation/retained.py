@@ -1,8 +1,8 @@
 """A stack that is created anew takes back what its predecessor left: retained resources are imported first.
 
 CloudFormation creates no stack over resources that exist, and an import may do nothing but import. So a new stack with
-retained resources comes in two steps: a change set of type IMPORT whose template holds them alone, without properties
-that lead to anything else, then the update to the whole template, which is the change set that gets reviewed.
+retained resources comes in two steps, each a reviewed change set: one of type IMPORT whose template holds them alone,
+without properties that lead to anything else, then the update to the whole template.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import Any
 
-from concert_platform.cloudformation.changes import create_change_set, execute_change_set, find_change_set
+from concert_platform.cloudformation.changes import ChangeSet, create_change_set, find_change_set
 from concert_platform.cloudformation.documents import UnknownValueError, Values, parse_document, references
-from concert_platform.cloudformation.errors import ChangeSetError, StackFailedError
+from concert_platform.cloudformation.errors import ChangeSetError
 from concert_platform.cloudformation.stacks import REVIEW, Stack
 from concert_platform.cloudformation.stateful import ALIAS, KEY, KINDS, RETAINING, Clients
 from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE, Template
@@ -81,11 +81,10 @@ def find_retained(
 
 def import_retained(
     client: Any, clients: Clients, settings: Settings, template: Template, request: Mapping[str, Any], run: str
-) -> bool:
-    """Create a new stack from the retained resources of its predecessor; False when there are none.
+) -> ChangeSet | None:
+    """A change set of type IMPORT for what an earlier life of a new stack has left behind; None when it left nothing.
 
-    Afterwards the stack is IMPORT_COMPLETE, and its whole template an update. The next try of a killed one finds the
-    change set, or waits for the import that is under way.
+    Once it is executed the stack is IMPORT_COMPLETE, and its whole template an update.
 
     :param client: boto3 client of CloudFormation
     :param request: arguments of CreateChangeSet for the whole template, without name
@@ -97,22 +96,20 @@ def import_retained(
     if blocked := [f"{item} {item.obstacle}" for item in found if item.obstacle]:
         raise ChangeSetError(f"stack {stack.name} cannot be created: {'; '.join(blocked)}")
     if not found:
-        return False
-    logger.info("%s: importing what was retained: %s", stack.name, ", ".join(map(str, found)))
+        return None
     import_request = _import_request(template, request, found)
     if stack.status() == REVIEW and find_change_set(client, import_request, run) is None:
         _clear(stack, run)  # left by another run
+    logger.info("%s: importing what was retained: %s", stack.name, ", ".join(map(str, found)))
     try:
-        execute_change_set(client, create_change_set(client, import_request, run))
-        stack.check_succeeded(stack.wait_until_idle())
-    except (ChangeSetError, StackFailedError) as error:
+        return create_change_set(client, import_request, run)
+    except ChangeSetError as error:
         if stack.status() == REVIEW:
             _clear(stack, run)
         raise ChangeSetError(
-            f"{', '.join(map(str, found))} outlived an earlier stack and could not be imported: {error}; import them "
-            "by hand, or trigger tear_down_infrastructure with delete_data to delete them"
+            f"{', '.join(map(str, found))} outlived an earlier stack and cannot be imported: {error}; import them by "
+            "hand, or trigger tear_down_infrastructure with delete_data to delete them"
         ) from error
-    return True
 
 
 def _clear(stack: Stack, run: str) -> None:

@@ -121,15 +121,13 @@ def _delete_bucket(clients: Clients, name: str) -> None:
 
 
 def _versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
-    """All versions and delete markers, a batch at a time; a run that goes on after a kill lists what is left."""
-    pages = s3.get_paginator("list_object_versions").paginate(
-        Bucket=bucket, PaginationConfig={"PageSize": OBJECTS_AT_ONCE}
-    )
-    for page in pages:
+    """All versions and delete markers, a batch at a time: always the first ones, since those before are deleted."""
+    while True:
+        page = s3.list_object_versions(Bucket=bucket, MaxKeys=OBJECTS_AT_ONCE)
         found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-        batch = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in found]
-        for start in range(0, len(batch), OBJECTS_AT_ONCE):
-            yield batch[start : start + OBJECTS_AT_ONCE]
+        if not found:
+            return
+        yield [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in found]
 
 
 # ---------------------------------------------------------------- tables, streams, secrets, logs, queues
