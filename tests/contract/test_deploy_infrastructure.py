@@ -1,4 +1,4 @@
-"""The tasks of deploy_infrastructure under Airflow's role: what an operator sees when all is well and when it is not."""
+"""The tasks of deploy_infrastructure under Airflow's role: what an operator sees, when all is well and when not."""
 
 import json
 import time
@@ -156,7 +156,9 @@ def test_a_change_of_one_property_updates_that_resource_alone(
 ) -> None:
     scratch.use(template(before, queue())).run()
     reviewed = scratch.use(template(after, queue())).run()
-    assert [(row["logical_id"], row["properties"], row["replacement"]) for row in reviewed.rows] == [(*changed, "False")]
+    assert [(row["logical_id"], row["properties"], row["replacement"]) for row in reviewed.rows] == [
+        (*changed, "False")
+    ]
     assert scratch.status() == "UPDATE_COMPLETE"
     assert scratch.use(template(after, queue())).review().state == "skips execute_changes"
 
@@ -253,11 +255,16 @@ def test_a_resource_that_fails_during_an_update_is_named_and_the_stack_rolled_ba
 def test_an_export_in_use_is_not_taken_away(scratch: Scratch) -> None:
     export = f"Outputs: {{QueueName: {{Value: !GetAtt Queue.QueueName, Export: {{Name: {NAME}}}}}}}\n"
     scratch.use(template(queue(), after=export)).run()
-    user = template(queue(name=f"{NAME}-other")).replace("VisibilityTimeout: 30", f"Tags: [{{Key: a, Value: !ImportValue {NAME}}}]")
+    tags = f"Tags: [{{Key: queue, Value: !ImportValue {NAME}}}]"
+    user = template(queue(name=f"{NAME}-other")).replace("VisibilityTimeout: 30", tags)
     scratch.root.create_stack(StackName=f"{STACK}-other", TemplateBody=user)
     scratch.root.get_waiter("stack_create_complete").wait(StackName=f"{STACK}-other", WaiterConfig={"Delay": 1})
-    scratch.use(template(queue())).review()
-    assert failure_of(scratch.execute) == ""
+    assert scratch.use(template(queue())).review().state == "success"
+    assert failure_of(scratch.execute) == (
+        f"stack {STACK} ended as UPDATE_ROLLBACK_COMPLETE: {STACK} (AWS::CloudFormation::Stack) UPDATE_FAILED: Export "
+        f"{NAME} cannot be deleted as it is in use by {STACK}-other; mend the template or its parameters, then deploy "
+        "again"
+    )
 
 
 @pytest.fixture
@@ -292,8 +299,8 @@ def test_a_rollback_that_fails_again_names_the_resource_and_the_way_out(stuck: A
     assert failure_of(scratch.use(template(bucket(), queue())).review) == (
         f"stack {STACK} is UPDATE_ROLLBACK_FAILED again after its rollback was continued: Bucket (AWS::S3::Bucket) "
         f"UPDATE_FAILED: arn:aws:iam::{ACCOUNT}:role/{SERVICE_ROLE} is not authorized to perform: "
-        f"s3:PutLifecycleConfiguration on resource: arn:aws:s3:::{NAME}-{ACCOUNT}; mend that resource by hand and deploy "
-        f"again, or give it up with `aws cloudformation continue-update-rollback --stack-name {STACK} "
+        f"s3:PutLifecycleConfiguration on resource: arn:aws:s3:::{NAME}-{ACCOUNT}; mend that resource by hand and "
+        f"deploy again, or give it up with `aws cloudformation continue-update-rollback --stack-name {STACK} "
         "--resources-to-skip Bucket`"
     )
     assert scratch.calls("ContinueUpdateRollback") >= 1
@@ -313,15 +320,16 @@ def test_a_stack_that_somebody_else_works_on_is_waited_for(scratch: Scratch) -> 
 
 
 def test_what_an_earlier_stack_has_left_is_imported_before_the_new_one_is_reviewed(scratch: Scratch) -> None:
-    kept = bucket().replace("Properties", "DeletionPolicy: RetainExceptOnCreate, UpdateReplacePolicy: Retain, Properties", 1)
+    policies = "DeletionPolicy: RetainExceptOnCreate, UpdateReplacePolicy: Retain"
+    kept = table().replace("Properties", f"{policies}, Properties", 1)
     scratch.use(template(kept, queue())).run()
     scratch.remove()
     shown = scratch.use(template(kept, queue())).review(dry_run=True)
-    assert (shown.touched, scratch.status()) == ([("Import", "Bucket")], "MISSING")
+    assert (shown.touched, scratch.status()) == ([("Import", "Table")], "MISSING")
     reviewed = scratch.use(template(kept, queue())).run()
-    assert reviewed.touched == [("Add", "Queue")]
-    assert scratch.resource("Bucket")["PhysicalResourceId"] == f"{NAME}-{ACCOUNT}"
-    scratch.emulator.client("s3").delete_bucket(Bucket=f"{NAME}-{ACCOUNT}")
+    assert reviewed.touched == [("Add", "Queue"), ("Modify", "Table")]  # the table gets the stack's tags
+    assert scratch.resource("Table")["PhysicalResourceId"] == NAME
+    scratch.emulator.client("dynamodb").delete_table(TableName=NAME)
 
 
 # ---------------------------------------------------------------- killed
