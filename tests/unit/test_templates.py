@@ -27,85 +27,8 @@ STATEFUL = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::DynamoDB::Table", "AWS::Se
 GIVEN_BY_THE_CALLER = {"Environment", "ArtifactsPrefix"}
 SETTINGS = Settings(environment="staging", account_id="123456789012", region="eu-west-1")
 
-# Without these the deployment role cannot create or delete a resource of the type: AWS's own resource schemas list
-# them, beside many more for properties that no template sets.
-NEEDED = {
-    "AWS::ApiGateway::Deployment": ["apigateway:POST", "apigateway:DELETE"],
-    "AWS::ApiGateway::Method": ["apigateway:PUT", "apigateway:DELETE"],
-    "AWS::ApiGateway::Resource": ["apigateway:POST", "apigateway:DELETE"],
-    "AWS::ApiGateway::RestApi": ["apigateway:POST", "apigateway:GET", "apigateway:DELETE"],
-    "AWS::ApiGateway::Stage": ["apigateway:POST", "apigateway:PATCH", "apigateway:DELETE"],
-    "AWS::CloudFormation::WaitConditionHandle": [],
-    "AWS::DynamoDB::Table": ["dynamodb:CreateTable", "dynamodb:DescribeTable", "dynamodb:UpdateContinuousBackups",
-                             "dynamodb:DeleteTable", "kms:CreateGrant"],
-    "AWS::EC2::RouteTable": ["ec2:CreateRouteTable", "ec2:DeleteRouteTable"],
-    "AWS::EC2::SecurityGroup": ["ec2:CreateSecurityGroup", "ec2:AuthorizeSecurityGroupIngress",
-                                "ec2:AuthorizeSecurityGroupEgress", "ec2:RevokeSecurityGroupEgress",
-                                "ec2:DeleteSecurityGroup"],
-    "AWS::EC2::Subnet": ["ec2:CreateSubnet", "ec2:DescribeSubnets", "ec2:ModifySubnetAttribute", "ec2:DeleteSubnet"],
-    "AWS::EC2::SubnetRouteTableAssociation": ["ec2:AssociateRouteTable", "ec2:DisassociateRouteTable"],
-    "AWS::EC2::VPC": ["ec2:CreateVpc", "ec2:DescribeVpcs", "ec2:ModifyVpcAttribute", "ec2:DeleteVpc"],
-    "AWS::EC2::VPCEndpoint": ["ec2:CreateVpcEndpoint", "ec2:DescribeVpcEndpoints", "ec2:DeleteVpcEndpoints"],
-    "AWS::Glue::Database": ["glue:CreateDatabase", "glue:GetDatabase", "glue:DeleteDatabase"],
-    "AWS::Glue::Job": ["glue:CreateJob", "glue:GetJob", "glue:TagResource", "glue:DeleteJob", "iam:PassRole"],
-    "AWS::Glue::Table": ["glue:CreateTable", "glue:GetTable", "glue:DeleteTable"],
-    "AWS::IAM::Role": ["iam:CreateRole", "iam:GetRole", "iam:PutRolePolicy", "iam:DeleteRolePolicy", "iam:TagRole",
-                       "iam:DeleteRole"],
-    "AWS::KMS::Alias": ["kms:CreateAlias", "kms:DeleteAlias", "kms:ListAliases"],
-    "AWS::KMS::Key": ["kms:CreateKey", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:TagResource",
-                      "kms:ScheduleKeyDeletion"],
-    "AWS::Lambda::Function": ["lambda:CreateFunction", "lambda:GetFunction", "lambda:TagResource",
-                              "lambda:DeleteFunction", "s3:GetObject", "iam:PassRole"],
-    "AWS::Lambda::Permission": ["lambda:AddPermission", "lambda:GetPolicy", "lambda:RemovePermission"],
-    "AWS::Logs::LogGroup": ["logs:CreateLogGroup", "logs:DescribeLogGroups", "logs:PutRetentionPolicy",
-                            "logs:TagResource", "logs:DeleteLogGroup"],
-    "AWS::RedshiftServerless::Namespace": [
-        "redshift-serverless:CreateNamespace", "redshift-serverless:GetNamespace",
-        "redshift-serverless:DeleteNamespace", "redshift-serverless:ListSnapshotCopyConfigurations",
-        "redshift:GetResourcePolicy", "secretsmanager:CreateSecret", "secretsmanager:RotateSecret", "iam:PassRole"],
-    "AWS::RedshiftServerless::Workgroup": [
-        "redshift-serverless:CreateWorkgroup", "redshift-serverless:GetWorkgroup",
-        "redshift-serverless:DeleteWorkgroup", "ec2:DescribeAccountAttributes", "ec2:DescribeSubnets"],
-    "AWS::S3::Bucket": ["s3:CreateBucket", "s3:PutBucketTagging", "s3:PutEncryptionConfiguration",
-                        "s3:PutLifecycleConfiguration", "s3:PutBucketPublicAccessBlock", "s3:PutBucketLogging",
-                        "s3:PutBucketVersioning", "s3:PutBucketOwnershipControls", "s3:DeleteBucket"],
-    "AWS::S3::BucketPolicy": ["s3:PutBucketPolicy", "s3:GetBucketPolicy", "s3:DeleteBucketPolicy"],
-    "AWS::SecretsManager::Secret": ["secretsmanager:CreateSecret", "secretsmanager:DescribeSecret",
-                                    "secretsmanager:UpdateSecret", "secretsmanager:DeleteSecret"],
-    "AWS::SQS::Queue": ["sqs:CreateQueue", "sqs:GetQueueAttributes", "sqs:TagQueue", "sqs:DeleteQueue"],
-}  # fmt: skip
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads `!Sub x` as {"Fn::Sub": "x"}, as CloudFormation does."""
-
-
-def _intrinsic(loader: yaml.SafeLoader, tag: str, node: yaml.Node) -> dict[str, Any]:
-    build: Any = {yaml.ScalarNode: loader.construct_scalar, yaml.SequenceNode: loader.construct_sequence}[type(node)]
-    value = build(node, True) if isinstance(node, yaml.SequenceNode) else build(node)
-    return {tag if tag in ("Ref", "Condition") else f"Fn::{tag}": value}
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
-
-
-def read(name: str) -> dict[str, Any]:
-    return yaml.load((FOLDER / f"{name}.yaml").read_text(), Loader=_Loader)  # noqa: S506 - derived from SafeLoader
-
-
-def resources(name: str) -> dict[str, dict[str, Any]]:
-    return read(name)["Resources"]
-
-
 def policies(name: str) -> list[tuple[str, dict[str, Any]]]:
-    """Policies that grant something to a role, with the logical id they belong to."""
-    found = []
-    for logical_id, item in resources(name).items():
-        properties = item.get("Properties", {})
-        if item["Type"] == "AWS::IAM::ManagedPolicy":
-            found.append((logical_id, properties["PolicyDocument"]))
-        found += [(logical_id, policy["PolicyDocument"]) for policy in properties.get("Policies", [])]
-    return found
+    return list(Reader(name).policies())
 
 
 def actions(statement: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from concert_platform.cloudformation.errors import (
     MissingParameterError,
     StackFailedError,
 )
-from concert_platform.cloudformation.retained import import_retained
+from concert_platform.cloudformation.retained import import_retained, import_template
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     LEFTOVERS,
@@ -53,6 +54,7 @@ logger = logging.getLogger(__name__)
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 ORCHESTRATION = "orchestration"
+BUCKET, BUCKET_OUTPUT = "EnvironmentBucket", "EnvironmentBucketName"
 FOLDER_OF_LARGE_TEMPLATES = "cloudformation"
 ENDS_IN_FAILURE = (STUCK, "DELETE_FAILED")
 
@@ -94,7 +96,9 @@ class Deployment:
     @property
     def environment_bucket(self) -> str | None:
         """Bucket of the MWAA environment, which exists before any DAG runs."""
-        return self.outputs(ORCHESTRATION).get("EnvironmentBucketName")
+        stack = self.stack(ORCHESTRATION)
+        # An import brings the bucket back without outputs.
+        return stack.outputs().get(BUCKET_OUTPUT) or stack.physical_id(BUCKET)
 
     def stack(self, name: str) -> Stack:
         return Stack(self.client, self.settings.stack(name))
@@ -227,9 +231,12 @@ class Deployment:
     ) -> dict[str, str]:
         """Bring one stack up to date and return its outputs.
 
+        A large orchestration template passes through the bucket that it makes: the bucket comes first, then the rest.
+
         :raises ReplacementRefusedError: when a resource that holds data would be replaced or removed
         :raises StackFailedError: when CloudFormation rolled back
         """
+        is_first_part = self._has_no_way_in(load_template(name))
         change_set = self.create_change_set(name, overrides)
         logger.info("%s", change_set.table())
         if change_set.id is None:
@@ -239,8 +246,7 @@ class Deployment:
         self.execute(change_set)
         stack = self.stack(name)
         stack.check_succeeded(stack.wait_until_idle())
-        # After an import, what it could not set.
-        return self.deploy(name, overrides) if change_set.type == IMPORT else stack.outputs()
+        return self.deploy(name, overrides) if is_first_part or change_set.type == IMPORT else stack.outputs()
 
     def check_replacements(self, change_set: ChangeSet) -> None:
         """Discard a change set that endangers data.
@@ -323,10 +329,15 @@ class Deployment:
         """The deployment role, which the orchestration stack creates and cannot be deployed with."""
         return None if name == ORCHESTRATION else self.outputs(ORCHESTRATION).get("CloudFormationRoleArn")
 
+    def _has_no_way_in(self, template: Template) -> bool:
+        return template.name == ORCHESTRATION and template.is_large and self.environment_bucket is None
+
     def _template_argument(self, template: Template) -> dict[str, str]:
         if not template.is_large:
             return {"TemplateBody": template.body}
         bucket = self.environment_bucket
+        if bucket is None and template.name == ORCHESTRATION:
+            return {"TemplateBody": bucket_template(template.body)}
         if bucket is None:
             raise CloudFormationError(
                 f"template {template.name} is larger than CloudFormation takes inline: deploy orchestration first, "
@@ -340,6 +351,12 @@ class Deployment:
     def _clear(self, stack: Stack) -> None:
         """Delete a stack and wait. A retry sends the same token, and so the same request."""
         stack.delete(_token(self.run, (stack.describe() or {}).get("StackId", "")))
+
+
+def bucket_template(body: str) -> str:
+    """The part of the orchestration template that makes the bucket through which the rest of it passes."""
+    part = import_template(body, {BUCKET})
+    return json.dumps({**part, "Outputs": {BUCKET_OUTPUT: {"Value": {"Ref": BUCKET}}}}, separators=(",", ":"))
 
 
 def _token(*parts: str) -> str:

@@ -73,6 +73,18 @@ class Stack:
         described = self.describe() or {}
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
+    def physical_id(self, logical_id: str) -> str | None:
+        """What a resource of the stack is called; None when the stack has none of that name."""
+        from botocore.exceptions import ClientError
+
+        try:
+            found = self.client.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
+        except ClientError as error:
+            if "does not exist" in error.response["Error"]["Message"]:
+                return None
+            raise
+        return found["StackResourceDetail"].get("PhysicalResourceId") or None
+
     def parameter_names(self) -> list[str]:
         described = self.describe() or {}
         return [parameter["ParameterKey"] for parameter in described.get("Parameters", [])]
