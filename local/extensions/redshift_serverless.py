@@ -323,7 +323,16 @@ def _handlers(kind: str, replacing: tuple[str, ...]) -> dict[str, Any]:
         if physical_id in store:
             ACTIONS[f"Delete{kind}"]({name_key: physical_id})
 
-    return {"create": create, "update": update, "delete": delete, "replacing_properties": replacing}
+    def adopt(identifier: Document) -> tuple[str, Document]:
+        (name,) = identifier.values()
+        return name, _attributes(kind, ACTIONS[f"Get{kind}"]({name_key: name})[kind.lower()])
+
+    def missing(name: str) -> str | None:
+        found = name in (inventory.namespaces if kind == "Namespace" else inventory.workgroups)
+        return None if found else f"{kind} {name} does not exist"
+
+    return {"create": create, "update": update, "delete": delete, "replacing_properties": replacing,
+            "import": adopt, "import_problem": missing}  # fmt: skip
 
 
 RESOURCE_TYPES = {
