@@ -3,7 +3,10 @@
 errors.py       one exception per outcome, each with a message of one line
 templates.py    templates of include/cfn, their parameters and tags
 stacks.py       a stack: status, outputs, why it failed, waiting, deletion
-changes.py      a change set: created under a deterministic name, reviewed as a table, executed
+request.py      what CreateChangeSet is asked for: template, parameters, tags and role
+changes.py      a change set: created under a deterministic name, executed
+review.py       what a change set would do, as a table; the types that hold data and the guard around them
+change_report.py  the same as a page in S3
 deployment.py   the order of things for one stack of an environment
 __main__.py     python -m concert_platform.cloudformation deploy|destroy|outputs ENVIRONMENT REGION [STACK]
 """
@@ -13,7 +16,9 @@ from concert_platform.cloudformation.deployment import Deployment
 from concert_platform.cloudformation.errors import (
     ChangeSetError,
     CloudFormationError,
+    MissingOutputError,
     ParameterError,
+    ReplacementRefusedError,
     StackFailedError,
     StackTimeoutError,
 )
@@ -26,7 +31,9 @@ __all__ = [
     "ChangeSetError",
     "CloudFormationError",
     "Deployment",
+    "MissingOutputError",
     "ParameterError",
+    "ReplacementRefusedError",
     "Stack",
     "StackFailedError",
     "StackTimeoutError",

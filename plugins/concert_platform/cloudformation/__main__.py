@@ -1,7 +1,7 @@
 """Command line: `python -m concert_platform.cloudformation deploy|destroy|outputs ENVIRONMENT REGION [STACK]`.
 
 Without STACK, the two stacks that Airflow itself needs: networking, then orchestration. The DAG deploy_infrastructure
-deploys the others; naming one here deploys it without Airflow. `outputs` prints JSON.
+deploys the others; naming one here, or `all`, deploys it without Airflow. `outputs` prints JSON.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
-from concert_platform import artifacts
+from concert_platform.cloudformation import bootstrap
 from concert_platform.cloudformation.deployment import Deployment
+from concert_platform.cloudformation.environment_files import DIST
 from concert_platform.cloudformation.errors import CloudFormationError
-from concert_platform.cloudformation.templates import TEMPLATES, load_template
+from concert_platform.cloudformation.templates import TEMPLATES
 from concert_platform.settings import ENVIRONMENTS, Settings
 
-BOOTSTRAP = ("networking", "orchestration")
-ARTIFACTS_PARAMETER = "ArtifactsPrefix"
-OWNER_OF_ARTIFACTS = "storage-processing"
+ALL = "all"
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +32,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for noisy in ("botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     options = _parser().parse_args(arguments)
-    stacks = [options.stack] if options.stack else list(BOOTSTRAP)
+    stacks = {None: bootstrap.BOOTSTRAP, ALL: TEMPLATES}.get(options.stack, (options.stack,))
     try:
         deployment = _deployment(options.environment, options.region)
-        globals()[f"_{options.command}"](deployment, stacks)
+        if options.command == "deploy":
+            bootstrap.deploy(deployment, stacks, options.dist)
+        elif options.command == "destroy":
+            bootstrap.destroy(deployment, stacks)
+        else:
+            found = {name: deployment.outputs(name) for name in stacks}
+            sys.stdout.write(json.dumps(found, indent=2, sort_keys=True) + "\n")
     except CloudFormationError as error:
         logger.error("%s", error)
         return 1
@@ -47,7 +53,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("command", choices=["deploy", "destroy", "outputs"])
     parser.add_argument("environment", choices=ENVIRONMENTS)
     parser.add_argument("region", help="AWS region, such as us-east-1")
-    parser.add_argument("stack", nargs="?", choices=TEMPLATES, help="networking, then orchestration when not given")
+    parser.add_argument("stack", nargs="?", choices=[*TEMPLATES, ALL], help="the two that Airflow needs, if not given")
+    parser.add_argument("--dist", type=Path, default=DIST, help="package that `make package` has built")
     return parser
 
 
@@ -57,28 +64,6 @@ def _deployment(environment: str, region: str) -> Deployment:
     account_id = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
     settings = Settings(environment=environment, account_id=account_id, region=region)
     return Deployment(settings, run=datetime.now(UTC).isoformat())
-
-
-def _deploy(deployment: Deployment, stacks: Sequence[str]) -> None:
-    for name in stacks:
-        overrides = {}
-        if ARTIFACTS_PARAMETER in load_template(name).parameters:
-            overrides[ARTIFACTS_PARAMETER] = artifacts.build().prefix
-        deployment.deploy(name, overrides)
-        logger.info("%s: deployed", deployment.settings.stack(name))
-        if name == OWNER_OF_ARTIFACTS:
-            logger.info("published %s", artifacts.publish(deployment.settings.artifacts_bucket))
-
-
-def _destroy(deployment: Deployment, stacks: Sequence[str]) -> None:
-    for name in stacks:
-        deployment.destroy(name)
-        logger.info("%s: deleted; buckets, keys and tables that hold data are kept", deployment.settings.stack(name))
-
-
-def _outputs(deployment: Deployment, stacks: Sequence[str]) -> None:
-    found = {name: deployment.outputs(name) for name in stacks}
-    sys.stdout.write(json.dumps(found, indent=2, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,38 +9,46 @@ from hashlib import sha256
 from typing import Any
 
 from concert_platform.cloudformation.errors import ChangeSetError, StackFailedError, StackTimeoutError
-from concert_platform.cloudformation.stacks import Stack
+from concert_platform.cloudformation.review import count_actions, summarize, table
+from concert_platform.cloudformation.stacks import Stack, pauses
 
-POLL_SECONDS = 0.5
 WAIT_SECONDS = 600.0
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 AVAILABLE = "AVAILABLE"
-REUSABLE = (AVAILABLE, "EXECUTE_IN_PROGRESS", "EXECUTE_COMPLETE")
+RUNNING = "EXECUTE_IN_PROGRESS"
+EXECUTED = (RUNNING, "EXECUTE_COMPLETE")
 PENDING = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
+IMPORT = "IMPORT"
 
 
 @dataclass(frozen=True)
 class ChangeSet:
-    """A change set that CloudFormation has worked out; one without changes has no id."""
+    """A change set that CloudFormation has worked out; one without changes has no id.
+
+    :param stack: full name of the stack
+    :param changes: rows of review.summarize()
+    :param type: CREATE, UPDATE or IMPORT
+    """
 
     stack: str
     id: str | None
     changes: list[dict[str, str]] = field(default_factory=list)
+    type: str = "UPDATE"
 
     @property
     def token(self) -> str:
         """Client request token of the execution: a change set is executed once."""
         return sha256((self.id or "").encode()).hexdigest()[:32]
 
-    def table(self) -> str:
-        """What would change, one line a resource, for the log."""
+    @property
+    def title(self) -> str:
         if self.id is None:
             return f"{self.stack}: no changes"
-        header = {"action": "ACTION", "logical_id": "LOGICAL ID", "type": "TYPE", "replacement": "REPLACEMENT"}
-        rows = [header, *self.changes]
-        widths = {key: max(len(row[key]) for row in rows) for key in header}
-        lines = ["  ".join(row[key].ljust(widths[key]) for key in header).rstrip() for row in rows]
-        return "\n".join([f"{self.stack}: {len(self.changes)} changes", *lines])
+        return f"{self.stack}: {self.type.lower()}, {len(self.changes)} changes ({count_actions(self.changes)})"
+
+    def table(self) -> str:
+        """What would change, one line a resource, for the log."""
+        return "\n".join([self.title, *(table(self.changes) if self.changes else [])])
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -52,46 +60,33 @@ def request_digest(request: dict[str, Any], run: str) -> str:
     return sha256(text.encode()).hexdigest()[:32]
 
 
-def summarize(changes: list[dict[str, Any]]) -> list[dict[str, str]]:
-    """The review table of a change set's ``Changes``, in CloudFormation's order."""
-    found = [change["ResourceChange"] for change in changes if "ResourceChange" in change]
-    return [
-        {
-            "action": change["Action"],
-            "logical_id": change["LogicalResourceId"],
-            "type": change["ResourceType"],
-            "replacement": change.get("Replacement") or "-",
-        }
-        for change in found
-    ]
-
-
 def find_change_set(client: Any, request: dict[str, Any], run: str) -> dict[str, Any] | None:
     """The change set that an earlier try of the same request created, if it is still there."""
     return _describe(client, request["StackName"], _name(request, run))
 
 
-def create_change_set(client: Any, request: dict[str, Any], run: str, *, after: str = "") -> ChangeSet:
+def create_change_set(client: Any, request: dict[str, Any], run: str) -> ChangeSet:
     """Create a change set, or find the one that a predecessor created with the same request, and wait for it.
 
-    :param request: arguments of CreateChangeSet without name and token
+    Its name is the token of the request: a second CreateChangeSet of that name is refused by CloudFormation.
+
+    :param request: arguments of CreateChangeSet without name
     :param run: what makes a request of today another one than that of yesterday
-    :param after: id of the failed stack that was deleted to make room, which makes this another attempt
     :raises ChangeSetError: when CloudFormation refuses the template or its parameters
     """
     stack, name = request["StackName"], _name(request, run)
     found = _describe(client, stack, name)
-    if found and found["ExecutionStatus"] not in REUSABLE and found["Status"] not in PENDING:
-        after = found["ChangeSetId"]
-        client.delete_change_set(ChangeSetName=after, StackName=stack)
+    if found and found["ExecutionStatus"] != AVAILABLE and found["Status"] not in PENDING:
+        # Executed before: what it found out is no longer true.
+        client.delete_change_set(ChangeSetName=found["ChangeSetId"], StackName=stack)
         found = None
     if found is None:
-        token = sha256(f"{name}:{after}".encode()).hexdigest()[:32]
-        _create(client, {**request, "ChangeSetName": name, "ClientToken": token})
+        _create(client, {**request, "ChangeSetName": name})
     found = _wait(client, stack, name)
     if found["Status"] == "FAILED":
         return _failed(client, stack, found)
-    return ChangeSet(stack, found["ChangeSetId"], summarize(_all_changes(client, stack, found)))
+    rows = summarize(_all_changes(client, stack, found))
+    return ChangeSet(stack, found["ChangeSetId"], rows, request["ChangeSetType"])
 
 
 def execute_change_set(client: Any, change_set: ChangeSet) -> None:
@@ -101,14 +96,23 @@ def execute_change_set(client: Any, change_set: ChangeSet) -> None:
     """
     if change_set.id is None:
         return
-    state = client.describe_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)["ExecutionStatus"]
+    state = _execution(client, change_set)
     if state == AVAILABLE:
         client.execute_change_set(
             ChangeSetName=change_set.id, StackName=change_set.stack, ClientRequestToken=change_set.token
         )
-    elif state not in REUSABLE:
+    elif state not in EXECUTED:
         reason = Stack(client, change_set.stack).first_failure()
         raise StackFailedError(f"the change set of stack {change_set.stack} is {state}: {reason}")
+
+
+def is_running(client: Any, change_set: ChangeSet) -> bool:
+    """Whether CloudFormation is still at work on a change set."""
+    return _execution(client, change_set) == RUNNING
+
+
+def _execution(client: Any, change_set: ChangeSet) -> str:
+    return client.describe_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)["ExecutionStatus"]
 
 
 def _name(request: dict[str, Any], run: str) -> str:
@@ -121,11 +125,13 @@ def _create(client: Any, request: dict[str, Any]) -> None:
     try:
         client.create_change_set(**request)
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
+        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        if code == "AlreadyExistsException":  # the answer to the first try was lost on its way
+            return
+        if code not in ("ValidationError", "InsufficientCapabilitiesException"):
             raise
         raise ChangeSetError(
-            f"CloudFormation refused the change set of stack {request['StackName']}: "
-            f"{error.response['Error']['Message']}"
+            f"CloudFormation refused the change set of stack {request['StackName']}: {' '.join(message.split())}"
         ) from error
 
 
@@ -143,13 +149,14 @@ def _describe(client: Any, stack: str, name: str) -> dict[str, Any] | None:
 
 def _wait(client: Any, stack: str, name: str) -> dict[str, Any]:
     deadline = time.monotonic() + WAIT_SECONDS
-    while True:
+    for pause in pauses():
         found = client.describe_change_set(ChangeSetName=name, StackName=stack)
         if found["Status"] not in PENDING:
             return found
         if time.monotonic() > deadline:
-            raise StackTimeoutError(f"change set {name} of stack {stack} is still not ready after {WAIT_SECONDS:.0f} s")
-        time.sleep(POLL_SECONDS)
+            break
+        time.sleep(pause)
+    raise StackTimeoutError(f"change set {name} of stack {stack} is still not ready after {WAIT_SECONDS:.0f} s")
 
 
 def _failed(client: Any, stack: str, found: dict[str, Any]) -> ChangeSet:

@@ -1,31 +1,63 @@
-"""Deploy one stack of an environment: clear what a failed creation left, change set, execution, outputs."""
+"""Deploy one stack of an environment: make it ready, change set, execution, outputs."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from concert_platform.cloudformation.changes import ChangeSet, create_change_set, execute_change_set, find_change_set
-from concert_platform.cloudformation.errors import ChangeSetError, CloudFormationError
-from concert_platform.cloudformation.stacks import LEFTOVERS, MISSING, REVIEW, Stack
-from concert_platform.cloudformation.templates import (
-    TEMPLATES,
-    Template,
-    environment_file,
-    load_template,
-    resolve_parameters,
-    stack_tags,
+from concert_platform.cloudformation.changes import (
+    IMPORT,
+    ChangeSet,
+    create_change_set,
+    execute_change_set,
+    find_change_set,
+    is_running,
 )
+from concert_platform.cloudformation.errors import ChangeSetError, CloudFormationError, StackFailedError
+from concert_platform.cloudformation.request import (
+    BUCKET,
+    BUCKET_OUTPUT,
+    ORCHESTRATION,
+    change_set_request,
+    needs_bucket,
+    template_argument,
+)
+from concert_platform.cloudformation.retained import import_retained
+from concert_platform.cloudformation.review import check_replacements
+from concert_platform.cloudformation.stacks import (
+    LEFTOVERS,
+    REVIEW,
+    STUCK,
+    WAIT_SECONDS,
+    Stack,
+    is_busy,
+    pauses,
+)
+from concert_platform.cloudformation.stateful import clients_of
+from concert_platform.cloudformation.templates import Template, load_template
 from concert_platform.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-ORCHESTRATION = "orchestration"
-FOLDER_OF_LARGE_TEMPLATES = "cloudformation"
+ENDS_IN_FAILURE = (STUCK, "DELETE_FAILED")
+
+
+@dataclass(frozen=True)
+class Wait:
+    """An operation on a stack that has to end before a change set can be created.
+
+    :param stack: name of the stack, or id of one that is being deleted
+    :param since: newest event before Deployment.prepare() started the operation; "" when others have started it
+    """
+
+    stack: str
+    since: str = ""
 
 
 class Deployment:
@@ -44,8 +76,26 @@ class Deployment:
 
         return boto3.client("cloudformation", region_name=self.settings.region)
 
+    @cached_property
+    def bucket_client(self) -> Any:
+        import boto3
+
+        return boto3.client("s3", region_name=self.settings.region)
+
+    @property
+    def environment_bucket(self) -> str | None:
+        """Bucket of the MWAA environment, which exists before any DAG runs."""
+        stack = self.stack(ORCHESTRATION)
+        # An import brings the bucket back without outputs.
+        return stack.outputs().get(BUCKET_OUTPUT) or stack.physical_id(BUCKET)
+
     def stack(self, name: str) -> Stack:
         return Stack(self.client, self.settings.stack(name))
+
+    def outputs(self, name: str) -> dict[str, str]:
+        return self.stack(name).outputs()
+
+    # ---------------------------------------------------------------- one step after the other
 
     def validate(self, name: str) -> None:
         """Let CloudFormation read a template.
@@ -55,118 +105,178 @@ class Deployment:
         from botocore.exceptions import ClientError
 
         try:
-            self.client.validate_template(**self._template_argument(load_template(name)))
+            self.client.validate_template(**template_argument(self, load_template(name)))
         except ClientError as error:
             raise CloudFormationError(f"template {name}: {error.response['Error']['Message']}") from error
 
+    def validate_all(self, names: Sequence[str]) -> None:
+        """Let CloudFormation read several templates side by side.
+
+        :raises CloudFormationError: with what it says of each template that it refuses
+        """
+        _ = self.client, self.bucket_client  # a session must not make clients in two threads at once
+
+        def problem(name: str) -> str:
+            try:
+                self.validate(name)
+            except CloudFormationError as error:
+                return str(error)
+            return ""
+
+        with ThreadPoolExecutor(max_workers=len(names)) as pool:
+            problems = [found for found in pool.map(problem, names) if found]
+        if problems:
+            raise CloudFormationError("; ".join(problems))
+
+    def prepare(self, name: str, since: str = "") -> Wait | None:
+        """Bring a stack into a state that a change set can start from; None when it is in one.
+
+        Starts what that takes (continue a failed rollback, delete what a failed creation left) and says what to wait
+        for; afterwards call it again with the Wait's `since`.
+
+        :raises StackFailedError: when what it started has failed
+        """
+        stack = self.stack(name)
+        status = stack.status()
+        if is_busy(status):
+            logger.info("%s is %s: waiting for its end", stack.name, status)
+            return Wait(stack.name, since)
+        if status != STUCK and status not in LEFTOVERS:
+            return None
+        newest = stack.newest_event()
+        if since == newest:  # what was started has not begun yet
+            return Wait(stack.name, since)
+        if since and status in ENDS_IN_FAILURE:
+            raise StackFailedError(_failed_again(stack, status))
+        token = _token(self.run, newest)
+        if status == STUCK:
+            logger.info("%s is %s: continuing its rollback", stack.name, status)
+            stack.continue_rollback(token)
+            return Wait(stack.name, newest)
+        logger.info("%s is %s: deleting what is left of it", stack.name, status)
+        return Wait(stack.start_deletion(token) or stack.name, newest)
+
     def create_change_set(self, name: str, overrides: Mapping[str, str] | None = None) -> ChangeSet:
-        """Wait until the stack is idle, clear a failed creation, and work out what would change.
+        """Work out what would change, once the stack is ready for it.
+
+        The result is of type IMPORT when an earlier life of a new stack has left resources that have to be taken over
+        first: execute it, wait, and call this again for the rest.
 
         :param name: short name of the stack
         :param overrides: parameter values that neither the file nor another stack knows; the ones that the template
             does not have are left out
         """
+        self._wait_until_ready(name)
         template, stack = load_template(name), self.stack(name)
-        status = stack.wait_until_idle()
-        if status == "UPDATE_ROLLBACK_FAILED":
-            raise CloudFormationError(
-                f"stack {stack.name} is UPDATE_ROLLBACK_FAILED: {stack.first_failure()}; continue the rollback in the "
-                "console first"
-            )
-        after = ""
-        if status in LEFTOVERS:
-            logger.info("%s is %s: deleting what is left of its first creation", stack.name, status)
-            after, status = self._clear(stack), MISSING
-        request = self._request(template, stack, status, overrides or {})
-        if status == REVIEW and find_change_set(self.client, request, self.run) is None:
+        request = change_set_request(self, template, overrides or {})
+        if request["ChangeSetType"] == "CREATE" and (imported := self._import_retained(template, request)):
+            return imported
+        if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
             logger.info("%s waits for the review of a change set of another run: deleting it", stack.name)
-            after = self._clear(stack)
+            self._clear(stack)
         try:
-            return create_change_set(self.client, request, self.run, after=after)
+            return create_change_set(self.client, request, self.run)
         except ChangeSetError:
             if stack.status() == REVIEW:  # a new stack of which nothing was created
                 self._clear(stack)
             raise
 
+    def discard(self, change_set: ChangeSet) -> None:
+        """Delete a change set that nobody will execute, and the empty stack that it was to fill."""
+        stack = Stack(self.client, change_set.stack)
+        if change_set.id is not None:
+            self.client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)
+        if stack.status() == REVIEW:
+            self._clear(stack)
+
     def execute(self, change_set: ChangeSet) -> None:
-        """Start a change set; see Stack.wait_until_idle for its end.
+        """Start a change set; see outcome() for its end.
 
         :raises StackFailedError: when it was executed before and failed
         """
         execute_change_set(self.client, change_set)
 
-    def deploy(self, name: str, overrides: Mapping[str, str] | None = None) -> dict[str, str]:
-        """Bring one stack up to date and return its outputs.
+    def outcome(self, name: str, change_set: ChangeSet, patience: float = 0.0) -> dict[str, str] | None:
+        """Outputs of a stack whose change set is executed; None while CloudFormation is at work on it.
 
+        :param patience: seconds to wait for the end
         :raises StackFailedError: when CloudFormation rolled back
         """
+        stack, deadline = self.stack(name), time.monotonic() + patience
+        for pause in pauses():
+            status = stack.status()
+            if not is_busy(status) and not is_running(self.client, change_set):
+                break
+            if time.monotonic() + pause > deadline:
+                return None
+            time.sleep(pause)
+        stack.check_succeeded(status)
+        return stack.outputs()
+
+    # ---------------------------------------------------------------- all steps, blocking
+
+    def deploy(
+        self, name: str, overrides: Mapping[str, str] | None = None, *, allow_replacement: bool = False
+    ) -> dict[str, str]:
+        """Bring one stack up to date and return its outputs.
+
+        A large orchestration template passes through the bucket that it makes: the bucket comes first, then the rest.
+
+        :raises ReplacementRefusedError: when a resource that holds data would be replaced or removed
+        :raises StackFailedError: when CloudFormation rolled back
+        """
+        is_first_part = needs_bucket(self, load_template(name))
         change_set = self.create_change_set(name, overrides)
         logger.info("%s", change_set.table())
+        if change_set.id is None:
+            return self.outputs(name)
+        if not allow_replacement:
+            self.check_replacements(change_set)
+        self.execute(change_set)
         stack = self.stack(name)
-        if change_set.id is not None:
-            self.execute(change_set)
-            stack.check_succeeded(stack.wait_until_idle())
-        return stack.outputs()
+        stack.check_succeeded(stack.wait_until_idle())
+        return self.deploy(name, overrides) if is_first_part or change_set.type == IMPORT else stack.outputs()
+
+    def check_replacements(self, change_set: ChangeSet) -> None:
+        """Discard a change set that endangers data.
+
+        :raises ReplacementRefusedError: naming each resource and property
+        """
+        try:
+            check_replacements(change_set.stack, change_set.changes)
+        except CloudFormationError:
+            self.discard(change_set)
+            raise
 
     def destroy(self, name: str) -> None:
         stack = self.stack(name)
         stack.wait_until_idle()
         self._clear(stack)
 
-    def outputs(self, name: str) -> dict[str, str]:
-        return self.stack(name).outputs()
+    # ---------------------------------------------------------------- helpers
 
-    def _request(self, template: Template, stack: Stack, status: str, overrides: Mapping[str, str]) -> dict[str, Any]:
-        file = environment_file(self.settings.environment)
-        known = {"Environment": self.settings.environment, **overrides}
-        request = {
-            "StackName": stack.name,
-            "ChangeSetType": "CREATE" if status in (MISSING, REVIEW) else "UPDATE",
-            "Parameters": resolve_parameters(
-                template,
-                fixed={
-                    **file["stacks"].get(template.name, {}),
-                    **{key: value for key, value in known.items() if key in template.parameters},
-                },
-                outputs=self._outputs_before(template.name),
-                previous=stack.parameter_names() if status not in (MISSING, REVIEW) else (),
-            ),
-            "Tags": stack_tags(self.settings, template.name, file["CostCenter"]),
-            "Capabilities": CAPABILITIES,
-            **self._template_argument(template),
-        }
-        role = self._service_role(template.name)
-        return {**request, "RoleARN": role} if role else request
+    def _wait_until_ready(self, name: str) -> None:
+        since, deadline = "", time.monotonic() + WAIT_SECONDS
+        while wait := self.prepare(name, since):
+            Stack(self.client, wait.stack).wait_until_idle(deadline - time.monotonic())
+            if wait.since == since:
+                time.sleep(next(pauses()))
+            since = wait.since
 
-    def _outputs_before(self, name: str) -> dict[str, str]:
-        """Outputs of every other stack; a parameter is named after the output that it takes."""
-        outputs: dict[str, str] = {}
-        for other in TEMPLATES[: TEMPLATES.index(name)]:
-            outputs |= self.outputs(other)
-        return outputs
+    def _import_retained(self, template: Template, request: dict[str, Any]) -> ChangeSet | None:
+        clients = clients_of(self.settings.region)
+        return import_retained(self.client, clients, self.settings, template, request, self.run)
 
-    def _service_role(self, name: str) -> str | None:
-        """The deployment role, which the orchestration stack creates and cannot be deployed with."""
-        return None if name == ORCHESTRATION else self.outputs(ORCHESTRATION).get("CloudFormationRoleArn")
+    def _clear(self, stack: Stack) -> None:
+        """Delete a stack and wait. A retry sends the same token, and so the same request."""
+        stack.delete(_token(self.run, (stack.describe() or {}).get("StackId", "")))
 
-    def _template_argument(self, template: Template) -> dict[str, str]:
-        if not template.is_large:
-            return {"TemplateBody": template.body}
-        import boto3
 
-        bucket = self.outputs(ORCHESTRATION).get("EnvironmentBucketName")
-        if bucket is None:
-            raise CloudFormationError(
-                f"template {template.name} is larger than CloudFormation takes inline: deploy orchestration first, "
-                "whose bucket it passes through"
-            )
-        body = template.body.encode()
-        key = f"{FOLDER_OF_LARGE_TEMPLATES}/{template.name}-{sha256(body).hexdigest()[:16]}.yaml"
-        boto3.client("s3", region_name=self.settings.region).put_object(Bucket=bucket, Key=key, Body=body)
-        return {"TemplateURL": f"https://s3.{self.settings.region}.amazonaws.com/{bucket}/{key}"}
+def _token(*parts: str) -> str:
+    return sha256(":".join(parts).encode()).hexdigest()[:32]
 
-    def _clear(self, stack: Stack) -> str:
-        """Delete a stack; returns the id that it had. A retry sends the same token, and so the same request."""
-        stack_id = (stack.describe() or {}).get("StackId", "")
-        stack.delete(sha256(f"{self.run}:{stack_id}".encode()).hexdigest()[:32])
-        return stack_id
+
+def _failed_again(stack: Stack, status: str) -> str:
+    if status == STUCK:
+        return f"stack {stack.name} is {status} again after its rollback was continued: {stack.rollback_failure()}"
+    return f"stack {stack.name} could not be deleted: {stack.first_failure()}"

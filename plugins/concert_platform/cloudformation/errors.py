@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class CloudFormationError(RuntimeError):
     """A stack could not be brought to the wanted state."""
@@ -11,8 +13,27 @@ class ParameterError(CloudFormationError):
     """A template's parameter has no value, or a value names no parameter."""
 
 
+class MissingParameterError(ParameterError):
+    """Parameters have neither a value nor a default.
+
+    :param names: the parameters
+    """
+
+    def __init__(self, message: str, names: Sequence[str]) -> None:
+        super().__init__(message)
+        self.names = tuple(names)
+
+
+class MissingOutputError(ParameterError):
+    """Parameters take outputs of a stack that is not deployed yet, or not as its template is now."""
+
+
 class ChangeSetError(CloudFormationError):
     """CloudFormation did not accept a change set."""
+
+
+class ReplacementRefusedError(CloudFormationError):
+    """A change set would replace or remove a resource that holds data, and nobody has allowed it."""
 
 
 class StackFailedError(CloudFormationError):

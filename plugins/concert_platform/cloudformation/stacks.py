@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from concert_platform.cloudformation.errors import StackFailedError, StackTimeoutError
@@ -16,9 +17,23 @@ SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 LEFTOVERS = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 # Waiting for somebody's review, not for CloudFormation.
 REVIEW = "REVIEW_IN_PROGRESS"
+# An update failed and its rollback too: nothing can be done with the stack until the rollback was continued.
+STUCK = "UPDATE_ROLLBACK_FAILED"
+STARTS_OF_OPERATIONS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
 
-POLL_SECONDS = 1.0
+UNEXPLAINED = "CloudFormation names no failed resource; look at the stack's events"
+
+FIRST_PAUSE = 0.2  # seconds; a small operation is over soon
+LONGEST_PAUSE = 5.0  # a long one must not use up the account's request rate
 WAIT_SECONDS = 3600.0
+
+
+def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
+    """Seconds to wait between two looks at CloudFormation, growing."""
+    pause = FIRST_PAUSE
+    while True:
+        yield min(pause, longest)
+        pause *= 1.3
 
 
 def is_busy(status: str) -> bool:
@@ -60,6 +75,18 @@ class Stack:
         described = self.describe() or {}
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
+    def physical_id(self, logical_id: str) -> str | None:
+        """What a resource of the stack is called; None when the stack has none of that name."""
+        from botocore.exceptions import ClientError
+
+        try:
+            found = self.client.describe_stack_resource(StackName=self.name, LogicalResourceId=logical_id)
+        except ClientError as error:
+            if "does not exist" in error.response["Error"]["Message"]:
+                return None
+            raise
+        return found["StackResourceDetail"].get("PhysicalResourceId") or None
+
     def parameter_names(self) -> list[str]:
         described = self.describe() or {}
         return [parameter["ParameterKey"] for parameter in described.get("Parameters", [])]
@@ -70,13 +97,15 @@ class Stack:
         :raises StackTimeoutError: after `timeout` seconds
         """
         deadline = time.monotonic() + timeout
-        while is_busy(status := self.status()):
+        for pause in pauses():
+            if not is_busy(status := self.status()):
+                return status
             if time.monotonic() > deadline:
-                raise StackTimeoutError(
-                    f"stack {self.name} is still {status} after {timeout:.0f} s: look at its events in the console"
-                )
-            time.sleep(POLL_SECONDS)
-        return status
+                break
+            time.sleep(pause)
+        raise StackTimeoutError(
+            f"stack {self.name} is still {status} after {timeout:.0f} s: look at its events in the console"
+        )
 
     def check_succeeded(self, status: str) -> None:
         """Raise unless an operation has ended well.
@@ -91,9 +120,28 @@ class Stack:
         failures = [event for event in self.last_operation() if _is_failure(event)]
         for event in failures:
             logger.error("%s", _failure_line(event))
+        if not failures:  # such as an export in use: the stack itself has the reason
+            failures = [event for event in self.last_operation() if _is_explained_rollback(event)]
         if not failures:
-            return "CloudFormation names no failed resource; look at the stack's events"
+            return UNEXPLAINED
         return f"{_failure_line(failures[0])}; mend the template or its parameters, then deploy again"
+
+    def rollback_failure(self) -> str:
+        """Which resource the last rollback failed on and why, and how to go on without it."""
+        events = self.last_operation()
+        starts = [i for i, event in enumerate(events) if event["ResourceStatus"] == "UPDATE_ROLLBACK_IN_PROGRESS"]
+        failures = [event for event in events[starts[-1] if starts else 0 :] if _is_failure(event)]
+        if not failures:
+            return UNEXPLAINED
+        return (
+            f"{_failure_line(failures[0])}; mend that resource by hand and deploy again, or give it up with `aws "
+            f"cloudformation continue-update-rollback --stack-name {self.name} --resources-to-skip "
+            f"{failures[0]['LogicalResourceId']}`"
+        )
+
+    def newest_event(self) -> str:
+        """Id of the newest event: another one tells that something has happened since."""
+        return str(self.client.describe_stack_events(StackName=self.name)["StackEvents"][0]["EventId"])
 
     def last_operation(self) -> list[dict[str, Any]]:
         """Events of the operation that was started last, oldest first."""
@@ -105,24 +153,44 @@ class Stack:
                     return events[::-1]
         return events[::-1]
 
-    def delete(self, token: str, timeout: float = WAIT_SECONDS) -> None:
-        """Delete the stack and wait until it is gone; one that is gone already stays gone.
+    def continue_rollback(self, token: str) -> None:
+        """Let CloudFormation try the rest of a failed rollback once more.
+
+        :param token: client request token, so that a retry does not start it twice
+        """
+        self.client.continue_update_rollback(StackName=self.name, ClientRequestToken=token)
+
+    def start_deletion(self, token: str) -> str:
+        """Start to delete the stack; returns its id, by which alone a deleted stack is found, or "" without a stack.
 
         :param token: client request token, so that a retry does not start a second deletion
-        :raises StackFailedError: when a resource could not be deleted
         """
         described = self.describe()
         if described is None:
-            return
+            return ""
         self.client.delete_stack(StackName=self.name, ClientRequestToken=token)
-        by_id = Stack(self.client, described["StackId"])  # a deleted stack is found by its id only
+        return str(described["StackId"])
+
+    def delete(self, token: str, timeout: float = WAIT_SECONDS) -> None:
+        """Delete the stack and wait until it is gone; one that is gone already stays gone.
+
+        :raises StackFailedError: when a resource could not be deleted
+        """
+        stack_id = self.start_deletion(token)
+        if not stack_id:
+            return
+        by_id = Stack(self.client, stack_id)
         deadline = time.monotonic() + timeout
-        while (status := by_id.status()) not in (MISSING, "DELETE_COMPLETE"):
+        for pause in pauses():
+            status = by_id.status()
+            if status in (MISSING, "DELETE_COMPLETE"):
+                return
             if status == "DELETE_FAILED":
                 raise StackFailedError(f"stack {self.name} could not be deleted: {by_id.first_failure()}")
             if time.monotonic() > deadline:
-                raise StackTimeoutError(f"stack {self.name} is still {status} after {timeout:.0f} s")
-            time.sleep(POLL_SECONDS)
+                break
+            time.sleep(pause)
+        raise StackTimeoutError(f"stack {self.name} is still {status} after {timeout:.0f} s")
 
 
 def _is_failure(event: dict[str, Any]) -> bool:
@@ -131,10 +199,14 @@ def _is_failure(event: dict[str, Any]) -> bool:
     return event["ResourceStatus"].endswith("_FAILED") and not cancelled
 
 
+def _is_explained_rollback(event: dict[str, Any]) -> bool:
+    return event["ResourceStatus"].endswith("ROLLBACK_IN_PROGRESS") and bool(event.get("ResourceStatusReason"))
+
+
 def _starts_operation(event: dict[str, Any]) -> bool:
     own = event.get("PhysicalResourceId") == event["StackId"] or event["LogicalResourceId"] == event["StackName"]
     # The rollback is a part of the operation that failed.
-    return own and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
+    return own and event["ResourceStatus"] in STARTS_OF_OPERATIONS
 
 
 def _failure_line(event: dict[str, Any]) -> str:

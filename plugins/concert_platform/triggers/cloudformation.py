@@ -16,28 +16,30 @@ class StackIdleTrigger(BaseTrigger):
     The operation is not cancelled when the task is killed: a half-done update would have to be rolled back, and the
     task's next try goes on with it.
 
-    :param stack: full name of the stack
-    :param poll_interval: seconds between two looks
+    :param stack: full name or id of the stack
+    :param longest_pause: seconds between two looks at an operation that takes long; the first ones follow faster
     """
 
-    def __init__(self, *, stack: str, poll_interval: float = 1.0) -> None:
+    def __init__(self, *, stack: str, longest_pause: float = 5.0) -> None:
         super().__init__()
         self.stack = stack
-        self.poll_interval = poll_interval
+        self.longest_pause = longest_pause
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         return (
             f"{type(self).__module__}.{type(self).__qualname__}",
-            {"stack": self.stack, "poll_interval": self.poll_interval},
+            {"stack": self.stack, "longest_pause": self.longest_pause},
         )
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         import boto3
 
-        from concert_platform.cloudformation import Stack
-        from concert_platform.cloudformation.stacks import is_busy
+        from concert_platform.cloudformation.stacks import Stack, is_busy, pauses
 
         stack = Stack(await sync_to_async(boto3.client)("cloudformation"), self.stack)
-        while is_busy(status := await sync_to_async(stack.status)()):
-            await asyncio.sleep(self.poll_interval)
-        yield TriggerEvent({"stack": self.stack, "status": status})
+        for pause in pauses(self.longest_pause):
+            status = await sync_to_async(stack.status)()
+            if not is_busy(status):
+                yield TriggerEvent({"stack": self.stack, "status": status})
+                return
+            await asyncio.sleep(pause)

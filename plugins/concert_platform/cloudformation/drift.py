@@ -1,0 +1,181 @@
+"""Drift: where the resources of a stack differ from its template because somebody changed them by other means.
+
+CloudFormation compares, per resource, the properties that the template sets with what the resource has. It does so with
+the permissions of its caller, who therefore needs to read every type of the stack. Some types it cannot check: the
+report names them, so that no one takes silence for agreement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from concert_platform.cloudformation.errors import CloudFormationError
+from concert_platform.cloudformation.report_files import table
+from concert_platform.cloudformation.stacks import Stack
+
+IN_PROGRESS = "DETECTION_IN_PROGRESS"
+FAILED = "DETECTION_FAILED"
+FIELDS = ("DetectionStatus", "DetectionStatusReason", "StackDriftStatus")  # what read_drift takes of a detection
+# Others hold nothing yet, or are on their way out.
+DETECTABLE = (
+    "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED", "IMPORT_COMPLETE",
+)  # fmt: skip
+COLUMNS = ("stack", "resource", "type", "property", "expected", "actual")
+TOPIC_SUBJECT_LIMIT = 100  # characters that SNS takes
+MESSAGE_LINES = 40
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One property that is not what the template says; a deleted resource is one difference without a property."""
+
+    stack: str
+    resource: str
+    type: str
+    name: str
+    property: str
+    expected: str
+    actual: str
+
+
+@dataclass(frozen=True)
+class StackDrift:
+    """What one detection found.
+
+    :param status: DRIFTED, IN_SYNC or UNKNOWN, as CloudFormation says it; NOT_DEPLOYED without a stack
+    :param checked: number of resources that were compared
+    :param unchecked: types that CloudFormation could not compare
+    :param failure: why the detection did not cover everything it should have; empty when it did
+    """
+
+    stack: str
+    status: str
+    checked: int = 0
+    differences: list[Difference] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+    failure: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, document: dict[str, Any]) -> StackDrift:
+        return cls(**{**document, "differences": [Difference(**item) for item in document["differences"]]})
+
+
+def start_detection(stack: Stack) -> str:
+    """Let CloudFormation compare a stack; returns the id of the detection.
+
+    :raises CloudFormationError: when another detection of the stack is under way, or the stack's status allows none
+    """
+    from botocore.exceptions import ClientError
+
+    try:
+        return stack.client.detect_stack_drift(StackName=stack.name)["StackDriftDetectionId"]
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationError":
+            raise
+        message = error.response["Error"]["Message"]
+        raise CloudFormationError(f"drift of stack {stack.name} cannot be detected now: {message}") from error
+
+
+def detection_status(client: Any, detection_id: str) -> dict[str, Any]:
+    return client.describe_stack_drift_detection_status(StackDriftDetectionId=detection_id)
+
+
+def read_drift(stack: Stack, detection: dict[str, Any]) -> StackDrift:
+    """What a finished detection found.
+
+    :param detection: result of detection_status
+    """
+    client = stack.client
+    found = _pages(client.describe_stack_resource_drifts, "StackResourceDrifts", StackName=stack.name)
+    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.name)
+    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
+    compared = {
+        drift["LogicalResourceId"]
+        for drift in found
+        if drift["StackResourceDriftStatus"] in ("IN_SYNC", "MODIFIED", "DELETED")
+    }
+    failed = detection["DetectionStatus"] == FAILED
+    return StackDrift(
+        stack=stack.name,
+        status=detection.get("StackDriftStatus", "UNKNOWN"),
+        checked=len(compared),
+        differences=[difference for drift in found for difference in _differences(stack.name, drift)],
+        unchecked=sorted({item["ResourceType"] for item in resources if item["LogicalResourceId"] not in compared}),
+        failure=detection.get("DetectionStatusReason", "no reason given") if failed else "",
+    )
+
+
+def _pages(call: Any, key: str, **arguments: Any) -> list[dict[str, Any]]:
+    """All items of a call for which boto3 has no paginator."""
+    page = call(**arguments)
+    items = list(page[key])
+    while token := page.get("NextToken"):
+        page = call(NextToken=token, **arguments)
+        items += page[key]
+    return items
+
+
+def _differences(stack: str, drift: dict[str, Any]) -> list[Difference]:
+    about = (stack, drift["LogicalResourceId"], drift["ResourceType"], drift.get("PhysicalResourceId", "-"))
+    if drift["StackResourceDriftStatus"] == "DELETED":
+        return [Difference(*about, "-", "exists", "deleted")]
+    return [
+        Difference(*about, item["PropertyPath"], item["ExpectedValue"], item["ActualValue"])
+        for item in drift.get("PropertyDifferences", [])
+    ]
+
+
+# ---------------------------------------------------------------- report
+
+
+def report(stacks: Sequence[StackDrift], *, environment: str, due_at: str) -> dict[str, Any]:
+    """The document that goes to S3.
+
+    :param due_at: ISO time in UTC of the run
+    """
+    return {
+        "environment": environment,
+        "due_at": due_at,
+        "differences": sum(len(stack.differences) for stack in stacks),
+        "drifted_stacks": [stack.stack for stack in stacks if stack.differences],
+        "stacks": [stack.to_dict() for stack in stacks],
+    }
+
+
+def readable(stacks: Iterable[StackDrift]) -> str:
+    """The report for people: one line a stack, then one line a difference."""
+    stacks = list(stacks)
+    lines = [_stack_line(stack) for stack in stacks]
+    rows = [asdict(difference) for stack in stacks for difference in stack.differences]
+    return "\n".join([*lines, *(["", *table(rows, COLUMNS)] if rows else [])])
+
+
+def _stack_line(stack: StackDrift) -> str:
+    parts = [f"{stack.stack}: {stack.status}"]
+    if stack.checked or stack.differences:
+        parts.append(f"{len(stack.differences)} differences, {stack.checked} resources compared")
+    if stack.unchecked:
+        parts.append(f"not compared: {', '.join(stack.unchecked)}")
+    if stack.failure:
+        parts.append(stack.failure)
+    return "; ".join(parts)
+
+
+def alert(document: dict[str, Any]) -> dict[str, str]:
+    """Subject and message for the alert topic.
+
+    :param document: result of report() with its `address`
+    """
+    lines = readable(StackDrift.from_dict(stack) for stack in document["stacks"]).splitlines()
+    more = [f"... and {len(lines) - MESSAGE_LINES} lines more"] if len(lines) > MESSAGE_LINES else []
+    count, stacks = document["differences"], len(document["drifted_stacks"])
+    subject = f"Drift in {document['environment']}: {count} differences in {stacks} stacks"
+    return {
+        "Subject": subject[:TOPIC_SUBJECT_LIMIT],
+        "Message": "\n".join([subject, f"Report: {document['address']}", "", *lines[:MESSAGE_LINES], *more]),
+    }

@@ -1,0 +1,193 @@
+"""A stack that is created anew takes back what its predecessor left: retained resources are imported first.
+
+CloudFormation creates no stack over resources that exist, and an import may do nothing but import. So a new stack with
+retained resources comes in two steps, each a reviewed change set: one of type IMPORT whose template holds them alone,
+without properties that lead to anything else, then the update to the whole template.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any
+
+from concert_platform.cloudformation.changes import ChangeSet, create_change_set, find_change_set
+from concert_platform.cloudformation.documents import UnknownValueError, Values, parse_document, references
+from concert_platform.cloudformation.errors import ChangeSetError
+from concert_platform.cloudformation.stacks import REVIEW, Stack
+from concert_platform.cloudformation.stateful import ALIAS, KEY, KINDS, RETAINING, Clients
+from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE, Template
+from concert_platform.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+# Sections that a part of a template may refer to. An import takes neither outputs nor tags.
+KEPT_SECTIONS = ("AWSTemplateFormatVersion", "Conditions", "Mappings", "Parameters")
+KEPT_ATTRIBUTES = ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Properties")
+
+
+@dataclass(frozen=True)
+class Retained:
+    """A resource that a template retains and that exists.
+
+    :param name: what the template calls it: a bucket's name, the alias of a key
+    :param identifier: what CloudFormation imports it by
+    :param obstacle: why it cannot be imported; empty when it can
+    """
+
+    stack: str
+    logical_id: str
+    type: str
+    name: str
+    identifier: str
+    obstacle: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.logical_id} ({self.type.removeprefix('AWS::')} {self.name})"
+
+    def to_dict(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def find_retained(
+    clients: Clients, settings: Settings, template: Template, parameters: Mapping[str, str]
+) -> list[Retained]:
+    """Which resources that a template retains exist under their names, whether or not its stack does.
+
+    :param parameters: values as far as they are known; enough for names and conditions
+    """
+    document = parse_document(template.body)
+    values = Values(document, {**_pseudo_parameters(settings, template.name), **parameters})
+    found = []
+    for logical_id, resource in document["Resources"].items():
+        kind = KINDS.get(resource["Type"])
+        if kind is None or resource.get("DeletionPolicy") not in RETAINING:
+            continue
+        try:
+            if not values.holds(resource.get("Condition")):
+                continue
+            name = str(values.of(_name_of(document, logical_id)))
+        except UnknownValueError:
+            continue  # without a name of its own it is in nobody's way
+        there = kind.find(clients, name)
+        if there is not None:
+            stack = settings.stack(template.name)
+            found.append(Retained(stack, logical_id, resource["Type"], name, *there))
+    return found
+
+
+def import_retained(
+    client: Any, clients: Clients, settings: Settings, template: Template, request: Mapping[str, Any], run: str
+) -> ChangeSet | None:
+    """A change set of type IMPORT for what an earlier life of a new stack has left behind; None when it left nothing.
+
+    Once it is executed the stack is IMPORT_COMPLETE, and its whole template an update.
+
+    :param client: boto3 client of CloudFormation
+    :param request: arguments of CreateChangeSet for the whole template, without name
+    :raises ChangeSetError: with the resources that stand in the way, when they cannot be imported
+    """
+    given = {item["ParameterKey"]: item.get("ParameterValue", "") for item in request["Parameters"]}
+    found = find_retained(clients, settings, template, given)
+    stack = Stack(client, request["StackName"])
+    if blocked := [f"{item} {item.obstacle}" for item in found if item.obstacle]:
+        raise ChangeSetError(f"stack {stack.name} cannot be created: {'; '.join(blocked)}")
+    if not found:
+        return None
+    import_request = _import_request(template, request, found)
+    if stack.status() == REVIEW and find_change_set(client, import_request, run) is None:
+        _clear(stack, run)  # left by another run
+    logger.info("%s: importing what was retained: %s", stack.name, ", ".join(map(str, found)))
+    try:
+        return create_change_set(client, import_request, run)
+    except ChangeSetError as error:
+        if stack.status() == REVIEW:
+            _clear(stack, run)
+        raise ChangeSetError(
+            f"{', '.join(map(str, found))} outlived an earlier stack and cannot be imported: {error}; import them by "
+            "hand, or trigger tear_down_infrastructure with delete_data to delete them"
+        ) from error
+
+
+def _clear(stack: Stack, run: str) -> None:
+    """Delete a stack that holds nothing yet."""
+    stack_id = (stack.describe() or {}).get("StackId", "")
+    stack.delete(sha256(f"{run}:{stack_id}".encode()).hexdigest()[:32])
+
+
+def _import_request(template: Template, request: Mapping[str, Any], found: list[Retained]) -> dict[str, Any]:
+    body = json.dumps(import_template(template.body, {item.logical_id for item in found}), separators=(",", ":"))
+    if len(body.encode()) > LARGEST_INLINE_TEMPLATE:
+        raise ChangeSetError(f"the retained resources of {template.name} make a template that is too large to import")
+    kept = {key: request[key] for key in ("StackName", "Parameters", "Capabilities", "RoleARN") if key in request}
+    return {
+        **kept,
+        "ChangeSetType": "IMPORT",
+        "TemplateBody": body,
+        "ResourcesToImport": [
+            {
+                "ResourceType": item.type,
+                "LogicalResourceId": item.logical_id,
+                "ResourceIdentifier": {KINDS[item.type].identifier: item.identifier},
+            }
+            for item in found
+        ],
+    }
+
+
+def import_template(body: str, wanted: set[str]) -> dict[str, Any]:
+    """The part of a template that an import of some of its resources may hold.
+
+    A property that leads to a resource outside is left out; the update to the whole template sets it.
+    """
+    document = parse_document(body)
+    outside = set(document["Resources"]) - wanted
+    reduced = {name: document[name] for name in KEPT_SECTIONS if name in document}
+    reduced["Resources"] = {
+        logical_id: {
+            **{key: value for key, value in resource.items() if key in KEPT_ATTRIBUTES},
+            "Properties": {
+                name: value
+                for name, value in (resource.get("Properties") or {}).items()
+                if outside.isdisjoint(references(value))
+            },
+        }
+        for logical_id, resource in document["Resources"].items()
+        if logical_id in wanted
+    }
+    return reduced
+
+
+def _name_of(document: Mapping[str, Any], logical_id: str) -> Any:
+    """What names a resource: a property, or for a key the name of its alias.
+
+    :raises UnknownValueError: when CloudFormation makes up the name
+    """
+    resources = document["Resources"]
+    if resources[logical_id]["Type"] == KEY:
+        logical_id = next(
+            (
+                name
+                for name, resource in resources.items()
+                if resource["Type"] == ALIAS and logical_id in references(resource["Properties"]["TargetKeyId"])
+            ),
+            logical_id,
+        )
+    resource = resources[logical_id]
+    try:
+        return resource["Properties"][KINDS[resource["Type"]].name]
+    except KeyError:
+        raise UnknownValueError(logical_id) from None
+
+
+def _pseudo_parameters(settings: Settings, name: str) -> dict[str, str]:
+    return {
+        "AWS::AccountId": settings.account_id,
+        "AWS::Partition": "aws",
+        "AWS::Region": settings.region,
+        "AWS::StackName": settings.stack(name),
+        "AWS::URLSuffix": "amazonaws.com",
+    }

@@ -1,0 +1,175 @@
+"""Drift detection and teardown by their tasks, on the platform's own templates and under Airflow's own role."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from concert_platform import artifacts
+from concert_platform.cloudformation import TEMPLATES, Deployment
+from concert_platform.cloudformation.teardown import TORN_DOWN
+from concert_platform.compat import AirflowFailException, AirflowSkipException
+from concert_platform.operators import drift, teardown
+from concert_platform.settings import STACKS, Settings
+from tests.contract.operator_tasks import make_context, run_task
+from tests.contract.scratch_stacks import log_in, log_in_as_root
+
+SETTINGS = Settings(environment="development", account_id="000000000000", region="us-east-1")
+ROLE = "concert-platform-development-airflow-execution"
+TEMPLATES_BUCKET = "templates-of-tests"  # before there is an environment's bucket
+BUNDLE = artifacts.Bundle(
+    {
+        "glue/concert_etl_job.py": b"job",
+        "glue/concert_etl.zip": b"zip",
+        "lambda/api.zip": artifacts.zip_archive(artifacts.folder("include/lambda/api")),
+        "ml/source.tar.gz": b"tar",
+    }
+)
+PREFIX = {"ArtifactsPrefix": BUNDLE.prefix}
+
+
+def deploy(run: str) -> None:
+    """The stacks of the DAG, as its tasks deploy them."""
+    found = Deployment(SETTINGS, run=run)
+    for name in STACKS:
+        found.deploy(name, PREFIX)
+        if name == "storage-processing":
+            artifacts.publish(SETTINGS.artifacts_bucket, BUNDLE)
+
+
+@pytest.fixture(scope="module")
+def deployed(emulator: Any) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        log_in_as_root(monkeypatch, emulator)
+        emulator.client("s3").create_bucket(Bucket=TEMPLATES_BUCKET)
+        monkeypatch.setattr(Deployment, "environment_bucket", TEMPLATES_BUCKET)
+        for name in ("networking", "orchestration"):
+            Deployment(SETTINGS, run="first").deploy(name)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        log_in(monkeypatch, emulator.role_environment(ROLE))
+        deploy("first")
+        yield
+    boto3.DEFAULT_SESSION = None
+
+
+@pytest.fixture(autouse=True)
+def as_airflow(deployed: None, emulator: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    log_in(monkeypatch, emulator.role_environment(ROLE))
+    for module in (drift, teardown):
+        monkeypatch.setattr(module, "settings", lambda: SETTINGS)
+
+
+def detect(context: Any) -> dict[str, Any]:
+    """The tasks of detect_infrastructure_drift up to its report."""
+    found = [run_task(drift.DetectDriftOperator(task_id="detect_drift", stack=name), context) for name in TEMPLATES]
+    report = drift.ReportDriftOperator(task_id="report_drift", stacks=TEMPLATES, drifts=found)
+    return run_task(report, context)
+
+
+def check(context: Any, report: dict[str, Any]) -> None:
+    run_task(drift.CheckDriftOperator(task_id="check_drift", report=report), context)
+
+
+def read(root: Any, address: str) -> bytes:
+    bucket, _, key = address.removeprefix("s3://").partition("/")
+    return root("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def test_the_stacks_as_they_were_deployed_have_not_drifted() -> None:
+    report = detect(make_context())
+    assert [stack["differences"] for stack in report["stacks"] if stack["differences"]] == []
+    assert {stack["status"] for stack in report["stacks"]} == {"IN_SYNC"}
+
+
+def test_drift_is_reported_to_the_bucket_and_fails_a_run_only_when_asked_to(root: Any) -> None:
+    root("dynamodb").update_table(TableName=SETTINGS.ingest_state_table, DeletionProtectionEnabled=True)
+    try:
+        report = detect(make_context())
+    finally:
+        root("dynamodb").update_table(TableName=SETTINGS.ingest_state_table, DeletionProtectionEnabled=False)
+    key = "reports/drift/2026-07-01/manual-2026-07-01t05-00-00-00-00"
+    assert report["address"] == f"s3://concert-platform-development-airflow-000000000000/{key}.json"
+    saved = json.loads(read(root, report["address"]))
+    assert saved["drifted_stacks"] == [SETTINGS.stack("storage-processing")]
+    assert SETTINGS.ingest_state_table in {item["name"] for item in saved["stacks"][2]["differences"]}
+    assert b"/DeletionProtectionEnabled" in read(root, report["address"].replace(".json", ".txt"))
+    check(make_context(fail_on_drift=False), report)
+    with pytest.raises(AirflowFailException, match="1 differences in concert-platform-development-storage-processing"):
+        check(make_context(fail_on_drift=True), report)
+
+
+def test_a_stack_that_could_not_be_compared_fails_the_check_and_does_not_hide_the_others() -> None:
+    task = drift.ReportDriftOperator(task_id="report_drift", stacks=["networking"], drifts=[])
+    report = run_task(task, make_context())
+    assert [stack["status"] for stack in report["stacks"]] == ["UNKNOWN"]
+    with pytest.raises(AirflowFailException, match="networking: its detection has failed"):
+        check(make_context(fail_on_drift=False), report)
+
+
+def test_nobody_is_told_while_there_is_no_topic_or_no_drift(caplog: pytest.LogCaptureFixture, root: Any) -> None:
+    task = drift.AlertOnDriftOperator(task_id="alert_on_drift", report={"differences": 0})
+    assert run_task(task, make_context()) is None
+    found = {**detect(make_context()), "differences": 1}
+    if "AlertTopicArn" not in Deployment(SETTINGS, run="any").outputs("monitoring"):
+        task = drift.AlertOnDriftOperator(task_id="alert_on_drift", report=found)
+        assert run_task(task, make_context()) is None
+        assert "monitoring is not deployed" in caplog.text
+
+
+def test_without_a_bucket_the_report_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drift, "settings", lambda: Settings("production", "999999999999", "us-east-1"))
+    monkeypatch.setattr(Deployment, "outputs", lambda *_: {})
+    with pytest.raises(AirflowSkipException):
+        run_task(drift.ReportDriftOperator(task_id="report_drift", stacks=[], drifts=[]), make_context())
+
+
+def tear_down(context: Any) -> Any:
+    """The tasks of tear_down_infrastructure; returns the report."""
+    run_task(teardown.CheckTeardownOperator(task_id="check_teardown"), context)
+    left = [run_task(teardown.DeleteStackOperator(task_id="delete", stack=name), context) for name in TORN_DOWN]
+    run_task(teardown.DeleteRetainedOperator(task_id="delete_retained"), context)
+    run_task(teardown.ReportTeardownOperator(task_id="report_teardown", left=left), context)
+    return context["ti"].xcoms["report"]
+
+
+@pytest.mark.parametrize("operator", [
+    teardown.CheckTeardownOperator, teardown.DeleteRetainedOperator,
+    lambda task_id: teardown.DeleteStackOperator(task_id=task_id, stack="tracing"),
+    lambda task_id: teardown.ReportTeardownOperator(task_id=task_id, left=[]),
+])  # fmt: skip
+def test_each_task_of_a_teardown_refuses_what_is_not_confirmed(operator: Any) -> None:
+    with pytest.raises(AirflowFailException, match="confirm is 'staging'"):
+        run_task(operator(task_id="task"), make_context(confirm="staging", delete_data=True))
+    assert Deployment(SETTINGS, run="any").stack("tracing").exists()
+
+
+def test_a_teardown_and_the_next_deployment_keep_the_data(root: Any) -> None:
+    root("s3").put_object(Bucket=SETTINGS.raw_bucket, Key="raw/kept.json", Body=b"kept")
+    root("dynamodb").put_item(
+        TableName=SETTINGS.ingest_state_table, Item={"source": {"S": "kept"}, "item": {"S": "kept"}}
+    )
+    key = root("kms").describe_key(KeyId=f"alias/{SETTINGS.prefix}-data")["KeyMetadata"]["KeyId"]
+    report = tear_down(make_context(confirm="development", delete_data=False))
+    assert report["deleted"] == [] and report["stacks_left"] == []
+    assert {SETTINGS.raw_bucket, SETTINGS.ingest_state_table, SETTINGS.source_secret("ticketmaster")} <= {
+        row["name"] for row in report["kept"]
+    }
+    deploy("second")
+    assert root("s3").get_object(Bucket=SETTINGS.raw_bucket, Key="raw/kept.json")["Body"].read() == b"kept"
+    assert root("dynamodb").scan(TableName=SETTINGS.ingest_state_table)["Count"] == 1
+    assert root("kms").describe_key(KeyId=f"alias/{SETTINGS.prefix}-data")["KeyMetadata"]["KeyId"] == key
+    for name in STACKS:
+        assert Deployment(SETTINGS, run="third").create_change_set(name, PREFIX).id is None, name
+
+
+def test_a_teardown_with_its_data_leaves_nothing_that_it_does_not_name(root: Any) -> None:
+    report = tear_down(make_context(confirm="development", delete_data=True))
+    assert report["kept"] == [] and report["stacks_left"] == []
+    buckets = {bucket["Name"] for bucket in root("s3").list_buckets()["Buckets"]}
+    assert {name for name in buckets if name.startswith(SETTINGS.prefix)} == {f"{SETTINGS.prefix}-airflow-000000000000"}
+    assert [name for name in root("dynamodb").list_tables()["TableNames"] if name.startswith(SETTINGS.prefix)] == []
+    secrets = [secret["Name"] for secret in root("secretsmanager").list_secrets()["SecretList"]]
+    assert [name for name in secrets if name.startswith(SETTINGS.prefix)] == []
+    assert report["deleted"] and {"deleted", "deleted in 7 days"} == {row["outcome"] for row in report["deleted"]}

@@ -1,0 +1,173 @@
+"""Who may do what, read from the templates: the deployment role, Airflow's role, the ceiling and the endpoints."""
+
+from typing import Any
+
+import pytest
+
+from concert_platform.cloudformation.templates import TEMPLATES
+from tests.unit.template_reader import CALLS, SETTINGS, Grant, Reader, covers, listed, resources
+
+OWN_STACKS = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{SETTINGS.prefix}-*/*"
+DEPLOYED = [name for name in TEMPLATES if name != "orchestration"]
+# Calls that name no stack: a template's text, and a detection that has only an id.
+WITHOUT_A_STACK = {
+    "cloudformation:DescribeStackDriftDetectionStatus",
+    "cloudformation:GetTemplateSummary",
+    "cloudformation:ValidateTemplate",
+}
+
+
+def calls(name: str) -> set[tuple[str, str]]:
+    """Action and ARN of each call that a deployment role makes for a template, from nothing to deletion."""
+    reader, found = Reader(name), set()
+    for logical_id, item in resources(name).items():
+        rule, properties = CALLS[item["Type"]], item.get("Properties", {})
+        by_property = [call for section in ("properties", "changes", "removals") for key in properties
+                       for call in rule.get(section, {}).get(key, [])]  # fmt: skip
+        for call in [*rule.get("create", []), *rule.get("update", []), *rule.get("delete", []), *by_property]:
+            action, _, own = call.partition(" ")
+            place = f"arn:aws:{action.partition(':')[0]}:{SETTINGS.region}:{SETTINGS.account_id}"
+            arn = reader.fill(item, own).replace("~", place) if own else reader.arn(logical_id)
+            if not own and rule["arn"].startswith("~"):
+                arn = reader.fill(item, rule["arn"]).replace("~", place)
+            found.add((action, arn))
+    return found
+
+
+def allows(grants: list[Grant], action: str, arn: str) -> bool:
+    return any(grant.action.lower() == action.lower() and (grant.resource == "*" or covers(grant.resource, arn))
+               for grant in grants)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_the_deployment_role_may_create_change_and_delete_what_the_template_holds(name: str) -> None:
+    grants = Reader("orchestration").grants("Deploy")
+    assert sorted(call for call in calls(name) if not allows(grants, *call)) == []
+
+
+@pytest.mark.parametrize("name", DEPLOYED)
+def test_the_deployment_role_may_pass_each_role_to_its_service(name: str) -> None:
+    (grant,) = {grant.resource: grant for grant in Reader("orchestration").grants("Deploy")
+                if grant.action == "iam:PassRole"}.values()  # fmt: skip
+    services = set(grant.condition["StringEquals"]["iam:PassedToService"])
+    wanted = {
+        service
+        for item in resources(name).values()
+        for path, service in CALLS[item["Type"]].get("roles", {}).items()
+        if path.partition(".")[0] in item.get("Properties", {})
+    }
+    assert wanted <= services
+
+
+def test_airflow_has_cloudformation_on_the_stacks_of_its_environment_only() -> None:
+    grants = [
+        grant for grant in Reader("orchestration").grants("Airflow") if grant.action.startswith("cloudformation:")
+    ]
+    assert {grant.resource for grant in grants if grant.action not in WITHOUT_A_STACK} == {OWN_STACKS}
+    assert {grant.action for grant in grants if grant.resource == "*"} == WITHOUT_A_STACK
+
+
+def test_airflow_passes_the_deployment_role_to_cloudformation_and_the_training_role_to_sagemaker() -> None:
+    passed = {
+        grant.resource: grant.condition["StringEquals"]["iam:PassedToService"]
+        for grant in Reader("orchestration").grants("Airflow")
+        if grant.action == "iam:PassRole"
+    }
+    assert passed == {
+        SETTINGS.role_arn("cloudformation"): "cloudformation.amazonaws.com",
+        SETTINGS.role_arn("training"): "sagemaker.amazonaws.com",
+    }
+
+
+def test_airflow_changes_no_identity() -> None:
+    allowed = {grant.action for grant in Reader("orchestration").grants("Airflow") if grant.action.startswith("iam:")}
+    assert allowed == {"iam:PassRole"}
+
+
+def test_production_has_no_permission_to_delete_data() -> None:
+    found = resources("orchestration")
+    assert found["AirflowTearDownPolicy"]["Condition"] == "MayLoseData"
+    attached = found["AirflowExecutionRole"]["Properties"]["ManagedPolicyArns"]
+    assert {"Fn::If": ["MayLoseData", {"Ref": "AirflowTearDownPolicy"}, {"Ref": "AWS::NoValue"}]} in attached
+    others = [grant for start in ("AirflowDeploy", "AirflowIngest", "AirflowService", "AirflowWarehouse")
+              for grant in Reader("orchestration").grants(start)]  # fmt: skip
+    assert {grant.action for grant in others if ":Delete" in grant.action} == {
+        "cloudformation:DeleteChangeSet", "cloudformation:DeleteStack", "sqs:DeleteMessage"}  # fmt: skip
+
+
+def test_metrics_go_to_the_platforms_namespace_only() -> None:
+    (grant,) = [
+        found for found in Reader("orchestration").grants("Airflow") if found.action == "cloudwatch:PutMetricData"
+    ]
+    assert grant.condition == {"StringEquals": {"cloudwatch:namespace": ["AmazonMWAA", "ConcertPlatform"]}}
+
+
+# ---------------------------------------------------------------- the ceiling
+
+
+def ceiling() -> list[dict[str, Any]]:
+    return resources("orchestration")["PermissionsBoundary"]["Properties"]["PolicyDocument"]["Statement"]
+
+
+def below_the_ceiling(grant: Grant) -> bool:
+    reader = Reader("orchestration")
+    for statement in ceiling():
+        if statement["Effect"] != "Allow":
+            continue
+        named = (
+            grant.action in statement["Action"] if "Action" in statement else grant.action not in statement["NotAction"]
+        )
+        if named and any(covers(reader.of(pattern), grant.resource) or pattern == "*"
+                         for pattern in listed(statement["Resource"])):  # fmt: skip
+            return True
+    return False
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_nothing_that_a_role_is_granted_is_cut_off_by_the_ceiling(name: str) -> None:
+    assert (
+        sorted({(grant.action, grant.resource) for grant in Reader(name).grants() if not below_the_ceiling(grant)})
+        == []
+    )
+
+
+def test_the_ceiling_leaves_out_people_other_environments_and_other_accounts() -> None:
+    outside = [
+        Grant("iam:CreateUser", "arn:aws:iam::123456789012:user/somebody", {}),
+        Grant("iam:AttachRolePolicy", SETTINGS.role_arn("api"), {}),
+        Grant("iam:PassRole", "arn:aws:iam::123456789012:role/concert-platform-production-api", {}),
+        Grant("s3:GetObject", "arn:aws:s3:::concert-platform-production-raw-123456789012/x", {}),
+        Grant("kms:Decrypt", "arn:aws:kms:eu-west-1:999999999999:key/x", {}),
+        Grant("s3:GetObject", "*", {}),
+        Grant("sts:AssumeRole", SETTINGS.role_arn("api"), {}),
+    ]
+    assert [grant for grant in outside if below_the_ceiling(grant)] == []
+
+
+def test_the_ceiling_is_not_wider_than_the_roles() -> None:
+    (statement,) = [found for found in ceiling() if found["Effect"] == "Allow" and "Action" in found]
+    granted = {grant.action for name in TEMPLATES for grant in Reader(name).grants() if grant.resource == "*"}
+    assert set(statement["Action"]) - granted == set()
+
+
+# ---------------------------------------------------------------- the endpoints
+
+
+def endpoint_actions() -> dict[str, set[str]]:
+    """Service to the actions that its endpoint lets pass."""
+    found: dict[str, set[str]] = {}
+    for item in resources("networking").values():
+        if item["Type"] == "AWS::EC2::VPCEndpoint":
+            for statement in item["Properties"]["PolicyDocument"]["Statement"]:
+                for action in listed(statement["Action"]):
+                    found.setdefault(action.partition(":")[0], set()).add(action)
+    return found
+
+
+def test_an_endpoint_lets_pass_what_the_roles_inside_the_network_may_do() -> None:
+    through = endpoint_actions()
+    granted = {grant.action for name in TEMPLATES for grant in Reader(name).grants()
+               if not (name == "orchestration" and grant in Reader(name).grants("Deploy"))}  # fmt: skip
+    assert set(through) == {"s3", "dynamodb", "kinesis", "secretsmanager", "redshift-data", "logs"}
+    stopped = {action for action in granted if action.partition(":")[0] in through}
+    assert sorted(stopped - set().union(*through.values())) == []
