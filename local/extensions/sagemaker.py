@@ -1,4 +1,7 @@
-"""SageMaker: training and processing jobs that really run, in a process each (local/engines/sagemaker.py)."""
+"""SageMaker: training and processing jobs that really run, in a process each (local/engines/sagemaker.py).
+
+The groups of the model registry are those of the stacks; nothing registers a model in them yet.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,7 @@ from ministack.core.responses import error_response_json, json_response
 
 from local.engines.jobs import JobProcess, JobResult
 from local.engines.sagemaker import ProcessingJob, TrainingJob, job_folder
+from local.extensions import registry
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -55,6 +60,8 @@ def _arn_of_request(action: str, request: dict[str, Any], region: str, account: 
     for kind in _jobs:
         if name := request.get(f"{kind}JobName"):
             return f"arn:aws:sagemaker:{region}:{account}:{kind.lower()}-job/{name}"
+    if name := request.get("ModelPackageGroupName"):
+        return f"arn:aws:sagemaker:{region}:{account}:model-package-group/{name.rpartition('/')[2]}"
     return request.get("ResourceArn", "*")
 
 
@@ -126,10 +133,36 @@ def _job(kind: str, request: dict[str, Any]) -> dict[str, Any]:
     return _jobs[kind][name]
 
 
+_GROUP = "AWS::SageMaker::ModelPackageGroup|"
+
+
+def _group(request: dict[str, Any]) -> str:
+    """Key of a group that is given by its name or its ARN."""
+    name = request.get("ModelPackageGroupName", "").rpartition("/")[2]
+    for key in registry.configuration:
+        if key.startswith(_GROUP) and key.endswith(f"/{name}"):
+            return key
+    raise InvalidRequestError(f"ModelPackageGroup {name} does not exist.")
+
+
+def _describe_group(request: dict[str, Any]) -> dict[str, Any]:
+    record = registry.configuration[_group(request)]
+    created = datetime.fromisoformat(record["created"]).timestamp()
+    return {**record["properties"], **record["attributes"], "CreationTime": created}
+
+
+def _delete_group(request: dict[str, Any]) -> dict[str, Any]:
+    del registry.configuration[_group(request)]
+    return {}
+
+
 ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     **{f"Create{kind}Job": _create(kind) for kind in ENGINES},
     **{f"Describe{kind}Job": _describe(kind) for kind in ENGINES},
     **{f"Stop{kind}Job": _stop(kind) for kind in ENGINES},
+    "DescribeModelPackageGroup": _describe_group,
+    "DeleteModelPackageGroup": _delete_group,
+    "ListModelPackages": lambda request: {"ModelPackageSummaryList": []},
 }
 
 
