@@ -41,15 +41,18 @@ def list_curated_loads() -> list[dict[str, Any]]:
 def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
     """Run every check of include/sql/checks; one of severity 'fail' that finds rows fails the run."""
     from concert_platform.load_outcome import loaded
+    from concert_platform.metrics import publish_load
     from concert_platform.warehouse import CheckFailedError, check, client_token
 
     if not (new := loaded(ti, loads)):
         raise AirflowSkipException("no partition was loaded: nothing is new to check")
     try:
-        return check(new, client_token(ti, ti.try_number))
+        checked = check(new, client_token(ti, ti.try_number))
     except CheckFailedError as error:
         ti.xcom_push(key=ERROR_KEY, value=str(error))
         raise AirflowFailException(str(error)) from error
+    publish_load(new)
+    return checked
 
 
 @task(task_id="record_failure", trigger_rule=TriggerRule.ALL_DONE)  # one_failed would not wait for the other loads

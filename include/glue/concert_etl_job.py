@@ -17,6 +17,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from hashlib import sha256
 from importlib import import_module
 from time import monotonic
@@ -170,7 +171,8 @@ class Curation:
         load.accounts += closed
         load.rows[entity.name] = sum(written.values())
         for account in closed:
-            print(f"{load.dt} {load.run_id} {account} in {monotonic() - started:.1f} s", flush=True)
+            # One JSON line per account: the tracing stack makes metrics of it.
+            print(json.dumps(asdict(account) | {"seconds": round(monotonic() - started, 1)}), flush=True)
         return rows, sum(manifest.records for manifest in manifests)
 
     def _write_rows(self, judged: DataFrame, load: Load, entity: Entity) -> DataFrame:

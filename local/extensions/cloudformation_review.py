@@ -1,31 +1,22 @@
-"""What CloudFormation tells before anything is changed: which resources would be replaced, and that a circle is none.
+"""What AWS sees in a template and ministack does not: circular references, changed outputs, exports in use.
 
-ministack knows the properties that replace a resource for some types only, and answers Conditional for all others: AWS's
-resource schemas know them for each. A circular reference it notices during the deployment; AWS refuses it before.
+A circle is refused with the change set instead of noticed during the deployment, outputs alone are a change worth
+executing, and an export that another stack imports cannot be taken away.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ministack.services.cloudformation import engine, provisioners, stacks
+from ministack.services import cloudformation
+from ministack.services.cloudformation import changesets, engine, handlers, helpers, stacks
 
-from local.extensions import cloudformation_properties, resource_schemas
+from local.extensions import cloudformation_permissions, cloudformation_properties
 
 _MODULE = "ministack.services.cloudformation"
-_original_recreation = stacks._property_recreation
 _validate_properties = cloudformation_properties.validate_template_support
-
-
-def property_recreation(kind: str, name: str) -> str:
-    """Always, Conditionally or Never: what DescribeChangeSet says of a changed property."""
-    if kind in provisioners._REPLACING_PROPERTIES or resource_schemas.schema(kind) is None:
-        return _original_recreation(kind, name)
-    fixed = resource_schemas.names(kind, "createOnlyProperties")
-    if name in fixed:
-        return "Always"
-    sometimes = [*fixed, *resource_schemas.names(kind, "conditionalCreateOnlyProperties")]
-    return "Conditionally" if name in {path.split(".")[0] for path in sometimes} else "Never"
+_create_checked_change_set: Any = cloudformation_permissions.PATCHES[f"{_MODULE}.handlers._create_change_set"]
+_original_outputs = stacks._resolve_stack_outputs
 
 
 def validate_template_support(
@@ -40,8 +31,35 @@ def validate_template_support(
         raise ValueError(f"Circular dependency between resources: [{names}]") from error
 
 
+def create_change_set(params: dict[str, Any]) -> tuple:
+    """A change set that changes outputs alone can be executed, and shows no changes."""
+    answer = _create_checked_change_set(params)
+    if answer[0] == 200:
+        _, found = changesets._find_change_set(helpers._p(params, "ChangeSetName"), helpers._p(params, "StackName"))
+        stack = handlers._resolve_stack(helpers._p(params, "StackName")) or {}
+        before = stack.get("_template", {}).get("Outputs", {})
+        is_update = found is not None and found["ChangeSetType"] == "UPDATE"
+        if is_update and found["Status"] == "FAILED" and before != found["_template"].get("Outputs", {}):
+            found |= {"Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE", "StatusReason": ""}
+    return answer
+
+
+def resolve_stack_outputs(*arguments: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """:raises ValueError: when an export that another stack imports is no longer among the outputs"""
+    outputs, exports = _original_outputs(*arguments)
+    stack_id = arguments[-1]
+    mine = {name for name, export in cloudformation._exports.items() if export["StackId"] == stack_id}
+    for name in sorted(mine - set(exports)):
+        for other, stack in cloudformation._stacks.items():
+            if stack["StackId"] != stack_id and name in handlers._imported_export_names(stack, other):
+                raise ValueError(f"Export {name} cannot be deleted as it is in use by {other}")
+        del cloudformation._exports[name]
+    return outputs, exports
+
+
 PATCHES = {
-    f"{_MODULE}.stacks._property_recreation": property_recreation,
     f"{_MODULE}.changesets.validate_template_support": validate_template_support,
     f"{_MODULE}.handlers.validate_template_support": validate_template_support,
+    f"{_MODULE}.handlers._create_change_set": create_change_set,
+    f"{_MODULE}.stacks._resolve_stack_outputs": resolve_stack_outputs,
 }

@@ -127,20 +127,26 @@ def refuse_pass_role(action: str | None, access_key: str, region: str, body: byt
 
 # ---------------------------------------------------------------- CloudFormation types
 
+# What stacks only keep (cloudformation_configuration.py), for the services that show it: "type|physical id" -> record
+configuration: dict[str, dict[str, Any]] = {}
+
+
+def _properties(name: str) -> list[str]:
+    return list((resource_schemas.schema(name) or {}).get("properties", {}))
+
 
 def _install_types(types: dict[str, dict[str, Any]], blocking: set[str]) -> None:
     for name, handlers in types.items():
-        provisioners._RESOURCE_HANDLERS[name] = handlers
-        top = [key for key in resource_schemas.names(name, "createOnlyProperties") if "." not in key]
-        provisioners._REPLACING_PROPERTIES[name] = tuple(handlers.get("replacing_properties", top))
+        provisioners._RESOURCE_HANDLERS[name] = {**provisioners._RESOURCE_HANDLERS.get(name, {}), **handlers}
+        if replacing := handlers.get("replacing_properties"):
+            provisioners._REPLACING_PROPERTIES[name] = tuple(replacing)
         if tags := resource_schemas.tag_property(name):
             provisioners._STACK_TAG_PROPERTY.setdefault(name, tags)
         if "import_problem" in handlers:
             identifier = tuple(key.rpartition(".")[2] for key in resource_schemas.names(name, "primaryIdentifier"))
             changesets._IMPORT_LOOKUPS[name] = (identifier, handlers["import_problem"])
         if "read" in handlers:
-            known = frozenset((resource_schemas.schema(name) or {})["properties"])
-            drift._DRIFT_READERS[name] = (handlers["read"], known)
+            drift._DRIFT_READERS[name] = (handlers["read"], frozenset(handlers.get("reads", _properties(name))))
     if blocking:
         original = stacks._runs_on_worker_thread
         stacks._runs_on_worker_thread = lambda kind: kind in blocking or original(kind)

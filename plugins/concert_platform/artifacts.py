@@ -2,7 +2,7 @@
 
     artifacts/<hash>/glue/concert_etl_job.py   script of the Glue job
     artifacts/<hash>/glue/concert_etl.zip      its package, with mappings and expectations as data inside
-    artifacts/<hash>/lambda/api.zip            the API function
+    artifacts/<hash>/lambda/<function>.zip     a function: its folder, and beside it what the functions share
     artifacts/<hash>/ml/source.tar.gz          training and scoring: requirements.txt and ml/
 
 The same files give the same bytes and the same hash on every machine, so the hash can be a parameter of a stack before
@@ -24,6 +24,7 @@ from typing import Any
 from concert_platform.resources import resource
 
 ROOT = "artifacts"
+FUNCTIONS = ("api", "chatbot", "concert_data_processor")
 HASH_LENGTH = 32
 FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the zip format knows no earlier time
 SKIPPED_SUFFIXES = (".pyc", ".pyo")
@@ -57,7 +58,7 @@ def build() -> Bundle:
         {
             "glue/concert_etl_job.py": resource("include/glue/concert_etl_job.py").read_bytes(),
             "glue/concert_etl.zip": zip_archive(glue_package()),
-            "lambda/api.zip": zip_archive(folder("include/lambda/api")),
+            **{f"lambda/{name}.zip": zip_archive(lambda_package(name)) for name in FUNCTIONS},
             "ml/source.tar.gz": tar_archive(
                 {"requirements.txt": resource("ml/requirements.txt").read_bytes(), **folder("ml", "ml")}
             ),
@@ -72,6 +73,11 @@ def glue_package() -> dict[str, bytes]:
         **folder("include/mappings", "mappings"),
         **folder("include/expectations", "expectations"),
     }
+
+
+def lambda_package(name: str) -> dict[str, bytes]:
+    """Files of a function's bundle, all at its root, from which Lambda imports."""
+    return {**folder("include/lambda/shared"), **folder(f"include/lambda/{name}")}
 
 
 def publish(bucket: str, bundle: Bundle | None = None) -> str:

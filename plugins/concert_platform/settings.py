@@ -75,6 +75,10 @@ class Settings:
         """DynamoDB table with what each source has already delivered."""
         return f"{self.prefix}-ingest-state"
 
+    def function(self, name: str) -> str:
+        """Lambda function: api, chatbot, concert-data-processor."""
+        return f"{self.prefix}-{name}"
+
     @property
     def workgroup(self) -> str:
         return f"{self.prefix}-warehouse"

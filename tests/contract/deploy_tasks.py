@@ -15,7 +15,7 @@ import pytest
 from airflow.exceptions import DownstreamTasksSkipped, TaskDeferred
 from airflow.sdk import DAG
 
-from concert_platform.cloudformation import Deployment, deployment
+from concert_platform.cloudformation import Deployment, deployment, request
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.compat import AirflowSkipException
 from concert_platform.operators import cloudformation as operators
@@ -81,7 +81,7 @@ class Scratch:
         self.runs = 0
         self.change_set: dict[str, Any] = {}
         monkeypatch.setattr(operators, "settings", lambda: SETTINGS)
-        monkeypatch.setattr(deployment, "environment_file", lambda _: {"CostCenter": "tests", "stacks": {}})
+        monkeypatch.setattr(request, "environment_file", lambda _: {"CostCenter": "tests", "stacks": {}})
 
     def use(self, body: str) -> "Scratch":
         """Change the template; what runs from now on is another DAG run."""
@@ -90,7 +90,7 @@ class Scratch:
         return self
 
     def review(self, *, parameters: dict[str, str] | None = None, **params: Any) -> Outcome:
-        with DAG("deploy_infrastructure"):
+        with DAG("deploy_infrastructure", schedule=None):
             task = ReviewChangesOperator(task_id="review_changes", stack="networking", parameters=parameters)
             task >> ExecuteChangesOperator(task_id="execute_changes", stack="networking", change_set={})
         outcome = self._run(task, params)
@@ -141,7 +141,7 @@ class Scratch:
                 return Outcome("skipped", str(skip), ti.xcoms, deferred=deferred)
 
     def remove(self) -> None:
-        for name in (STACK, f"{STACK}-other"):
+        for name in (f"{STACK}-other", STACK):
             self.root.delete_stack(StackName=name)
             self.root.get_waiter("stack_delete_complete").wait(
                 StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}

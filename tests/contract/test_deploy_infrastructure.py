@@ -1,4 +1,4 @@
-"""The tasks of deploy_infrastructure under Airflow's role: what an operator sees when all is well and when it is not."""
+"""The tasks of deploy_infrastructure under Airflow's role: what an operator sees, when all is well and when not."""
 
 import json
 import time
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from airflow.exceptions import AirflowFailException
 
+from concert_platform.artifacts import zip_archive
 from concert_platform.cloudformation import changes
 from concert_platform.cloudformation.deployment import Deployment
 from tests.contract.deploy_tasks import ACCOUNT, ROLE, SERVICE_ROLE, STACK, Scratch, airflow_role, scratch
@@ -15,6 +16,8 @@ from tests.contract.deploy_tasks import ACCOUNT, ROLE, SERVICE_ROLE, STACK, Scra
 __all__ = ["airflow_role", "scratch"]
 
 NAME = "concert-platform-production-scratch"
+ARTIFACTS = f"concert-platform-production-artifacts-{ACCOUNT}"
+BUNDLE = "artifacts/tests/api.zip"
 
 
 def queue(logical_id: str = "Queue", name: str = NAME, seconds: int = 30, more: str = "") -> str:
@@ -41,7 +44,7 @@ def table(name: str = NAME) -> str:
 
 
 def function(memory: int) -> str:
-    code = "Runtime: python3.12, Handler: index.handler, Code: {ZipFile: 'def handler(event, context): return 1'}"
+    code = f"Runtime: python3.12, Handler: handler.handler, Code: {{S3Bucket: {ARTIFACTS}, S3Key: {BUNDLE}}}"
     return (
         f"  Function: {{Type: AWS::Lambda::Function, Properties: {{FunctionName: {NAME}, MemorySize: {memory}, "
         f"Role: 'arn:aws:iam::{ACCOUNT}:role/{ROLE}', {code}}}}}\n"
@@ -58,6 +61,12 @@ FAILURE = (
     f"Failing (AWS::SQS::Queue) {{verb}}_FAILED: arn:aws:iam::{ACCOUNT}:role/{SERVICE_ROLE} is not authorized to "
     f"perform: sqs:CreateQueue on resource: arn:aws:sqs:us-east-1:{ACCOUNT}:payroll"
 )
+
+
+def visibility(scratch: Scratch) -> str:
+    url = scratch.resource("Queue")["PhysicalResourceId"]
+    found = scratch.emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
+    return str(found["Attributes"]["VisibilityTimeout"])
 
 
 def failure_of(task: Any, **arguments: Any) -> str:
@@ -127,6 +136,15 @@ def test_a_dry_run_shows_what_would_change_and_leaves_nothing(scratch: Scratch) 
     assert scratch.status() == "CREATE_COMPLETE"
 
 
+@pytest.fixture
+def published(scratch: Scratch) -> None:
+    """A bundle lies where storage-processing has its bucket."""
+    s3 = scratch.emulator.client("s3")
+    s3.create_bucket(Bucket=ARTIFACTS)
+    s3.put_object(Bucket=ARTIFACTS, Key=BUNDLE, Body=zip_archive({"handler.py": b"def handler(*_): return 1"}))
+
+
+@pytest.mark.usefixtures("published")
 @pytest.mark.parametrize(
     ("before", "after", "changed"),
     [(function(128), function(256), ("Function", "MemorySize")),
@@ -138,7 +156,9 @@ def test_a_change_of_one_property_updates_that_resource_alone(
 ) -> None:
     scratch.use(template(before, queue())).run()
     reviewed = scratch.use(template(after, queue())).run()
-    assert [(row["logical_id"], row["properties"], row["replacement"]) for row in reviewed.rows] == [(*changed, "False")]
+    assert [(row["logical_id"], row["properties"], row["replacement"]) for row in reviewed.rows] == [
+        (*changed, "False")
+    ]
     assert scratch.status() == "UPDATE_COMPLETE"
     assert scratch.use(template(after, queue())).review().state == "skips execute_changes"
 
@@ -219,15 +239,32 @@ def test_a_resource_that_fails_during_creation_is_named_and_the_creation_can_be_
 
 
 def test_a_resource_that_fails_during_an_update_is_named_and_the_stack_rolled_back(scratch: Scratch) -> None:
-    scratch.use(template(bucket())).run()
-    scratch.use(template(bucket(lifecycle=False), FAILING)).review()
+    scratch.use(template(bucket(), queue(seconds=30))).run()
+    # The bucket, on which the failing resource waits, waits for the queue.
+    waiting = bucket().replace("Properties", "DependsOn: Queue, Properties", 1)
+    scratch.use(template(waiting, queue(seconds=60), FAILING)).review()
     assert failure_of(scratch.execute) == (
         f"stack {STACK} ended as UPDATE_ROLLBACK_COMPLETE: {FAILURE.format(verb='UPDATE')}; mend the template or its "
         "parameters, then deploy again"
     )
-    scratch.use(template(bucket())).run()
-    rules = scratch.emulator.client("s3").get_bucket_lifecycle_configuration(Bucket=f"{NAME}-{ACCOUNT}")["Rules"]
-    assert [rule["ID"] for rule in rules] == ["old"]
+    assert visibility(scratch) == "30"
+    scratch.use(template(bucket(), queue(seconds=60))).run()
+    assert visibility(scratch) == "60"
+
+
+def test_an_export_in_use_is_not_taken_away(scratch: Scratch) -> None:
+    export = f"Outputs: {{QueueName: {{Value: !GetAtt Queue.QueueName, Export: {{Name: {NAME}}}}}}}\n"
+    scratch.use(template(queue(), after=export)).run()
+    tags = f"Tags: [{{Key: queue, Value: !ImportValue {NAME}}}]"
+    user = template(queue(name=f"{NAME}-other")).replace("VisibilityTimeout: 30", tags)
+    scratch.root.create_stack(StackName=f"{STACK}-other", TemplateBody=user)
+    scratch.root.get_waiter("stack_create_complete").wait(StackName=f"{STACK}-other", WaiterConfig={"Delay": 1})
+    assert scratch.use(template(queue())).review().state == "success"
+    assert failure_of(scratch.execute) == (
+        f"stack {STACK} ended as UPDATE_ROLLBACK_COMPLETE: {STACK} (AWS::CloudFormation::Stack) UPDATE_FAILED: Export "
+        f"{NAME} cannot be deleted as it is in use by {STACK}-other; mend the template or its parameters, then deploy "
+        "again"
+    )
 
 
 @pytest.fixture
@@ -262,8 +299,8 @@ def test_a_rollback_that_fails_again_names_the_resource_and_the_way_out(stuck: A
     assert failure_of(scratch.use(template(bucket(), queue())).review) == (
         f"stack {STACK} is UPDATE_ROLLBACK_FAILED again after its rollback was continued: Bucket (AWS::S3::Bucket) "
         f"UPDATE_FAILED: arn:aws:iam::{ACCOUNT}:role/{SERVICE_ROLE} is not authorized to perform: "
-        f"s3:PutLifecycleConfiguration on resource: arn:aws:s3:::{NAME}-{ACCOUNT}; mend that resource by hand and deploy "
-        f"again, or give it up with `aws cloudformation continue-update-rollback --stack-name {STACK} "
+        f"s3:PutLifecycleConfiguration on resource: arn:aws:s3:::{NAME}-{ACCOUNT}; mend that resource by hand and "
+        f"deploy again, or give it up with `aws cloudformation continue-update-rollback --stack-name {STACK} "
         "--resources-to-skip Bucket`"
     )
     assert scratch.calls("ContinueUpdateRollback") >= 1
@@ -280,6 +317,19 @@ def test_a_stack_that_somebody_else_works_on_is_waited_for(scratch: Scratch) -> 
     assert reviewed.deferred[0] == STACK
     assert time.monotonic() - started > 1
     assert scratch.status() == "CREATE_COMPLETE"
+
+
+def test_what_an_earlier_stack_has_left_is_imported_before_the_new_one_is_reviewed(scratch: Scratch) -> None:
+    policies = "DeletionPolicy: RetainExceptOnCreate, UpdateReplacePolicy: Retain"
+    kept = table().replace("Properties", f"{policies}, Properties", 1)
+    scratch.use(template(kept, queue())).run()
+    scratch.remove()
+    shown = scratch.use(template(kept, queue())).review(dry_run=True)
+    assert (shown.touched, scratch.status()) == ([("Import", "Table")], "MISSING")
+    reviewed = scratch.use(template(kept, queue())).run()
+    assert reviewed.touched == [("Add", "Queue"), ("Modify", "Table")]  # the table gets the stack's tags
+    assert scratch.resource("Table")["PhysicalResourceId"] == NAME
+    scratch.emulator.client("dynamodb").delete_table(TableName=NAME)
 
 
 # ---------------------------------------------------------------- killed

@@ -48,12 +48,6 @@ class Account:
     quarantined: int = 0
     deduplicated: int = 0
 
-    def __str__(self) -> str:
-        return (
-            f"{self.source}/{self.entity}: read {self.read:,}, curated {self.curated:,}, "
-            f"quarantined {self.quarantined:,}, deduplicated {self.deduplicated:,}"
-        )
-
     def row(self) -> dict[str, Any]:
         """Row of accounts.json: how many rows are loaded, only core can tell."""
         return {name: value for name, value in asdict(self).items() if name != "curated"}

@@ -3,43 +3,37 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-from collections.abc import Callable
-from typing import Any
+import uuid
+from datetime import UTC, datetime
 
-Event = dict[str, Any]
-Response = dict[str, Any]
-
-logger = logging.getLogger(__name__)
-logger.setLevel(logging.INFO)
-
-
-def health(_: Event) -> Response:
-    """Which environment and which code bundle answer here."""
-    return respond(200, {
-        "status": "ok",
-        "environment": os.environ["ENVIRONMENT"],
-        "version": os.environ["ARTIFACTS_PREFIX"].rpartition("/")[2],
-    })  # fmt: skip
+from answers import Event, RequestError, Response, answer, health, read_json, respond
+from botocore.exceptions import BotoCoreError, ClientError
+from clients import client
+from interactions import Interaction, InvalidInteractionError
 
 
-ROUTES: dict[tuple[str, str], Callable[[Event], Response]] = {("GET", "/health"): health}
+def take_interaction(event: Event) -> Response:
+    """Put an interaction on the stream; a caller that sends its event_id again is counted once."""
+    now = datetime.now(UTC)
+    document = {"event_id": str(uuid.uuid4()), "occurred_at": now.isoformat(), **read_json(event)}
+    try:
+        interaction = Interaction.parse(document, now)
+    except InvalidInteractionError as error:
+        raise RequestError(400, "bad_request", str(error)) from error
+    try:
+        client("kinesis").put_record(
+            StreamName=os.environ["STREAM_NAME"],
+            Data=json.dumps(interaction.to_document()).encode(),
+            PartitionKey=interaction.user_id,  # the events of one user stay in order
+        )
+    except (BotoCoreError, ClientError) as error:
+        raise RequestError(503, "unavailable", "the stream takes no records: send it again later") from error
+    return respond(event, 202, {"event_id": interaction.event_id})
+
+
+ROUTES = {("GET", "/health"): health, ("POST", "/interactions"): take_interaction}
 
 
 def handler(event: Event, _context: object) -> Response:
-    """Answer one request; an unexpected error is logged and answered without its details."""
-    method, path = event.get("httpMethod", ""), event.get("path", "")
-    route = ROUTES.get((method, path.rstrip("/") or "/"))
-    if route is None:
-        return respond(404, {"message": f"no route for {method} {path}"})
-    try:
-        return route(event)
-    except Exception:
-        logger.exception("%s %s failed", method, path)
-        return respond(500, {"message": "internal error"})
-
-
-def respond(status: int, document: dict[str, Any]) -> Response:
-    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
-    return {"statusCode": status, "headers": headers, "body": json.dumps(document)}
+    return answer(event, ROUTES)

@@ -3,6 +3,7 @@
 errors.py       one exception per outcome, each with a message of one line
 templates.py    templates of include/cfn, their parameters and tags
 stacks.py       a stack: status, outputs, why it failed, waiting, deletion
+request.py      what CreateChangeSet is asked for: template, parameters, tags and role
 changes.py      a change set: created under a deterministic name, executed
 review.py       what a change set would do, as a table; the types that hold data and the guard around them
 change_report.py  the same as a page in S3

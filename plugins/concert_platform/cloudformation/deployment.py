@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -20,18 +19,19 @@ from concert_platform.cloudformation.changes import (
     find_change_set,
     is_running,
 )
-from concert_platform.cloudformation.errors import (
-    ChangeSetError,
-    CloudFormationError,
-    MissingOutputError,
-    MissingParameterError,
-    StackFailedError,
+from concert_platform.cloudformation.errors import ChangeSetError, CloudFormationError, StackFailedError
+from concert_platform.cloudformation.request import (
+    BUCKET,
+    BUCKET_OUTPUT,
+    ORCHESTRATION,
+    change_set_request,
+    needs_bucket,
+    template_argument,
 )
-from concert_platform.cloudformation.retained import import_retained, import_template
+from concert_platform.cloudformation.retained import import_retained
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     LEFTOVERS,
-    MISSING,
     REVIEW,
     STUCK,
     WAIT_SECONDS,
@@ -40,22 +40,11 @@ from concert_platform.cloudformation.stacks import (
     pauses,
 )
 from concert_platform.cloudformation.stateful import clients_of
-from concert_platform.cloudformation.templates import (
-    TEMPLATES,
-    Template,
-    environment_file,
-    load_template,
-    resolve_parameters,
-    stack_tags,
-)
+from concert_platform.cloudformation.templates import Template, load_template
 from concert_platform.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-ORCHESTRATION = "orchestration"
-BUCKET, BUCKET_OUTPUT = "EnvironmentBucket", "EnvironmentBucketName"
-FOLDER_OF_LARGE_TEMPLATES = "cloudformation"
 ENDS_IN_FAILURE = (STUCK, "DELETE_FAILED")
 
 
@@ -116,7 +105,7 @@ class Deployment:
         from botocore.exceptions import ClientError
 
         try:
-            self.client.validate_template(**self._template_argument(load_template(name)))
+            self.client.validate_template(**template_argument(self, load_template(name)))
         except ClientError as error:
             raise CloudFormationError(f"template {name}: {error.response['Error']['Message']}") from error
 
@@ -179,7 +168,7 @@ class Deployment:
         """
         self._wait_until_ready(name)
         template, stack = load_template(name), self.stack(name)
-        request = self._request(template, stack, overrides or {})
+        request = change_set_request(self, template, overrides or {})
         if request["ChangeSetType"] == "CREATE" and (imported := self._import_retained(template, request)):
             return imported
         if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
@@ -236,7 +225,7 @@ class Deployment:
         :raises ReplacementRefusedError: when a resource that holds data would be replaced or removed
         :raises StackFailedError: when CloudFormation rolled back
         """
-        is_first_part = self._has_no_way_in(load_template(name))
+        is_first_part = needs_bucket(self, load_template(name))
         change_set = self.create_change_set(name, overrides)
         logger.info("%s", change_set.table())
         if change_set.id is None:
@@ -264,7 +253,7 @@ class Deployment:
         stack.wait_until_idle()
         self._clear(stack)
 
-    # ---------------------------------------------------------------- requests
+    # ---------------------------------------------------------------- helpers
 
     def _wait_until_ready(self, name: str) -> None:
         since, deadline = "", time.monotonic() + WAIT_SECONDS
@@ -278,85 +267,9 @@ class Deployment:
         clients = clients_of(self.settings.region)
         return import_retained(self.client, clients, self.settings, template, request, self.run)
 
-    def _request(self, template: Template, stack: Stack, overrides: Mapping[str, str]) -> dict[str, Any]:
-        file = environment_file(self.settings.environment)
-        is_new = stack.status() in (MISSING, REVIEW)
-        known = {"Environment": self.settings.environment, **overrides}
-        request = {
-            "StackName": stack.name,
-            "ChangeSetType": "CREATE" if is_new else "UPDATE",
-            "Parameters": self._parameters(
-                template,
-                {
-                    **file["stacks"].get(template.name, {}),
-                    **{key: value for key, value in known.items() if key in template.parameters},
-                },
-                previous=() if is_new else stack.parameter_names(),
-            ),
-            "Tags": stack_tags(self.settings, template.name, file["CostCenter"]),
-            "Capabilities": CAPABILITIES,
-            **self._template_argument(template),
-        }
-        role = self._service_role(template.name)
-        return {**request, "RoleARN": role} if role else request
-
-    def _parameters(
-        self, template: Template, fixed: Mapping[str, str], *, previous: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        try:
-            outputs = self._outputs_before(template.name)
-            return resolve_parameters(template, fixed=fixed, outputs=outputs, previous=previous)
-        except MissingParameterError as error:
-            owners = {
-                output: other for other in TEMPLATES[: TEMPLATES.index(template.name)]
-                for output in load_template(other).outputs if output in error.names
-            }  # fmt: skip
-            if set(owners) != set(error.names):
-                raise
-            raise MissingOutputError(
-                f"template {template.name} needs {', '.join(owners)}: deploy {', '.join(sorted(set(owners.values())))} "
-                "as its template is now first"
-            ) from error
-
-    def _outputs_before(self, name: str) -> dict[str, str]:
-        """Outputs of every stack that comes earlier; a parameter is named after the output that it takes."""
-        outputs: dict[str, str] = {}
-        for other in TEMPLATES[: TEMPLATES.index(name)]:
-            outputs |= self.outputs(other)
-        return outputs
-
-    def _service_role(self, name: str) -> str | None:
-        """The deployment role, which the orchestration stack creates and cannot be deployed with."""
-        return None if name == ORCHESTRATION else self.outputs(ORCHESTRATION).get("CloudFormationRoleArn")
-
-    def _has_no_way_in(self, template: Template) -> bool:
-        return template.name == ORCHESTRATION and template.is_large and self.environment_bucket is None
-
-    def _template_argument(self, template: Template) -> dict[str, str]:
-        if not template.is_large:
-            return {"TemplateBody": template.body}
-        bucket = self.environment_bucket
-        if bucket is None and template.name == ORCHESTRATION:
-            return {"TemplateBody": bucket_template(template.body)}
-        if bucket is None:
-            raise CloudFormationError(
-                f"template {template.name} is larger than CloudFormation takes inline: deploy orchestration first, "
-                "whose bucket it passes through"
-            )
-        body = template.body.encode()
-        key = f"{FOLDER_OF_LARGE_TEMPLATES}/{template.name}-{sha256(body).hexdigest()[:16]}.yaml"
-        self.bucket_client.put_object(Bucket=bucket, Key=key, Body=body)
-        return {"TemplateURL": f"https://s3.{self.settings.region}.amazonaws.com/{bucket}/{key}"}
-
     def _clear(self, stack: Stack) -> None:
         """Delete a stack and wait. A retry sends the same token, and so the same request."""
         stack.delete(_token(self.run, (stack.describe() or {}).get("StackId", "")))
-
-
-def bucket_template(body: str) -> str:
-    """The part of the orchestration template that makes the bucket through which the rest of it passes."""
-    part = import_template(body, {BUCKET})
-    return json.dumps({**part, "Outputs": {BUCKET_OUTPUT: {"Value": {"Ref": BUCKET}}}}, separators=(",", ":"))
 
 
 def _token(*parts: str) -> str:

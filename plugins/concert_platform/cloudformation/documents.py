@@ -17,7 +17,7 @@ class UnknownValueError(LookupError):
     """A value that CloudFormation knows only when it has made the resource that it comes from."""
 
 
-class _LongFormLoader(yaml.SafeLoader):
+class _LongFormLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """Reads `!Sub x` as `{"Fn::Sub": "x"}`, and a date as text, as CloudFormation does."""
 
 
@@ -40,6 +40,16 @@ _LongFormLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _loader, n
 
 def parse_document(body: str) -> dict[str, Any]:
     return yaml.load(body, Loader=_LongFormLoader)  # noqa: S506 - derived from SafeLoader
+
+
+def parse_nodes(body: str) -> tuple[yaml.Node | None, Any]:
+    """A text's nodes, which know their lines, beside its data."""
+    loader = _LongFormLoader(body)
+    try:
+        root = loader.get_single_node()
+        return root, None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
 
 
 def references(value: Any) -> Iterator[str]:

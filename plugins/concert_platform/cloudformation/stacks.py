@@ -21,6 +21,8 @@ REVIEW = "REVIEW_IN_PROGRESS"
 STUCK = "UPDATE_ROLLBACK_FAILED"
 STARTS_OF_OPERATIONS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS", "IMPORT_IN_PROGRESS")
 
+UNEXPLAINED = "CloudFormation names no failed resource; look at the stack's events"
+
 FIRST_PAUSE = 0.2  # seconds; a small operation is over soon
 LONGEST_PAUSE = 5.0  # a long one must not use up the account's request rate
 WAIT_SECONDS = 3600.0
@@ -118,8 +120,10 @@ class Stack:
         failures = [event for event in self.last_operation() if _is_failure(event)]
         for event in failures:
             logger.error("%s", _failure_line(event))
+        if not failures:  # such as an export in use: the stack itself has the reason
+            failures = [event for event in self.last_operation() if _is_explained_rollback(event)]
         if not failures:
-            return "CloudFormation names no failed resource; look at the stack's events"
+            return UNEXPLAINED
         return f"{_failure_line(failures[0])}; mend the template or its parameters, then deploy again"
 
     def rollback_failure(self) -> str:
@@ -128,7 +132,7 @@ class Stack:
         starts = [i for i, event in enumerate(events) if event["ResourceStatus"] == "UPDATE_ROLLBACK_IN_PROGRESS"]
         failures = [event for event in events[starts[-1] if starts else 0 :] if _is_failure(event)]
         if not failures:
-            return "CloudFormation names no failed resource; look at the stack's events"
+            return UNEXPLAINED
         return (
             f"{_failure_line(failures[0])}; mend that resource by hand and deploy again, or give it up with `aws "
             f"cloudformation continue-update-rollback --stack-name {self.name} --resources-to-skip "
@@ -193,6 +197,10 @@ def _is_failure(event: dict[str, Any]) -> bool:
     # A resource whose siblings failed first is reported as cancelled, which explains nothing.
     cancelled = "cancelled" in event.get("ResourceStatusReason", "").lower()
     return event["ResourceStatus"].endswith("_FAILED") and not cancelled
+
+
+def _is_explained_rollback(event: dict[str, Any]) -> bool:
+    return event["ResourceStatus"].endswith("ROLLBACK_IN_PROGRESS") and bool(event.get("ResourceStatusReason"))
 
 
 def _starts_operation(event: dict[str, Any]) -> bool:

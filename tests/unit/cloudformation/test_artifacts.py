@@ -18,6 +18,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "include/glue/concert_etl_job.py": "main()", "include/glue/concert_etl/__init__.py": "",
         "include/glue/concert_etl/__pycache__/x.pyc": "no", "include/mappings/canonical.yaml": "a: b",
         "include/expectations/event.py": "suite = 1", "include/lambda/api/handler.py": "def handler(): ...",
+        "include/lambda/chatbot/handler.py": "", "include/lambda/concert_data_processor/handler.py": "",
+        "include/lambda/shared/answers.py": "def answer(): ...",
         "ml/requirements.txt": "numpy", "ml/sales/train.py": "train()", "ml/.hidden": "no",
     }  # fmt: skip
     for name, text in files.items():
@@ -27,15 +29,21 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_bundle_has_the_four_files_and_what_belongs_inside(project: Path) -> None:
+def test_the_bundle_has_every_archive_and_what_belongs_inside(project: Path) -> None:
     bundle = artifacts.build()
     names = zipfile.ZipFile(io.BytesIO(bundle.files["glue/concert_etl.zip"])).namelist()
     with tarfile.open(fileobj=io.BytesIO(bundle.files["ml/source.tar.gz"])) as source:
         assert source.getnames() == ["ml/requirements.txt", "ml/sales/train.py", "requirements.txt"]
     assert names == ["concert_etl/__init__.py", "expectations/event.py", "mappings/canonical.yaml"]
     assert sorted(bundle.files) == [
-        "glue/concert_etl.zip", "glue/concert_etl_job.py", "lambda/api.zip", "ml/source.tar.gz"
+        "glue/concert_etl.zip", "glue/concert_etl_job.py", "lambda/api.zip", "lambda/chatbot.zip",
+        "lambda/concert_data_processor.zip", "ml/source.tar.gz",
     ]  # fmt: skip
+
+
+def test_a_function_has_the_shared_modules_beside_its_handler(project: Path) -> None:
+    archive = zipfile.ZipFile(io.BytesIO(artifacts.build().files["lambda/api.zip"]))
+    assert archive.namelist() == ["answers.py", "handler.py"]
 
 
 def test_file_times_do_not_change_the_hash(project: Path) -> None:

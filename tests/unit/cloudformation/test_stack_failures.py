@@ -55,6 +55,33 @@ def test_a_failure_without_a_failed_resource_points_to_the_events() -> None:
     assert "look at the stack's events" in stack.first_failure()
 
 
+def test_a_failure_of_the_stack_as_a_whole_has_the_reason_of_its_rollback() -> None:
+    client = RecordedEvents(
+        event("some-stack", "UPDATE_IN_PROGRESS", "User Initiated"),
+        event("some-stack", "UPDATE_ROLLBACK_IN_PROGRESS", "Export a cannot be deleted as it is in use by b"),
+        event("some-stack", "UPDATE_ROLLBACK_COMPLETE"),
+    )
+    assert Stack(client, "some-stack").first_failure() == (
+        "some-stack (AWS::CloudFormation::Stack) UPDATE_ROLLBACK_IN_PROGRESS: Export a cannot be deleted as it is in "
+        "use by b; mend the template or its parameters, then deploy again"
+    )
+
+
+def test_a_failed_rollback_names_its_own_failure_and_not_that_of_the_update() -> None:
+    client = RecordedEvents(
+        event("some-stack", "UPDATE_IN_PROGRESS"),
+        event("Table", "UPDATE_FAILED", "why the update failed"),
+        event("some-stack", "UPDATE_ROLLBACK_IN_PROGRESS"),
+        event("Other", "UPDATE_FAILED", "why the rollback failed"),
+        event("some-stack", "UPDATE_ROLLBACK_FAILED", "The following resource(s) failed to update: [Other]."),
+    )
+    assert Stack(client, "some-stack").rollback_failure() == (
+        "Other (AWS::Glue::Table) UPDATE_FAILED: why the rollback failed; mend that resource by hand and deploy again, "
+        "or give it up with `aws cloudformation continue-update-rollback --stack-name some-stack --resources-to-skip "
+        "Other`"
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "busy"),
     [("CREATE_IN_PROGRESS", True), ("UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS", True), ("UPDATE_COMPLETE", False),

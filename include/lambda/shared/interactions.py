@@ -1,0 +1,83 @@
+"""What an interaction of a fan with an artist or a concert is, on its way through the stream."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+LONGEST_ID = 128  # characters
+LONGEST_LEAD = timedelta(minutes=5)  # a clock may be ahead by this much
+TYPE = re.compile(r"[a-z][a-z_]{0,31}")
+REQUIRED = ("event_id", "type", "user_id", "occurred_at")
+SUBJECTS = ("artist_id", "concert_id")
+
+
+class InvalidInteractionError(ValueError):
+    """The record breaks a rule; the message names it."""
+
+
+@dataclass(frozen=True)
+class Interaction:
+    """One event; its id makes it countable once."""
+
+    event_id: str
+    type: str
+    user_id: str
+    occurred_at: datetime  # UTC
+    artist_id: str | None = None
+    concert_id: str | None = None
+
+    @classmethod
+    def parse(cls, document: Any, now: datetime) -> Interaction:
+        """:raises InvalidInteractionError: when a field is missing or has a value that it cannot have"""
+        if not isinstance(document, dict):
+            raise InvalidInteractionError("the record is not a JSON object")
+        for name in REQUIRED:
+            if document.get(name) in (None, ""):
+                raise InvalidInteractionError(f"{name} is missing")
+        for name in ("event_id", "user_id", *SUBJECTS):
+            _check_id(name, document.get(name))
+        if not any(document.get(name) for name in SUBJECTS):
+            raise InvalidInteractionError("artist_id or concert_id is missing")
+        if not isinstance(document["type"], str) or not TYPE.fullmatch(document["type"]):
+            raise InvalidInteractionError("type is not 1 to 32 lower-case letters and '_'")
+        return cls(
+            event_id=document["event_id"], type=document["type"], user_id=document["user_id"],
+            occurred_at=_time(document["occurred_at"], now),
+            artist_id=document.get("artist_id") or None, concert_id=document.get("concert_id") or None,
+        )  # fmt: skip
+
+    @property
+    def subjects(self) -> list[str]:
+        """What the event counts for: ``artist#<id>``, ``concert#<id>`` or both."""
+        named = {"artist": self.artist_id, "concert": self.concert_id}
+        return [f"{kind}#{identity}" for kind, identity in named.items() if identity]
+
+    def to_document(self) -> dict[str, Any]:
+        filled = {name: value for name, value in asdict(self).items() if value is not None}
+        return {**filled, "occurred_at": self.occurred_at.isoformat()}
+
+
+def _check_id(name: str, value: Any) -> None:
+    # Half a surrogate pair is JSON, but no table would take it, however often it is tried.
+    if value is None or (isinstance(value, str) and len(value) <= LONGEST_ID and value.isprintable()):
+        return
+    raise InvalidInteractionError(f"{name} is not a text of at most {LONGEST_ID} printable characters")
+
+
+def _time(value: Any, now: datetime) -> datetime:
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInteractionError("occurred_at is not an ISO 8601 time") from error
+    if found.tzinfo is None:
+        raise InvalidInteractionError("occurred_at has no time zone")
+    try:
+        found = found.astimezone(UTC)
+    except OverflowError as error:
+        raise InvalidInteractionError("occurred_at is not a time that a calendar has") from error
+    if found > now + LONGEST_LEAD:
+        raise InvalidInteractionError("occurred_at lies in the future")
+    return found

@@ -1,0 +1,49 @@
+"""What the DAGs tell CloudWatch: the alarms and dashboards of the monitoring stack read it. No Airflow import.
+
+LoadedPartitions, LoadedRows    a load that is in core and passed every check, by environment
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from concert_platform.settings import settings
+from concert_platform.warehouse import query
+
+NAMESPACE = "ConcertPlatform"  # the execution role may write into no other
+
+logger = logging.getLogger(__name__)
+
+
+def publish_load(loads: Sequence[Mapping[str, Any]]) -> None:
+    """Report partitions whose load has succeeded: their absence for a day is what the freshness alarm waits for.
+
+    A report that CloudWatch does not take is logged and fails nothing: the data is in, and the alarm will say so.
+
+    :param loads: as list_loads gives them, at least one
+    """
+    import boto3
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    dimensions = [{"Name": "Environment", "Value": settings().environment}]
+    values = {"LoadedPartitions": len(loads), "LoadedRows": _rows_in_core([load["run_id"] for load in loads])}
+    data = [
+        {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": "Count"}
+        for name, value in values.items()
+    ]
+    try:
+        boto3.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)
+    except (BotoCoreError, ClientError) as error:
+        logger.warning("the load is not reported to CloudWatch: %s", error)
+
+
+def _rows_in_core(run_ids: Sequence[str]) -> int:
+    runs = {f"run_{number}": run_id for number, run_id in enumerate(run_ids)}
+    names = ", ".join(f":{name}" for name in runs)
+    [[rows]] = query(
+        f"SELECT NVL(SUM(loaded_count), 0) FROM quality.load_audit WHERE run_id IN ({names})",  # noqa: S608 - names only
+        **runs,
+    )
+    return int(rows)

@@ -1,0 +1,236 @@
+"""The chatbot and compute-application stacks in a local AWS of their own: requests, the stream, and an update.
+
+They are deployed by the root: what the deployment role may do is the matter of test_cloudformation.py.
+"""
+
+import base64
+import json
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from concert_platform import artifacts
+from concert_platform.cloudformation import Deployment, deployment, load_template
+from concert_platform.cloudformation.templates import parse_template
+from concert_platform.settings import Settings
+from tests.contract.conftest import ACCOUNT, REGION, Emulator
+
+SETTINGS = Settings(environment="production", account_id=ACCOUNT, region=REGION)
+BUNDLE = artifacts.Bundle(
+    {f"lambda/{name}.zip": artifacts.zip_archive(artifacts.lambda_package(name)) for name in artifacts.FUNCTIONS}
+)
+PREFIX = {"ArtifactsPrefix": BUNDLE.prefix}
+PASSWORD = "Correct-horse-7-battery"
+EVENT = {"event_id": "e1", "type": "view", "user_id": "u1", "artist_id": "a1", "concert_id": "c1",
+         "occurred_at": "2026-07-01T23:30:00+00:00"}  # fmt: skip
+
+
+class RootDeployment(Deployment):
+    def _service_role(self, name: str) -> str | None:
+        return None
+
+    def _template_argument(self, template):  # TEMP
+        s3 = boto3.client("s3")
+        s3.create_bucket(Bucket="scratch-templates")
+        s3.put_object(Bucket="scratch-templates", Key=template.name, Body=template.body.encode())
+        return {"TemplateURL": f"https://s3.us-east-1.amazonaws.com/scratch-templates/{template.name}"}
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """Credentials of its root are in the environment while the module's tests run."""
+    running = Emulator(tmp_path_factory.mktemp("compute-stack"), {})
+    running.start()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": running.endpoint_url, "AWS_DEFAULT_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "root-of-tests", "AWS_SECRET_ACCESS_KEY": "secret-of-tests",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        yield running
+    running.stop()
+    boto3.DEFAULT_SESSION = None
+
+
+@pytest.fixture(scope="module")
+def outputs(aws: Emulator) -> dict[str, str]:
+    """Outputs of all five stacks."""
+    found: dict[str, str] = {}
+    for name in ("networking", "orchestration", "storage-processing", "chatbot", "compute-application"):
+        found |= RootDeployment(SETTINGS, run="first").deploy(name, PREFIX)
+        if name == "storage-processing":
+            artifacts.publish(SETTINGS.artifacts_bucket, BUNDLE)
+    return found
+
+
+@pytest.fixture(scope="module")
+def call(aws: Emulator, outputs: dict[str, str]) -> Callable[..., tuple[int, dict[str, str], Any]]:
+    """call("POST", "/chat", body, **headers) -> (status, headers, document)"""
+
+    def request(method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], Any]:
+        url = f"{aws.endpoint_url}/_aws/execute-api/{outputs['ApiId']}/{outputs['ApiStageName']}{path}"
+        data = None if body is None else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        sent = urllib.request.Request(url, data, {"Content-Type": "application/json", **named}, method=method)
+        try:
+            with urllib.request.urlopen(sent, timeout=30) as answer:
+                return answer.status, dict(answer.headers), json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            return error.code, dict(error.headers), json.loads(error.read())
+
+    return request
+
+
+@pytest.fixture(scope="module")
+def key(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
+    found = aws.client("apigateway").get_api_key(apiKey=outputs["WebApiKeyId"], includeValue=True)
+    return {"x_api_key": found["value"]}
+
+
+@pytest.fixture(scope="module")
+def token(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
+    """Header of a signed-in user."""
+    cognito, pool = aws.client("cognito-idp"), {"UserPoolId": outputs["UserPoolId"]}
+    cognito.admin_create_user(**pool, Username="fan@example.org", MessageAction="SUPPRESS")
+    cognito.admin_set_user_password(**pool, Username="fan@example.org", Password=PASSWORD, Permanent=True)
+    answer = cognito.admin_initiate_auth(
+        **pool, ClientId=outputs["UserPoolClientId"], AuthFlow="ADMIN_USER_PASSWORD_AUTH",
+        AuthParameters={"USERNAME": "fan@example.org", "PASSWORD": PASSWORD},
+    )  # fmt: skip
+    return {"Authorization": answer["AuthenticationResult"]["IdToken"]}
+
+
+def until(look: Callable[[], Any], seconds: float = 30) -> Any:
+    """The first thing that `look` finds."""
+    deadline = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing came in {seconds} s"
+        time.sleep(0.2)
+    return found
+
+
+# ---------------------------------------------------------------- requests
+
+
+def test_every_function_is_healthy_by_its_name(aws: Emulator, outputs: dict[str, str]) -> None:
+    for output in ("ApiFunctionName", "ChatbotFunctionName", "ProcessorFunctionName"):
+        answer = aws.client("lambda").invoke(FunctionName=outputs[output], Payload=b'{"path": "/health"}')
+        body = json.loads(json.loads(answer["Payload"].read())["body"])
+        assert body == {"status": "ok", "environment": "production", "version": BUNDLE.hash}
+
+
+def test_health_is_open_and_the_chatbots_needs_a_key(call: Any, key: dict) -> None:
+    assert call("GET", "/health")[2]["status"] == "ok"
+    assert call("GET", "/chat")[0] == 403
+    assert call("GET", "/chat", **key)[2]["status"] == "ok"
+
+
+def test_an_error_of_the_gateway_has_the_shape_of_the_functions(call: Any, outputs: dict[str, str]) -> None:
+    status, headers, document = call("GET", "/nothing")
+    assert status == 403 and set(document["error"]) == {"code", "message", "request_id"}
+    assert headers["Access-Control-Allow-Origin"] == outputs["WebUrl"]
+
+
+def test_a_preflight_names_the_web_site(call: Any, outputs: dict[str, str]) -> None:
+    status, headers, _ = call("OPTIONS", "/chat")
+    assert (status, headers["Access-Control-Allow-Origin"]) == (204, outputs["WebUrl"])
+
+
+def test_a_chat_is_kept_for_who_signed_in(call: Any, token: dict, aws: Emulator, outputs: dict[str, str]) -> None:
+    assert call("POST", "/chat", {"message": "help"})[0] == 401
+    _, headers, first = call("POST", "/chat", {"message": "remember city Berlin"}, **token)
+    second = call("POST", "/chat", {"message": "what do you know", "session_id": first["session_id"]}, **token)[2]
+    lines = aws.client("dynamodb").scan(TableName=outputs["ConversationTableName"])["Items"]
+    assert second == {"session_id": first["session_id"], "reply": "I know: city Berlin."}
+    assert [line["author"]["S"] for line in lines] == ["user", "chatbot"] * 2
+    assert headers["Access-Control-Allow-Origin"] == outputs["WebUrl"]
+
+
+@pytest.mark.parametrize("body", [{}, {"message": ""}, {"message": "x" * 1001}, {"message": "x", "more": 1}])
+def test_an_invalid_message_does_not_reach_the_function(call: Any, token: dict, body: dict) -> None:
+    status, _, document = call("POST", "/chat", body, **token)
+    assert (status, document["error"]["code"]) == (400, "BAD_REQUEST_BODY")
+
+
+def test_idle_sessions_are_closed_by_the_maintenance(aws: Emulator, outputs: dict[str, str]) -> None:
+    dynamodb, table = aws.client("dynamodb"), outputs["SessionTableName"]
+    idle = {"session_id": "s1", "open_marker": "open", "last_message_at": "2026-01-01T00:00:00+00:00"}
+    dynamodb.put_item(TableName=table, Item={name: {"S": value} for name, value in idle.items()})
+    target = aws.client("events").list_targets_by_rule(Rule=f"{SETTINGS.prefix}-chatbot-close-idle-sessions")
+    payload = target["Targets"][0]["Input"].encode()
+    answer = aws.client("lambda").invoke(FunctionName=outputs["ChatbotFunctionName"], Payload=payload)
+    item = dynamodb.get_item(TableName=table, Key={"session_id": {"S": "s1"}})["Item"]
+    assert json.loads(answer["Payload"].read()) == {"ClosedSessions": 1}
+    assert "closed_at" in item and "open_marker" not in item
+
+
+# ---------------------------------------------------------------- stream
+
+
+def aggregate(aws: Emulator, outputs: dict[str, str], subject: str) -> dict[str, str]:
+    item = (
+        aws.client("dynamodb")
+        .get_item(TableName=outputs["AggregateTableName"], Key={"subject": {"S": subject}, "day": {"S": "2026-07-01"}})
+        .get("Item", {})
+    )
+    return {name: value["N"] for name, value in item.items() if "N" in value}
+
+
+def test_an_event_counts_once_however_often_it_is_sent(call: Any, key: dict, aws: Emulator, outputs: dict) -> None:
+    for _ in range(2):
+        assert call("POST", "/interactions", EVENT, **key)[0] == 202
+    call("POST", "/interactions", {**EVENT, "event_id": "e2", "type": "like", "artist_id": "marker"}, **key)
+    until(lambda: aggregate(aws, outputs, "artist#marker"))
+    assert aggregate(aws, outputs, "artist#a1") == {"interactions": "1", "view_count": "1"}
+    assert aggregate(aws, outputs, "concert#c1") == {"interactions": "2", "view_count": "1", "like_count": "1"}
+
+
+def test_an_interaction_needs_a_key_and_a_subject(call: Any, key: dict) -> None:
+    assert call("POST", "/interactions", EVENT)[0] == 403
+    assert call("POST", "/interactions", {"type": "view", "user_id": "u1"}, **key)[0] == 400
+
+
+def test_poison_goes_to_the_queue_and_the_next_record_counts(aws: Emulator, outputs: dict[str, str]) -> None:
+    good = json.dumps({**EVENT, "event_id": "e3", "artist_id": "after"}).encode()
+    for data in (b"{", json.dumps({**EVENT, "user_id": ""}).encode(), good):
+        aws.client("kinesis").put_record(StreamName=outputs["StreamName"], Data=data, PartitionKey="u1")
+    until(lambda: aggregate(aws, outputs, "artist#after"))
+    sqs = aws.client("sqs")
+    queue = sqs.get_queue_url(QueueName=outputs["ProcessorDeadLetterQueueName"])["QueueUrl"]
+    letters = [json.loads(message["Body"])
+               for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]]  # fmt: skip
+    assert sorted(letter["reason"] for letter in letters) == ["the record is not JSON", "user_id is missing"]
+    assert b"{" in [base64.b64decode(letter["data"]) for letter in letters]
+
+
+# ---------------------------------------------------------------- stack
+
+
+def test_a_changed_memory_touches_one_function_and_nothing_else(
+    outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch, aws: Emulator
+) -> None:
+    body = load_template("compute-application").body
+    changed = parse_template("compute-application", body.replace("MemorySize: 512", "MemorySize: 1024"))
+    monkeypatch.setattr(deployment, "load_template", lambda name: changed)
+    found = RootDeployment(SETTINGS, run="memory").create_change_set("compute-application", PREFIX)
+    assert [(c["action"], c["logical_id"], c["replacement"]) for c in found.changes] == [
+        ("Modify", "ProcessorFunction", "False")
+    ]  # fmt: skip
+    RootDeployment(SETTINGS, run="memory").deploy("compute-application", PREFIX)
+    function = aws.client("lambda").get_function_configuration(FunctionName=outputs["ProcessorFunctionName"])
+    assert function["MemorySize"] == 1024
+
+
+def test_what_the_site_is_served_by(aws: Emulator, outputs: dict[str, str]) -> None:
+    config = aws.client("cloudfront").get_distribution(Id=outputs["DistributionId"])["Distribution"][
+        "DistributionConfig"
+    ]
+    origin = config["Origins"]["Items"][0]
+    assert origin["OriginAccessControlId"] and origin["DomainName"].startswith(outputs["WebBucketName"])
+    assert config["WebACLId"].startswith(f"arn:aws:wafv2:us-east-1:{ACCOUNT}:global/webacl/")

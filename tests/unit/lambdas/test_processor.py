@@ -1,0 +1,108 @@
+"""The stream's function: what counts, what is poison, and what is given back."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tests.unit.lambdas.conftest import STREAM, cancelled
+
+EVENT = {"event_id": "e1", "type": "view", "user_id": "u1", "artist_id": "a1", "concert_id": "c1",
+         "occurred_at": "2026-07-01T23:30:00-05:00"}  # fmt: skip
+NOW = datetime(2026, 7, 10, tzinfo=UTC)
+
+
+def record(data: bytes, number: int = 1) -> dict[str, Any]:
+    return {
+        "eventID": f"shardId-000000000000:{number}", "eventSourceARN": STREAM,
+        "kinesis": {"sequenceNumber": str(number), "partitionKey": "u1", "data": base64.b64encode(data).decode()},
+    }  # fmt: skip
+
+
+def records(*events: Any) -> dict[str, Any]:
+    return {"Records": [record(json.dumps(event).encode(), number) for number, event in enumerate(events, 1)]}
+
+
+@pytest.fixture
+def processor(load: Any) -> Any:
+    return load("concert_data_processor", "handler")
+
+
+@pytest.fixture
+def interactions(load: Any) -> Any:
+    return load("concert_data_processor", "interactions")
+
+
+def test_one_transaction_remembers_the_event_and_adds_to_artist_and_concert(processor: Any, aws: Any) -> None:
+    assert processor.handler(records(EVENT), None) == {"batchItemFailures": []}
+    seen, artist, concert = aws.calls[0][1]["TransactItems"]
+    assert seen["Put"]["Item"]["event_id"] == {"S": "e1"}
+    assert seen["Put"]["ConditionExpression"] == "attribute_not_exists(event_id)"
+    assert artist["Update"]["Key"] == {"subject": {"S": "artist#a1"}, "day": {"S": "2026-07-02"}}  # the day in UTC
+    assert concert["Update"]["Key"]["subject"] == {"S": "concert#c1"}
+    assert artist["Update"]["ExpressionAttributeNames"] == {"#kind": "view_count"}
+
+
+def test_an_event_that_was_counted_before_is_not_an_error(processor: Any, aws: Any, capsys: Any) -> None:
+    aws.answers["transact_write_items"] = [cancelled("ConditionalCheckFailed", "None", "None")]
+    assert processor.handler(records(EVENT), None) == {"batchItemFailures": []}
+    assert json.loads(capsys.readouterr().out)["DuplicateRecords"] == 1
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_the_batch_is_given_back_from_the_first_record_that_may_pass_later(processor: Any, aws: Any, code: str) -> None:
+    aws.answers["transact_write_items"] = [{}, cancelled(code if code != "TransactionConflict" else "None", code)]
+    events = [EVENT, {**EVENT, "event_id": "e2"}, {**EVENT, "event_id": "e3"}]
+    assert processor.handler(records(*events), None) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+    assert len(aws.calls) == 2  # the third waits for the second
+
+
+def test_poison_goes_to_the_queue_with_its_reason_and_blocks_nothing(processor: Any, aws: Any) -> None:
+    batch = {"Records": [record(b"\xff{", 1), record(json.dumps(EVENT).encode(), 2)]}
+    assert processor.handler(batch, None) == {"batchItemFailures": []}
+    (name, letter), (counted, _) = aws.calls
+    body = json.loads(letter["MessageBody"])
+    assert (name, counted) == ("send_message", "transact_write_items")
+    assert (body["reason"], body["shard"], body["sequence_number"]) == (
+        "the record is not JSON", "shardId-000000000000", "1"
+    )  # fmt: skip
+    assert base64.b64decode(body["data"]) == b"\xff{" and body["is_complete"]
+
+
+def test_a_record_of_a_megabyte_fits_into_its_letter(processor: Any, aws: Any) -> None:
+    processor.handler({"Records": [record(b"x" * 1_000_000)]}, None)
+    letter = aws.calls[0][1]["MessageBody"]
+    assert len(letter) < 256 * 1024 and json.loads(letter)["is_complete"] is False
+
+
+def test_poison_that_the_queue_does_not_take_is_tried_again(processor: Any, aws: Any) -> None:
+    aws.answers["send_message"] = [cancelled()]
+    assert processor.handler(records([]), None) == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        *(({name: None}, f"{name} is missing") for name in ("event_id", "type", "user_id", "occurred_at")),
+        ({"artist_id": None, "concert_id": ""}, "artist_id or concert_id is missing"),
+        ({"user_id": 7}, "user_id is not a text of at most 128 printable characters"),
+        ({"artist_id": "a" * 129}, "artist_id is not a text of at most 128 printable characters"),
+        ({"event_id": "\ud800"}, "event_id is not a text of at most 128 printable characters"),
+        ({"type": "View"}, "type is not 1 to 32 lower-case letters and '_'"),
+        ({"occurred_at": "yesterday"}, "occurred_at is not an ISO 8601 time"),
+        ({"occurred_at": "2026-07-01T10:00:00"}, "occurred_at has no time zone"),
+        ({"occurred_at": "2026-07-10T00:06:00Z"}, "occurred_at lies in the future"),
+        ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at is not a time that a calendar has"),
+    ],
+)
+def test_a_broken_rule_is_named(interactions: Any, changed: dict, reason: str) -> None:
+    with pytest.raises(interactions.InvalidInteractionError, match=f"^{reason}$"):
+        interactions.Interaction.parse({**EVENT, **changed}, NOW)
+
+
+def test_an_interaction_survives_the_way_through_the_stream(interactions: Any) -> None:
+    found = interactions.Interaction.parse({**EVENT, "artist_id": "Björk 中島みゆき"}, NOW)
+    again = interactions.Interaction.parse(json.loads(json.dumps(found.to_document())), NOW + timedelta(days=1))
+    assert again == found and found.subjects == ["artist#Björk 中島みゆき", "concert#c1"]
