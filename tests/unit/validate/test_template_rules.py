@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE
+from concert_platform.cloudformation.review import STATEFUL_TYPES
+from concert_platform.cloudformation.stateful import KINDS
 from concert_platform.validate.templates import TEMPLATE_RULES, api, check_templates, security
 from concert_platform.validate.templates.document import Document, DocumentError
-from concert_platform.validate.templates.interface import LARGEST_IN_BUCKET
 from tests.unit.validate.example import GOOD, broken
 
 ACTIONS = "                  - s3:GetObject\n"
@@ -74,18 +74,7 @@ def test_a_broken_rule_is_found_on_its_line(rule: str, old: str, new: str, place
 
 
 def test_every_rule_about_a_template_is_tripped_above_or_below() -> None:
-    below = {"template-size", "api-deployment"}
-    assert {case[0] for case in CASES} | below == {rule.id for rule in TEMPLATE_RULES}
-
-
-@pytest.mark.parametrize(
-    ("name", "limit"), [("networking", LARGEST_INLINE_TEMPLATE), ("monitoring", LARGEST_IN_BUCKET)]
-)
-def test_a_template_may_be_as_large_as_its_way_to_cloudformation_allows(name: str, limit: int) -> None:
-    start = f"# {name}: large\n#\n#\nOutputs: {{TemplateVersion: {{Description: x, Value: x}}}}\n"
-    full = start + "#" * (limit - len(start))
-    assert check_templates([Document.parse(name, full)]) == []
-    assert [finding.rule for finding in check_templates([Document.parse(name, full + "#")])] == ["template-size"]
+    assert {case[0] for case in CASES} | {"api-deployment"} == {rule.id for rule in TEMPLATE_RULES}
 
 
 API = """\
@@ -114,6 +103,10 @@ def test_a_changed_method_asks_for_another_deployment() -> None:
 
 def test_an_api_that_is_never_deployed_is_found() -> None:
     assert "is never deployed" in api_findings(API.replace("!Ref Api", "!Ref Other"))[-1]
+
+
+def test_what_must_outlive_its_stack_is_guarded_and_can_be_imported_again() -> None:
+    assert set(security.STATEFUL) <= set(STATEFUL_TYPES) & set(KINDS)
 
 
 def test_the_ceiling_itself_may_name_what_it_leaves_out() -> None:

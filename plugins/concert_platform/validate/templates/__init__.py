@@ -2,7 +2,7 @@
 
 document.py      a file as data, with the line of each part
 rule.py          what a rule is
-interface.py     comment, parameters, outputs, size
+interface.py     comment, parameters, outputs
 security.py      retention, roles and policies, buckets
 suppressions.py  silenced checks
 api.py           deployments of an API

@@ -1,18 +1,15 @@
-"""Rules about what a reader or another stack sees of a template: its comment, parameters, outputs and size."""
+"""Rules about what a reader or another stack sees of a template: its comment, parameters and outputs."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE
 from concert_platform.validate.templates.document import Document, walk
 from concert_platform.validate.templates.parameters import broken_constraint
 from concert_platform.validate.templates.rule import Hits, template_rule
 
 INTERFACE = "AWS::CloudFormation::Interface"
 SHORTEST_COMMENT = 3  # lines
-BOOTSTRAP = ("networking", "orchestration")  # deployed before there is a bucket that a larger template can pass through
-LARGEST_IN_BUCKET = 1_000_000  # bytes
 NUMBER = "Number"
 # Values of these are looked up by CloudFormation, which refuses what does not exist.
 CHECKED_BY_AWS = ("AWS::", "List<AWS::")
@@ -93,16 +90,6 @@ def no_exports(document: Document) -> Hits:
             yield document.at(*path, "Fn::ImportValue"), "a value is imported from another stack"
 
 
-@template_rule("template-size", "move resources to another stack")
-def template_size(document: Document) -> Hits:
-    size, limit = (
-        len(document.text.encode()),
-        LARGEST_INLINE_TEMPLATE if document.name in BOOTSTRAP else LARGEST_IN_BUCKET,
-    )
-    if size > limit:
-        yield document.at(), f"{size} bytes are more than the {limit} that CloudFormation takes for this stack"
-
-
 def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
@@ -123,5 +110,4 @@ RULES = (
     output_description,
     template_version,
     no_exports,
-    template_size,
 )

@@ -13,7 +13,6 @@ from concert_platform.validate.templates.rule import Hits, template_rule
 # What holds data or keys. cfn-lint (I3011) asks for an explicit choice on further types, such as queues and log groups.
 STATEFUL = (
     "AWS::Cognito::UserPool",
-    "AWS::DynamoDB::GlobalTable",
     "AWS::DynamoDB::Table",
     "AWS::KMS::Key",
     "AWS::Kinesis::Stream",
