@@ -127,9 +127,6 @@ def refuse_pass_role(action: str | None, access_key: str, region: str, body: byt
 
 # ---------------------------------------------------------------- CloudFormation types
 
-# What stacks only keep (cloudformation_configuration.py), for the services that show it: "type|physical id" -> record
-configuration: dict[str, dict[str, Any]] = {}
-
 
 def _properties(name: str) -> list[str]:
     return list((resource_schemas.schema(name) or {}).get("properties", {}))
