@@ -20,7 +20,7 @@ from ministack.core.responses import get_account_id, get_region, now_iso
 from ministack.services import ec2
 from ministack.services.cloudformation import provisioners
 
-from local.extensions import registry, resource_schemas
+from local.extensions import resource_schemas
 
 Properties = dict[str, Any]
 
@@ -28,7 +28,8 @@ Properties = dict[str, Any]
 SHAPES: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "configuration_types.yaml").read_text())
 RULES = ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
 STATE = "cloudformation_configuration"
-_resources = registry.configuration  # a record: properties, attributes, identifier, and what they come from
+# "type|physical id" -> properties, attributes, identifier, and what they come from
+_resources: dict[str, dict[str, Any]] = {}
 
 
 class _Values(dict[str, Any]):

@@ -22,7 +22,7 @@ import boto3
 from botocore.config import Config
 from ministack import app as emulator
 from ministack.core import iam_actions, iam_evaluator, router
-from ministack.services import iam, sts
+from ministack.services import iam, kms, sts
 from ministack.services.cloudformation import changesets, drift, provisioners, stacks
 
 import local.extensions
@@ -85,13 +85,24 @@ def _resource_arn(
     service: str, method: str, path: str, headers: dict, body: bytes, query_params: dict, region: str, account: str
 ) -> str:
     if service not in _RESOURCE_ARNS:
-        return _original_resource_arn(service, method, path, headers, body, query_params, region, account)
+        arn = _original_resource_arn(service, method, path, headers, body, query_params, region, account)
+        return _key_arn(arn, body, region, account) if service == "kms" else arn
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     try:
         request = json.loads(body or b"{}")
     except json.JSONDecodeError:
         return "*"
     return _RESOURCE_ARNS[service](action, request, region, account)
+
+
+def _key_arn(arn: str, body: bytes, region: str, account: str) -> str:
+    """What is done to a key under its alias is allowed, or not, by the key; only calls about an alias name that."""
+    if alias := iam_actions._safe_json_field(body, "AliasName"):
+        return f"arn:aws:kms:{region}:{account}:{alias}"
+    if ":alias/" not in arn:
+        return arn
+    key = kms._resolve_key(arn)
+    return str(key["Arn"]) if key else f"arn:aws:kms:{region}:{account}:key/none"
 
 
 def _install_pass_roles(pass_roles: dict[str, str]) -> None:
@@ -115,9 +126,6 @@ def refuse_pass_role(action: str | None, access_key: str, region: str, body: byt
 
 
 # ---------------------------------------------------------------- CloudFormation types
-
-# What stacks only keep (cloudformation_configuration.py), for the services that show it: "type|physical id" -> record
-configuration: dict[str, dict[str, Any]] = {}
 
 
 def _properties(name: str) -> list[str]:

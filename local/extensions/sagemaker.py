@@ -1,6 +1,6 @@
 """SageMaker: training and processing jobs that really run, in a process each (local/engines/sagemaker.py).
 
-The groups of the model registry are those of the stacks; nothing registers a model in them yet.
+A model package group is one that a stack has created; it holds no versions.
 """
 
 from __future__ import annotations
@@ -13,15 +13,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
+from ministack.services.cloudformation import drift, provisioners
 
 from local.engines.jobs import JobProcess, JobResult
 from local.engines.sagemaker import ProcessingJob, TrainingJob, job_folder
-from local.extensions import registry
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -61,7 +60,10 @@ def _arn_of_request(action: str, request: dict[str, Any], region: str, account: 
         if name := request.get(f"{kind}JobName"):
             return f"arn:aws:sagemaker:{region}:{account}:{kind.lower()}-job/{name}"
     if name := request.get("ModelPackageGroupName"):
-        return f"arn:aws:sagemaker:{region}:{account}:model-package-group/{name.rpartition('/')[2]}"
+        # Not for a resource in AWS's own reference: whoever may list packages may list those of every group.
+        return (
+            "*" if action == "ListModelPackages" else f"arn:aws:sagemaker:{region}:{account}:model-package-group/{name}"
+        )
     return request.get("ResourceArn", "*")
 
 
@@ -133,36 +135,41 @@ def _job(kind: str, request: dict[str, Any]) -> dict[str, Any]:
     return _jobs[kind][name]
 
 
-_GROUP = "AWS::SageMaker::ModelPackageGroup|"
+# ---------------------------------------------------------------- model package groups
 
-
-def _group(request: dict[str, Any]) -> str:
-    """Key of a group that is given by its name or its ARN."""
-    name = request.get("ModelPackageGroupName", "").rpartition("/")[2]
-    for key in registry.configuration:
-        if key.startswith(_GROUP) and key.endswith(f"/{name}"):
-            return key
-    raise InvalidRequestError(f"ModelPackageGroup {name} does not exist.")
+GROUP = "AWS::SageMaker::ModelPackageGroup"
 
 
 def _describe_group(request: dict[str, Any]) -> dict[str, Any]:
-    record = registry.configuration[_group(request)]
-    created = datetime.fromisoformat(record["created"]).timestamp()
-    return {**record["properties"], **record["attributes"], "CreationTime": created}
+    arn = _group_arn(request)
+    return {**drift._DRIFT_READERS[GROUP][0](arn, {}), "ModelPackageGroupArn": arn}
 
 
 def _delete_group(request: dict[str, Any]) -> dict[str, Any]:
-    del registry.configuration[_group(request)]
+    provisioners._RESOURCE_HANDLERS[GROUP]["delete"](_group_arn(request), {})
     return {}
+
+
+def _list_packages(request: dict[str, Any]) -> dict[str, Any]:
+    _group_arn(request)
+    return {"ModelPackageSummaryList": []}
+
+
+def _group_arn(request: dict[str, Any]) -> str:
+    name = request.get("ModelPackageGroupName", "")
+    arn = f"{_arn('', '').rpartition(':')[0]}:model-package-group/{name}"
+    if drift._DRIFT_READERS[GROUP][0](arn, {}) is None:
+        raise InvalidRequestError(f"ModelPackageGroup {name} does not exist.")
+    return arn
 
 
 ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     **{f"Create{kind}Job": _create(kind) for kind in ENGINES},
     **{f"Describe{kind}Job": _describe(kind) for kind in ENGINES},
     **{f"Stop{kind}Job": _stop(kind) for kind in ENGINES},
-    "DescribeModelPackageGroup": _describe_group,
     "DeleteModelPackageGroup": _delete_group,
-    "ListModelPackages": lambda request: {"ModelPackageSummaryList": []},
+    "DescribeModelPackageGroup": _describe_group,
+    "ListModelPackages": _list_packages,
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from concert_platform import metrics
 from concert_platform.cloudformation.templates import environment_file
 from concert_platform.settings import Settings
-from tests.unit.test_templates import read
+from tests.unit.template_reader import read
 
 ENVIRONMENT = "production"  # other tests of the session deploy staging and development
 HOME = "us-east-1:000000000000"
