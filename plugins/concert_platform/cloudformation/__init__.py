@@ -7,6 +7,7 @@ request.py      what CreateChangeSet is asked for: template, parameters, tags an
 changes.py      a change set: created under a deterministic name, executed
 review.py       what a change set would do, as a table; the types that hold data and the guard around them
 change_report.py  the same as a page in S3
+validated.py    templates that were found good are not judged again
 deployment.py   the order of things for one stack of an environment
 __main__.py     python -m concert_platform.cloudformation deploy|destroy|outputs ENVIRONMENT REGION [STACK]
 """
