@@ -1,13 +1,16 @@
 #!/bin/sh
-# Deploy the stacks that Airflow itself needs (networking, then orchestration), or the one that is named.
-# The DAG deploy_infrastructure deploys all the others. --destroy deletes instead.
+# Deploy the stacks that Airflow itself needs, networking and orchestration with Airflow's files, or the one that is
+# named, or all. Afterwards the DAG deploy_infrastructure deploys all but orchestration. --destroy removes these two, and
+# says by name what they leave behind. A second call without changes changes nothing.
 #
+#   make package
 #   ./deploy_stacks.sh development us-east-1
-#   ./deploy_stacks.sh development us-east-1 orchestration
+#   ./deploy_stacks.sh development us-east-1 monitoring
+#   ./deploy_stacks.sh development us-east-1 all
 #   ./deploy_stacks.sh --destroy development us-east-1
 set -eu
 
-usage="usage: ./deploy_stacks.sh [--destroy] development|staging|production REGION [STACK]"
+usage="usage: ./deploy_stacks.sh [--destroy] development|staging|production REGION [STACK|all]"
 command=deploy
 if [ "${1:-}" = "--destroy" ]; then
     command=destroy

@@ -1,4 +1,4 @@
-"""Request validators of a template take effect: ministack's data plane has them, its CloudFormation types forget them."""
+"""Request validators of a template take effect: ministack's data plane knows them, its CloudFormation types do not."""
 
 from __future__ import annotations
 

@@ -28,7 +28,8 @@ Properties = dict[str, Any]
 SHAPES: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "configuration_types.yaml").read_text())
 RULES = ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress")
 STATE = "cloudformation_configuration"
-_resources: dict[str, dict[str, Any]] = {}  # "type|physical id" -> properties, attributes and what they come from
+# "type|physical id" -> properties, attributes, identifier, and what they come from
+_resources: dict[str, dict[str, Any]] = {}
 
 
 class _Values(dict[str, Any]):

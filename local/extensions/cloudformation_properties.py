@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region
-from ministack.services.cloudformation import engine
+from ministack.services.cloudformation import engine, provisioners
 
 from local.extensions import resource_schemas
 
@@ -157,6 +157,7 @@ def _expected(types: str | list[str]) -> str:
 # ---------------------------------------------------------------- in ministack's place
 
 _original_validate, _original_conditions = engine.validate_template_support, engine._evaluate_conditions
+_original_recreation = provisioners._property_recreation
 
 
 def validate_template_support(
@@ -183,8 +184,21 @@ def evaluate_conditions(template: dict[str, Any], params: dict[str, Any]) -> dic
     return _original_conditions(template, {**{key: {"Value": value} for key, value in pseudo.items()}, **params})
 
 
+def property_recreation(kind: str, name: str) -> str:
+    """Whether a change of a property replaces the resource; the schema says it where ministack has no word."""
+    schema = resource_schemas.schema(kind)
+    if kind in provisioners._REPLACING_PROPERTIES or schema is None:
+        return _original_recreation(kind, name)
+    fixed = resource_schemas.names(kind, "createOnlyProperties")
+    if name in fixed:
+        return "Always"
+    perhaps = [*fixed, *resource_schemas.names(kind, "conditionalCreateOnlyProperties")]
+    return "Conditionally" if any(f"{other}.".startswith(f"{name}.") for other in perhaps) else "Never"
+
+
 _MODULE = "ministack.services.cloudformation"
 PATCHES = {
     **{f"{_MODULE}.{name}.validate_template_support": validate_template_support for name in ("changesets", "handlers")},
     **{f"{_MODULE}.{name}._evaluate_conditions": evaluate_conditions for name in ("changesets", "handlers", "stacks")},
+    **{f"{_MODULE}.{name}._property_recreation": property_recreation for name in ("provisioners", "stacks")},
 }

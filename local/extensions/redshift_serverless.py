@@ -325,10 +325,15 @@ def _handlers(kind: str, replacing: tuple[str, ...]) -> dict[str, Any]:
             ACTIONS[f"Delete{kind}"]({name_key: physical_id})
 
     def adopt(identifier: Document) -> tuple[str, Document]:
-        physical_id = identifier[f"{kind}Name"]
-        return physical_id, _attributes(kind, ACTIONS[f"Get{kind}"]({name_key: physical_id})[kind.lower()])
+        (name,) = identifier.values()
+        return name, _attributes(kind, ACTIONS[f"Get{kind}"]({name_key: name})[kind.lower()])
 
-    return {"create": create, "update": update, "delete": delete, "import": adopt, "replacing_properties": replacing}
+    def missing(name: str) -> str | None:
+        found = name in (inventory.namespaces if kind == "Namespace" else inventory.workgroups)
+        return None if found else f"{kind} {name} does not exist"
+
+    return {"create": create, "update": update, "delete": delete, "replacing_properties": replacing,
+            "import": adopt, "import_problem": missing}  # fmt: skip
 
 
 RESOURCE_TYPES = {

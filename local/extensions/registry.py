@@ -22,7 +22,7 @@ import boto3
 from botocore.config import Config
 from ministack import app as emulator
 from ministack.core import iam_actions, iam_evaluator, router
-from ministack.services import iam, sts
+from ministack.services import iam, kms, sts
 from ministack.services.cloudformation import changesets, drift, provisioners, stacks
 
 import local.extensions
@@ -85,13 +85,24 @@ def _resource_arn(
     service: str, method: str, path: str, headers: dict, body: bytes, query_params: dict, region: str, account: str
 ) -> str:
     if service not in _RESOURCE_ARNS:
-        return _original_resource_arn(service, method, path, headers, body, query_params, region, account)
+        arn = _original_resource_arn(service, method, path, headers, body, query_params, region, account)
+        return _key_arn(arn, body, region, account) if service == "kms" else arn
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     try:
         request = json.loads(body or b"{}")
     except json.JSONDecodeError:
         return "*"
     return _RESOURCE_ARNS[service](action, request, region, account)
+
+
+def _key_arn(arn: str, body: bytes, region: str, account: str) -> str:
+    """What is done to a key under its alias is allowed, or not, by the key; only calls about an alias name that."""
+    if alias := iam_actions._safe_json_field(body, "AliasName"):
+        return f"arn:aws:kms:{region}:{account}:{alias}"
+    if ":alias/" not in arn:
+        return arn
+    key = kms._resolve_key(arn)
+    return str(key["Arn"]) if key else f"arn:aws:kms:{region}:{account}:key/none"
 
 
 def _install_pass_roles(pass_roles: dict[str, str]) -> None:
@@ -117,19 +128,22 @@ def refuse_pass_role(action: str | None, access_key: str, region: str, body: byt
 # ---------------------------------------------------------------- CloudFormation types
 
 
+def _properties(name: str) -> list[str]:
+    return list((resource_schemas.schema(name) or {}).get("properties", {}))
+
+
 def _install_types(types: dict[str, dict[str, Any]], blocking: set[str]) -> None:
     for name, handlers in types.items():
-        provisioners._RESOURCE_HANDLERS[name] = handlers
-        top = [key for key in resource_schemas.names(name, "createOnlyProperties") if "." not in key]
-        provisioners._REPLACING_PROPERTIES[name] = tuple(handlers.get("replacing_properties", top))
+        provisioners._RESOURCE_HANDLERS[name] = {**provisioners._RESOURCE_HANDLERS.get(name, {}), **handlers}
+        if replacing := handlers.get("replacing_properties"):
+            provisioners._REPLACING_PROPERTIES[name] = tuple(replacing)
         if tags := resource_schemas.tag_property(name):
             provisioners._STACK_TAG_PROPERTY.setdefault(name, tags)
         if "import_problem" in handlers:
             identifier = tuple(key.rpartition(".")[2] for key in resource_schemas.names(name, "primaryIdentifier"))
             changesets._IMPORT_LOOKUPS[name] = (identifier, handlers["import_problem"])
         if "read" in handlers:
-            known = frozenset((resource_schemas.schema(name) or {})["properties"])
-            drift._DRIFT_READERS[name] = (handlers["read"], known)
+            drift._DRIFT_READERS[name] = (handlers["read"], frozenset(handlers.get("reads", _properties(name))))
     if blocking:
         original = stacks._runs_on_worker_thread
         stacks._runs_on_worker_thread = lambda kind: kind in blocking or original(kind)

@@ -1,4 +1,7 @@
-"""SageMaker: training and processing jobs that really run, in a process each (local/engines/sagemaker.py)."""
+"""SageMaker: training and processing jobs that really run, in a process each (local/engines/sagemaker.py).
+
+A model package group is one that a stack has created; it holds no versions.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
+from ministack.services.cloudformation import drift, provisioners
 
 from local.engines.jobs import JobProcess, JobResult
 from local.engines.sagemaker import ProcessingJob, TrainingJob, job_folder
@@ -55,6 +59,11 @@ def _arn_of_request(action: str, request: dict[str, Any], region: str, account: 
     for kind in _jobs:
         if name := request.get(f"{kind}JobName"):
             return f"arn:aws:sagemaker:{region}:{account}:{kind.lower()}-job/{name}"
+    if name := request.get("ModelPackageGroupName"):
+        # Not for a resource in AWS's own reference: whoever may list packages may list those of every group.
+        return (
+            "*" if action == "ListModelPackages" else f"arn:aws:sagemaker:{region}:{account}:model-package-group/{name}"
+        )
     return request.get("ResourceArn", "*")
 
 
@@ -126,10 +135,41 @@ def _job(kind: str, request: dict[str, Any]) -> dict[str, Any]:
     return _jobs[kind][name]
 
 
+# ---------------------------------------------------------------- model package groups
+
+GROUP = "AWS::SageMaker::ModelPackageGroup"
+
+
+def _describe_group(request: dict[str, Any]) -> dict[str, Any]:
+    arn = _group_arn(request)
+    return {**drift._DRIFT_READERS[GROUP][0](arn, {}), "ModelPackageGroupArn": arn}
+
+
+def _delete_group(request: dict[str, Any]) -> dict[str, Any]:
+    provisioners._RESOURCE_HANDLERS[GROUP]["delete"](_group_arn(request), {})
+    return {}
+
+
+def _list_packages(request: dict[str, Any]) -> dict[str, Any]:
+    _group_arn(request)
+    return {"ModelPackageSummaryList": []}
+
+
+def _group_arn(request: dict[str, Any]) -> str:
+    name = request.get("ModelPackageGroupName", "")
+    arn = f"{_arn('', '').rpartition(':')[0]}:model-package-group/{name}"
+    if drift._DRIFT_READERS[GROUP][0](arn, {}) is None:
+        raise InvalidRequestError(f"ModelPackageGroup {name} does not exist.")
+    return arn
+
+
 ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     **{f"Create{kind}Job": _create(kind) for kind in ENGINES},
     **{f"Describe{kind}Job": _describe(kind) for kind in ENGINES},
     **{f"Stop{kind}Job": _stop(kind) for kind in ENGINES},
+    "DeleteModelPackageGroup": _delete_group,
+    "DescribeModelPackageGroup": _describe_group,
+    "ListModelPackages": _list_packages,
 }
 
 

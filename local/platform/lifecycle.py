@@ -75,7 +75,7 @@ def _start(wanted: list[Service], say: Say) -> None:
 
 
 def deploy_orchestration(ports: dict[str, int], say: Say) -> None:
-    """Deploy the stack that Airflow itself needs, with the script that deploys it on AWS.
+    """Deploy the stacks that Airflow itself needs, with the script that deploys them on AWS, from the package just built.
 
     :raises PlatformError: when the script fails
     """
@@ -84,12 +84,12 @@ def deploy_orchestration(ports: dict[str, int], say: Say) -> None:
     environment["PATH"] = f"{ENVIRONMENTS['airflow'] / 'bin'}:{environment.get('PATH', '')}"
     with log.open("ab") as output:
         answer = subprocess.run(
-            ["./deploy_stacks.sh", services.ENVIRONMENT, services.REGION, "orchestration"],
+            ["./deploy_stacks.sh", services.ENVIRONMENT, services.REGION],
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
         )  # fmt: skip
     if answer.returncode != 0:
-        raise PlatformError(f"stack orchestration could not be deployed: {_last_line(log)} (log: {log})")
-    say("stack orchestration is deployed (Airflow's bucket and roles)")
+        raise PlatformError(f"networking and orchestration could not be deployed: {_last_line(log)} (log: {log})")
+    say("stacks networking and orchestration are deployed (network; Airflow's bucket, files, roles and environment)")
 
 
 def _last_line(log: Path) -> str:

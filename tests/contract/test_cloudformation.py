@@ -21,8 +21,8 @@ BUNDLE = artifacts.Bundle(
     {
         "glue/concert_etl_job.py": b"job",
         "glue/concert_etl.zip": b"zip",
-        "lambda/api.zip": artifacts.zip_archive(artifacts.folder("include/lambda/api")),
         "ml/source.tar.gz": b"tar",
+        **{f"lambda/{name}.zip": artifacts.zip_archive(artifacts.lambda_package(name)) for name in artifacts.FUNCTIONS},
     }
 )
 PREFIX = {"ArtifactsPrefix": BUNDLE.prefix}

@@ -34,12 +34,6 @@ class RootDeployment(Deployment):
     def _service_role(self, name: str) -> str | None:
         return None
 
-    def _template_argument(self, template):  # TEMP
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="scratch-templates")
-        s3.put_object(Bucket="scratch-templates", Key=template.name, Body=template.body.encode())
-        return {"TemplateURL": f"https://s3.us-east-1.amazonaws.com/scratch-templates/{template.name}"}
-
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:

@@ -18,13 +18,12 @@ from tests.contract.scratch_stacks import log_in, log_in_as_root
 
 SETTINGS = Settings(environment="development", account_id="000000000000", region="us-east-1")
 ROLE = "concert-platform-development-airflow-execution"
-TEMPLATES_BUCKET = "templates-of-tests"  # before there is an environment's bucket
 BUNDLE = artifacts.Bundle(
     {
         "glue/concert_etl_job.py": b"job",
         "glue/concert_etl.zip": b"zip",
-        "lambda/api.zip": artifacts.zip_archive(artifacts.folder("include/lambda/api")),
         "ml/source.tar.gz": b"tar",
+        **{f"lambda/{name}.zip": artifacts.zip_archive(artifacts.lambda_package(name)) for name in artifacts.FUNCTIONS},
     }
 )
 PREFIX = {"ArtifactsPrefix": BUNDLE.prefix}
@@ -43,8 +42,6 @@ def deploy(run: str) -> None:
 def deployed(emulator: Any) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         log_in_as_root(monkeypatch, emulator)
-        emulator.client("s3").create_bucket(Bucket=TEMPLATES_BUCKET)
-        monkeypatch.setattr(Deployment, "environment_bucket", TEMPLATES_BUCKET)
         for name in ("networking", "orchestration"):
             Deployment(SETTINGS, run="first").deploy(name)
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -84,17 +81,18 @@ def test_the_stacks_as_they_were_deployed_have_not_drifted() -> None:
 
 
 def test_drift_is_reported_to_the_bucket_and_fails_a_run_only_when_asked_to(root: Any) -> None:
-    root("dynamodb").update_table(TableName=SETTINGS.ingest_state_table, DeletionProtectionEnabled=True)
+    version = root("s3").put_bucket_versioning
+    version(Bucket=SETTINGS.raw_bucket, VersioningConfiguration={"Status": "Suspended"})
     try:
         report = detect(make_context())
     finally:
-        root("dynamodb").update_table(TableName=SETTINGS.ingest_state_table, DeletionProtectionEnabled=False)
+        version(Bucket=SETTINGS.raw_bucket, VersioningConfiguration={"Status": "Enabled"})
     key = "reports/drift/2026-07-01/manual-2026-07-01t05-00-00-00-00"
     assert report["address"] == f"s3://concert-platform-development-airflow-000000000000/{key}.json"
     saved = json.loads(read(root, report["address"]))
     assert saved["drifted_stacks"] == [SETTINGS.stack("storage-processing")]
-    assert SETTINGS.ingest_state_table in {item["name"] for item in saved["stacks"][2]["differences"]}
-    assert b"/DeletionProtectionEnabled" in read(root, report["address"].replace(".json", ".txt"))
+    assert [item["name"] for item in saved["stacks"][2]["differences"]] == [SETTINGS.raw_bucket]
+    assert b"/VersioningConfiguration/Status" in read(root, report["address"].replace(".json", ".txt"))
     check(make_context(fail_on_drift=False), report)
     with pytest.raises(AirflowFailException, match="1 differences in concert-platform-development-storage-processing"):
         check(make_context(fail_on_drift=True), report)

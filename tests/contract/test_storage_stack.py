@@ -59,7 +59,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="module")
 def outputs(aws: Emulator) -> dict[str, str]:
-    for name in ("networking", "orchestration"):
+    for name in ("orchestration", "networking"):
         Deployment(SETTINGS, run="first").deploy(name)
     return Deployment(SETTINGS, run="first").deploy(STACK, PREFIX)
 

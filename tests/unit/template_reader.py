@@ -26,6 +26,7 @@ KNOWN = {
     "AWS::Region": SETTINGS.region,
 }
 NAMES = ("BucketName", "FunctionName", "QueueName", "TableName", "LogGroupName", "Name")  # what Ref returns
+NAMED_BY_ARN = ("AWS::IAM::ManagedPolicy", "AWS::SNS::Topic")
 FUNCTION = re.compile(r"\$\{([A-Za-z0-9:.]+)\}")
 
 
@@ -44,6 +45,15 @@ def read(name: str) -> dict[str, Any]:
 
 def resources(name: str) -> dict[str, dict[str, Any]]:
     return read(name)["Resources"]
+
+
+def at(value: Any, path: list[str]) -> list[Any]:
+    """Every value at a path, through the lists on the way."""
+    if isinstance(value, list):
+        return [found for item in value for found in at(item, path)]
+    if not path:
+        return [value]
+    return at(value[path[0]], path[1:]) if isinstance(value, dict) and path[0] in value else []
 
 
 def listed(value: Any) -> list[Any]:
@@ -85,6 +95,7 @@ class Reader:
     def fill(self, resource: dict[str, Any], pattern: str) -> str:
         """A pattern of CALLS with a resource's own properties."""
         values = {**self.of(resource.get("Properties", {})), "account": SETTINGS.account_id, "region": SETTINGS.region}
+        values["queue"] = next(iter(values.get("Queues", [])), "")
         values["scope"] = "global" if values.get("Scope") == "CLOUDFRONT" else "regional"
         return pattern.format_map(_Named({key: _Named(item) if isinstance(item, dict) else item
                                           for key, item in values.items()}))  # fmt: skip
@@ -95,7 +106,7 @@ class Reader:
             return self.known[name]
         if logical_id not in self.resources:
             return name
-        if attribute.endswith("Arn") or self.resources[logical_id]["Type"] == "AWS::IAM::ManagedPolicy":
+        if attribute.endswith("Arn") or self.resources[logical_id]["Type"] in NAMED_BY_ARN:
             return self.arn(logical_id)
         properties = self.resources[logical_id].get("Properties", {})
         properties = {**properties, **properties.get("DatabaseInput", {})}

@@ -13,7 +13,7 @@ import pytest
 from concert_platform import metrics
 from concert_platform.cloudformation.templates import TEMPLATES
 from concert_platform.settings import ENVIRONMENTS
-from tests.unit.test_templates import read
+from tests.unit.template_reader import read
 
 REPOSITORY = Path(__file__).parents[2]
 ENVIRONMENT = "staging"

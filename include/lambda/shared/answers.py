@@ -62,7 +62,7 @@ def read_json(event: Event) -> dict[str, Any]:
     body = event.get("body") or ""
     try:
         document = json.loads(base64.b64decode(body) if event.get("isBase64Encoded") else body)
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, RecursionError, ValueError) as error:
         raise RequestError(400, "bad_request", "the body is not JSON") from error
     if not isinstance(document, dict):
         raise RequestError(400, "bad_request", "the body is not a JSON object")

@@ -61,9 +61,10 @@ class Interaction:
 
 
 def _check_id(name: str, value: Any) -> None:
-    if value is None or (isinstance(value, str) and len(value) <= LONGEST_ID):
+    # Half a surrogate pair is JSON, but no table would take it, however often it is tried.
+    if value is None or (isinstance(value, str) and len(value) <= LONGEST_ID and value.isprintable()):
         return
-    raise InvalidInteractionError(f"{name} is not a text of at most {LONGEST_ID} characters")
+    raise InvalidInteractionError(f"{name} is not a text of at most {LONGEST_ID} printable characters")
 
 
 def _time(value: Any, now: datetime) -> datetime:

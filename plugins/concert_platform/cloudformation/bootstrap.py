@@ -1,8 +1,8 @@
 """Stacks from the command line, where no Airflow runs yet or none is left.
 
 Networking comes before the MWAA environment, which stands in its subnets, but after the roles of orchestration: its own
-role lies below their boundary, and their deployment role creates and deletes it. So a new environment is made in the order
-orchestration without Airflow, networking, Airflow's files, Airflow; and goes in the reverse order.
+role lies below their boundary, and their deployment role creates and deletes it. So a new environment is made in the
+order orchestration without Airflow, networking, Airflow's files, Airflow; and goes in the reverse order.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Client:
             for index, status in enumerate(statuses)
         ]  # fmt: skip
 
-    def describe_stack_resource_drifts(self, StackName: str, NextToken: str = "") -> dict[str, Any]:  # noqa: N803
+    def describe_stack_resource_drifts(self, StackName: str, NextToken: str = "") -> dict[str, Any]:
         if NextToken:
             return {"StackResourceDrifts": self.drifts[1:]}
         return {"StackResourceDrifts": self.drifts[:1], "NextToken": "more"}

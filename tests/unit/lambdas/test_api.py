@@ -65,7 +65,9 @@ def test_the_callers_event_id_and_time_are_kept(call: Any, aws: Any) -> None:
     assert json.loads(aws.calls[0][1]["Data"])["occurred_at"] == "2026-07-02T04:30:00+00:00"
 
 
-@pytest.mark.parametrize("body", ["", "{", "[]", base64.b64encode(b"{}").decode(), {**INTERACTION, "user_id": ""}])
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "[" * 100_000, base64.b64encode(b"{}").decode(), {**INTERACTION, "user_id": ""}]
+)
 def test_what_is_no_interaction_is_refused(call: Any, aws: Any, body: Any) -> None:
     status, _, document = call("POST", "/interactions", body)
     assert (status, document["error"]["code"], aws.calls) == (400, "bad_request", [])

@@ -46,8 +46,11 @@ def test_the_session_of_somebody_else_is_not_there(say: Any, aws: Any) -> None:
     assert say({"message": "hello", "session_id": SESSION})[0] == 404
 
 
-@pytest.mark.parametrize("body", [{}, {"message": " "}, {"message": "x" * 1001}, {"message": 7},
-                                  {"message": "x", "session_id": "../1"}, {"message": "x", "session_id": [1]}])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"message": " "}, {"message": "x" * 1001}, {"message": 7},
+     {"message": "x", "session_id": "../1"}, {"message": "x", "session_id": [1]}],
+)  # fmt: skip
 def test_a_message_that_the_model_would_refuse_is_refused_here_too(say: Any, body: dict) -> None:
     assert say(body)[0] == 400
 

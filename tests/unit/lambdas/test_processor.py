@@ -87,8 +87,9 @@ def test_poison_that_the_queue_does_not_take_is_tried_again(processor: Any, aws:
     [
         *(({name: None}, f"{name} is missing") for name in ("event_id", "type", "user_id", "occurred_at")),
         ({"artist_id": None, "concert_id": ""}, "artist_id or concert_id is missing"),
-        ({"user_id": 7}, "user_id is not a text of at most 128 characters"),
-        ({"artist_id": "a" * 129}, "artist_id is not a text of at most 128 characters"),
+        ({"user_id": 7}, "user_id is not a text of at most 128 printable characters"),
+        ({"artist_id": "a" * 129}, "artist_id is not a text of at most 128 printable characters"),
+        ({"event_id": "\ud800"}, "event_id is not a text of at most 128 printable characters"),
         ({"type": "View"}, "type is not 1 to 32 lower-case letters and '_'"),
         ({"occurred_at": "yesterday"}, "occurred_at is not an ISO 8601 time"),
         ({"occurred_at": "2026-07-01T10:00:00"}, "occurred_at has no time zone"),
