@@ -124,9 +124,7 @@ def test_a_changed_file_is_uploaded_alone_and_airflow_takes_its_version(
     deployed: None, run: Callable, root: Any, tmp_path: Path
 ) -> None:
     before = versions(root)
-    changed = {path: content for path, content in FILES.items() if path != "dags/two.py"} | {
-        "plugins.zip": "new plugins"
-    }
+    changed = {path: content for path, content in FILES.items() if path != "dags/two.py"} | {"plugins.zip": "new plugins"}
     assert run("deploy", package=package(tmp_path, changed)) == 0
     after = versions(root)
     assert {path for path in changed if after[path] != before[path]} == {"plugins.zip"}
