@@ -8,7 +8,8 @@ takes every ingest run of that day.
 
 What a failure means: nothing of the run was published, and quality.load_audit says so. `curate_records` names the gate
 or the file. A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the
-fix, then clear the task. Anything else was tried again already: read the run's log in /aws-glue/jobs, then clear it.
+fix, then clear the task. Anything else was tried again already: read the run's log in the log group that the stack
+storage-processing names as EtlLogGroupName, then clear it.
 """
 
 from __future__ import annotations

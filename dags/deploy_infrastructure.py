@@ -1,11 +1,11 @@
 """Deploy the platform's stacks through reviewed change sets.
 
-Validates every template, then brings each stack up to date, in the order in which they take outputs from each other.
-Per stack, `review_changes` works out a change set and shows it: as a table in its log, as the XCom `change_set`, and as
-a page behind the link "Change set report"; `execute_changes` carries it out. A skipped `execute_changes` means that
-there was nothing to do. Between storage-processing and chatbot, the code that runs outside Airflow (Lambda bundles,
-Glue script, training source) is published below a hash of its content; the hash is a stack parameter, so changed code
-is a reviewed change like any other.
+Validates all templates (content that passed before is not judged again), then brings each stack up to date, in the
+order in which they take outputs from each other. Per stack, `review_changes` works out a change set and shows it: as a
+table in its log, as the XCom `change_set`, and as a page behind the link "Change set report"; `execute_changes` carries
+it out. A skipped `execute_changes` means that there was nothing to do. Between storage-processing and chatbot, the code
+that runs outside Airflow (Lambda bundles, Glue script, training source) is published below a hash of its content; the
+hash is a stack parameter, so changed code is a reviewed change like any other.
 
 When: by hand after a change of a template, a parameter file or such code; `run_platform` starts it first. A run that
 finds nothing to change succeeds within seconds. Params:
@@ -85,7 +85,7 @@ with DAG(
         ),
     },
 ):  # fmt: skip
-    validate_templates = ValidateTemplatesOperator(task_id="validate_templates", templates=("orchestration", *STACKS))
+    validate_templates = ValidateTemplatesOperator(task_id="validate_templates")
     artifacts_prefix = hash_artifacts()
     publish_artifacts = PublishArtifactsOperator(task_id="publish_artifacts", trigger_rule=TriggerRule.NONE_FAILED)
     code = {ARTIFACTS_PARAMETER: artifacts_prefix}

@@ -167,9 +167,11 @@ def read(name: str, properties: Properties) -> Properties | None:
     names = {"ApplyServerSideEncryptionByDefault": "ServerSideEncryptionByDefault"}
     lifecycle = s3._bucket_lifecycle.get(name)
     target = log.get("LoggingEnabled") if isinstance(log, dict) else None
-    logging = {"DestinationBucketName": target["TargetBucket"]} if target else {}
-    if target and target.get("TargetPrefix"):
-        logging["LogFilePrefix"] = target["TargetPrefix"]
+    expected = properties.get("LoggingConfiguration", {})
+    defaults = {"DestinationBucketName": name, "LogFilePrefix": ""}  # left out by a template that means them
+    found = {"DestinationBucketName": target["TargetBucket"],
+             "LogFilePrefix": target.get("TargetPrefix", "")} if target else {}  # fmt: skip
+    logging = {key: value for key, value in found.items() if key in expected or value != defaults[key]}
     return {
         "BucketName": name,
         "VersioningConfiguration": {"Status": s3._bucket_versioning.get(name, "Suspended")},

@@ -249,7 +249,8 @@ def _arn_of_request(action: str, request: Document, region: str, account: str) -
         return group.arn
     if action.endswith("Namespace") and (space := inventory.namespaces.get(request.get("namespaceName", ""))):
         return str(space.document["namespaceArn"])
-    return "*"
+    kind = next((kind for kind in ("namespace", "workgroup") if action.endswith(kind.title())), None)
+    return f"arn:aws:redshift-serverless:{region}:{account}:{kind}/none" if kind else "*"
 
 
 SERVICE = {

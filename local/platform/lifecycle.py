@@ -75,7 +75,7 @@ def _start(wanted: list[Service], say: Say) -> None:
 
 
 def deploy_orchestration(ports: dict[str, int], say: Say) -> None:
-    """Deploy the stacks that Airflow itself needs, with the script that deploys them on AWS, from the package just built.
+    """Deploy the stacks that Airflow itself needs from the package just built, with the script that does so on AWS.
 
     :raises PlatformError: when the script fails
     """

@@ -90,12 +90,13 @@ def publish(bucket: str, bundle: Bundle | None = None) -> str:
     bundle, client = bundle or build(), boto3.client("s3")
     for path, body in bundle.files.items():
         key = f"{bundle.prefix}/{path}"
-        if not _exists(client, bucket, key):
+        if not exists(client, bucket, key):
             client.put_object(Bucket=bucket, Key=key, Body=body)
     return bundle.prefix
 
 
-def _exists(client: Any, bucket: str, key: str) -> bool:
+def exists(client: Any, bucket: str, key: str) -> bool:
+    """Whether a bucket holds a key; one that is named by its content needs no second upload."""
     from botocore.exceptions import ClientError
 
     try:

@@ -6,13 +6,13 @@ Fixtures (import them where they are used):
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import pytest
-from airflow.exceptions import DownstreamTasksSkipped, TaskDeferred
+from airflow.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 from airflow.sdk import DAG
 
 from concert_platform.cloudformation import Deployment, deployment, request
@@ -71,6 +71,19 @@ class Outcome:
         return [(row["action"], row["logical_id"]) for row in self.rows]
 
 
+def failure_of(run: Callable[..., Any], /, **arguments: Any) -> str:
+    """Message of a task that fails for good; always one line."""
+    with pytest.raises(AirflowFailException) as caught:
+        run(**arguments)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def template(*resources: str, before: str = "", after: str = "") -> str:
+    return before + "Resources:\n" + "".join(resources) + after
+
+
 class Scratch:
     """One stack, whose template each test chooses."""
 
@@ -88,6 +101,10 @@ class Scratch:
         self.runs += 1
         self.monkeypatch.setattr(deployment, "load_template", lambda name: parse_template(name, body))
         return self
+
+    def task(self, task: Any, **params: Any) -> Outcome:
+        """Any other task of the DAG."""
+        return self._run(task, params)
 
     def review(self, *, parameters: dict[str, str] | None = None, **params: Any) -> Outcome:
         with DAG("deploy_infrastructure", schedule=None):

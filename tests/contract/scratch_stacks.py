@@ -3,7 +3,7 @@
 import boto3
 import pytest
 
-from concert_platform.cloudformation import Deployment, deployment, teardown
+from concert_platform.cloudformation import Deployment, deployment, request, teardown
 from concert_platform.cloudformation.templates import Template, parse_template
 from concert_platform.settings import Settings
 from tests.contract.conftest import Emulator
@@ -43,9 +43,10 @@ def use_templates(monkeypatch: pytest.MonkeyPatch, bodies: dict[str, str]) -> No
         return parse_template(name, PARAMETERS + bodies.get(name, "Resources: {}\n"))
 
     file = {"CostCenter": "tests", "stacks": {}}
-    for module in (deployment, teardown):
-        monkeypatch.setattr(module, "load_template", load)
-        monkeypatch.setattr(module, "environment_file", lambda _environment: file)
+    stand_ins = {"load_template": load, "environment_file": lambda _environment: file}
+    for module in (deployment, request, teardown):
+        for name in stand_ins.keys() & vars(module).keys():
+            monkeypatch.setattr(module, name, stand_ins[name])
 
 
 def deploy(stack: str, run: str = "first") -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from concert_platform import artifacts
-from concert_platform.cloudformation import ChangeSetError, Deployment, StackFailedError, deployment
+from concert_platform.cloudformation import ChangeSetError, Deployment, StackFailedError, deployment, request
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.settings import STACKS, Settings
 
@@ -29,7 +29,7 @@ PREFIX = {"ArtifactsPrefix": BUNDLE.prefix}
 QUEUE = "Resources: {Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: concert-platform-staging-a}}}\n"
 BROKEN = """Resources: {Table: {Type: AWS::Glue::Table, Properties: {CatalogId: '000000000000',
   DatabaseName: concert_platform_staging, TableInput: {Name: event}}}}\n"""  # storage-processing has that table
-PARAMETERS = "Parameters: {Environment: {Type: String}, VpcCidr: {Type: String}}\n"
+PARAMETERS = "Parameters: {Environment: {Type: String}}\n"
 
 
 def log_in(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> None:
@@ -75,6 +75,7 @@ def scratch(as_airflow: None, emulator: Any, monkeypatch: pytest.MonkeyPatch) ->
             return f"{self.prefix}-scratch" if name == "networking" else super().stack(name)
 
     settings = Scratch(SETTINGS.environment, SETTINGS.account_id, SETTINGS.region)
+    monkeypatch.setattr(request, "environment_file", lambda _: {"CostCenter": "tests", "stacks": {}})
 
     def use(body: str, run: str = "one") -> Deployment:
         monkeypatch.setattr(deployment, "load_template", lambda name: parse_template(name, PARAMETERS + body))
@@ -170,11 +171,14 @@ def test_a_refused_template_leaves_no_stack_behind(scratch: Any) -> None:
 
 
 def test_a_large_template_passes_through_the_bucket(scratch: Any, emulator: Any) -> None:
-    large = scratch(QUEUE + "# a long comment\n" * 4000)
-    large.deploy("networking")
-    bucket = f"{SETTINGS.prefix}-airflow-{SETTINGS.account_id}"
-    keys = [item["Key"] for item in emulator.client("s3").list_objects_v2(Bucket=bucket)["Contents"]]
-    assert len(keys) == 1 and keys[0].startswith("cloudformation/networking-")
+    def uploaded() -> set[str]:
+        bucket = f"{SETTINGS.prefix}-airflow-{SETTINGS.account_id}"
+        found = emulator.client("s3").list_objects_v2(Bucket=bucket, Prefix="cloudformation/networking-")
+        return {item["Key"] for item in found.get("Contents", [])}
+
+    before = uploaded()
+    scratch(QUEUE + "# a long comment\n" * 4000).deploy("networking")
+    assert len(uploaded() - before) == 1
 
 
 def test_the_deployment_role_creates_nothing_outside_the_platform(scratch: Any) -> None:

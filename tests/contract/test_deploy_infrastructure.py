@@ -6,12 +6,21 @@ import urllib.request
 from typing import Any
 
 import pytest
-from airflow.exceptions import AirflowFailException
 
 from concert_platform.artifacts import zip_archive
 from concert_platform.cloudformation import changes
 from concert_platform.cloudformation.deployment import Deployment
-from tests.contract.deploy_tasks import ACCOUNT, ROLE, SERVICE_ROLE, STACK, Scratch, airflow_role, scratch
+from tests.contract.deploy_tasks import (
+    ACCOUNT,
+    ROLE,
+    SERVICE_ROLE,
+    STACK,
+    Scratch,
+    airflow_role,
+    failure_of,
+    scratch,
+    template,
+)
 
 __all__ = ["airflow_role", "scratch"]
 
@@ -51,10 +60,6 @@ def function(memory: int) -> str:
     )
 
 
-def template(*resources: str, before: str = "", after: str = "") -> str:
-    return before + "Resources:\n" + "".join(resources) + after
-
-
 # The deployment role may create no queue of that name: the resource fails in the middle of the operation.
 FAILING = queue("Failing", name="payroll", more="DependsOn: Bucket, ")
 FAILURE = (
@@ -67,15 +72,6 @@ def visibility(scratch: Scratch) -> str:
     url = scratch.resource("Queue")["PhysicalResourceId"]
     found = scratch.emulator.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=["VisibilityTimeout"])
     return str(found["Attributes"]["VisibilityTimeout"])
-
-
-def failure_of(task: Any, **arguments: Any) -> str:
-    """Message of a task that fails for good; always one line."""
-    with pytest.raises(AirflowFailException) as caught:
-        task(**arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 # ---------------------------------------------------------------- what goes well

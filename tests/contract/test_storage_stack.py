@@ -15,6 +15,7 @@ from concert_platform.cloudformation.changes import ChangeSet
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.settings import BUCKETS, Settings
 from tests.contract.conftest import ACCOUNT, REGION, Emulator
+from tests.unit.template_reader import resources
 
 SETTINGS = Settings(environment="production", account_id=ACCOUNT, region=REGION)
 STACK = "storage-processing"
@@ -82,7 +83,7 @@ def test_a_second_deployment_finds_nothing_to_change(outputs: dict[str, str]) ->
 
 
 def test_a_changed_lifecycle_updates_that_bucket_and_nothing_else(
-    outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    outputs: dict[str, str], aws: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = load_template(STACK).body
     assert body.count("TransitionInDays: 90") == 1
@@ -91,6 +92,8 @@ def test_a_changed_lifecycle_updates_that_bucket_and_nothing_else(
         patch.setattr(deployment, "load_template", lambda name: later if name == STACK else load_template(name))
         assert changed(change_set("lifecycle")) == [("Modify", "RawBucket", "False")]
         Deployment(SETTINGS, run="lifecycle").deploy(STACK, PREFIX)
+        rules = aws.client("s3").get_bucket_lifecycle_configuration(Bucket=outputs["RawBucketName"])["Rules"]
+        assert [move["Days"] for rule in rules for move in rule.get("Transitions", [])] == [120]
         assert change_set("after").id is None
     Deployment(SETTINGS, run="back").deploy(STACK, PREFIX)
 
@@ -138,15 +141,18 @@ def test_a_source_has_an_encrypted_entry_for_its_keys(
     assert client.describe_secret(SecretId=name)["KmsKeyId"] == outputs["DataKeyArn"]
 
 
-def named_queries() -> list[str]:
-    return re.findall(r"      QueryString: \|\n((?:        .*\n)+)", load_template(STACK).body)
+QUERIES = {
+    item["Properties"]["Name"]: item["Properties"]["QueryString"]
+    for item in resources(STACK).values()
+    if item["Type"] == "AWS::Athena::NamedQuery"
+}
 
 
-@pytest.mark.parametrize("sql", named_queries())
-def test_a_named_query_runs_on_the_catalogue(sql: str, outputs: dict[str, str], aws: Emulator) -> None:
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_a_named_query_runs_on_the_catalogue(name: str, outputs: dict[str, str], aws: Emulator) -> None:
     athena = aws.client("athena")
     execution = athena.start_query_execution(
-        QueryString=sql, WorkGroup=outputs["AthenaWorkgroupName"],
+        QueryString=QUERIES[name], WorkGroup=outputs["AthenaWorkgroupName"],
         QueryExecutionContext={"Database": outputs["GlueDatabaseName"]},
     )["QueryExecutionId"]  # fmt: skip
     status: dict[str, Any] = {"State": "QUEUED"}

@@ -55,7 +55,10 @@ def roles() -> dict[str, set[str]]:
             if resource["Type"] == "AWS::IAM::Role":
                 properties = resource["Properties"]
                 actions = [_allowed(policy["PolicyDocument"]) for policy in properties.get("Policies", [])]
-                actions += [managed[name] for name in properties.get("ManagedPolicyArns", [])]
+                attached = properties.get(
+                    "ManagedPolicyArns", []
+                )  # one that has a condition is [condition, name, none]
+                actions += [managed[name if isinstance(name, str) else name[1]] for name in attached]
                 found[properties["RoleName"].replace("concert-platform-${Environment}-", "")] = set().union(*actions)
     return found
 

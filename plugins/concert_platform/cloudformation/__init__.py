@@ -7,7 +7,14 @@ request.py      what CreateChangeSet is asked for: template, parameters, tags an
 changes.py      a change set: created under a deterministic name, executed
 review.py       what a change set would do, as a table; the types that hold data and the guard around them
 change_report.py  the same as a page in S3
+validated.py    templates that were found good are not judged again
+documents.py    templates with their functions, as far as those are known before a deployment
+stateful.py     what outlives its stack: found by name, imported, deleted
+retained.py     the import of what an earlier stack left behind
 deployment.py   the order of things for one stack of an environment
+drift.py        where resources differ from their template
+teardown.py     the deletion of an environment's stacks and, when asked for, of what they leave behind
+report_files.py   reports of drift and teardown in the environment's bucket
 __main__.py     python -m concert_platform.cloudformation deploy|destroy|outputs ENVIRONMENT REGION [STACK]
 """
 

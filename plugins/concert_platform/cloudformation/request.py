@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from concert_platform import artifacts
 from concert_platform.cloudformation.errors import CloudFormationError, MissingOutputError, MissingParameterError
 from concert_platform.cloudformation.retained import import_template
 from concert_platform.cloudformation.stacks import MISSING, REVIEW
@@ -106,7 +107,8 @@ def template_argument(deployment: Deployment, template: Template) -> dict[str, s
         )
     body = template.body.encode()
     key = f"{FOLDER_OF_LARGE_TEMPLATES}/{template.name}-{sha256(body).hexdigest()[:16]}.yaml"
-    deployment.bucket_client.put_object(Bucket=bucket, Key=key, Body=body)
+    if not artifacts.exists(deployment.bucket_client, bucket, key):
+        deployment.bucket_client.put_object(Bucket=bucket, Key=key, Body=body)
     return {"TemplateURL": f"https://s3.{deployment.settings.region}.amazonaws.com/{bucket}/{key}"}
 
 

@@ -17,12 +17,14 @@ from airflow.providers.standard.utils.skipmixin import SkipMixin
 from airflow.sdk import BaseOperator
 
 from concert_platform.cloudformation import (
+    TEMPLATES,
     ChangeSet,
     CloudFormationError,
     Deployment,
     MissingOutputError,
     StackTimeoutError,
     load_template,
+    validated,
 )
 from concert_platform.cloudformation.change_report import publish_report
 from concert_platform.cloudformation.changes import IMPORT
@@ -33,6 +35,7 @@ from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.partitions import run_slug
 from concert_platform.settings import settings
 from concert_platform.triggers.cloudformation import StackIdleTrigger
+from concert_platform.validate import ValidatorError, cloudformation_templates
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -64,24 +67,44 @@ def one_line_failures() -> Iterator[None]:
         yield
     except StackTimeoutError:
         raise
-    except CloudFormationError as error:
+    except (CloudFormationError, ValidatorError) as error:
         raise AirflowFailException(str(error)) from error
 
 
-class ValidateTemplatesOperator(BaseOperator):
-    """Let CloudFormation read every template before the first stack is touched.
+def report_bucket(found: Deployment) -> str:
+    bucket = found.environment_bucket
+    if bucket is None:
+        raise CloudFormationError("there is no bucket for reports: deploy orchestration with deploy_stacks.sh")
+    return bucket
 
-    :param templates: short names of stacks
+
+class ValidateTemplatesOperator(BaseOperator):
+    """Judge every template before the first stack is touched: the platform's validator, then CloudFormation itself.
+
+    Content that an earlier run has found good is not judged again.
     """
 
-    def __init__(self, *, templates: Sequence[str], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.templates = list(templates)
-
     def execute(self, context: Context) -> None:
+        found = deployment(context)
         with one_line_failures():
-            deployment(context).validate_all(self.templates)
-        self.log.info("valid: %s", ", ".join(self.templates))
+            bucket, digest = report_bucket(found), validated.content_digest()
+            if validated.is_remembered(found.bucket_client, bucket, digest):
+                self.log.info("templates and parameters are the ones that were found good before")
+                return
+            self._lint()
+            found.validate_all(TEMPLATES)
+            validated.remember(found.bucket_client, bucket, digest, context["run_id"])
+        self.log.info("valid: %s", ", ".join(TEMPLATES))
+
+    def _lint(self) -> None:
+        found = cloudformation_templates()
+        for finding in found:
+            self.log.error("%s", finding)
+        if found:
+            raise CloudFormationError(
+                f"{len(found)} findings in templates, the first: {found[0]}; mend them, `python -m "
+                "concert_platform.validate cloudformation-templates` lists all"
+            )
 
 
 class PublishArtifactsOperator(BaseOperator):
@@ -183,10 +206,10 @@ class ReviewChangesOperator(FreshRetryMixin, BaseOperator, SkipMixin):
         for danger in dangers(change_set.changes):
             self.log.warning("data is in danger: this would %s", danger)
         context["ti"].xcom_push(key=CHANGE_SET, value=change_set.to_dict())
-        run, bucket = context["run_id"], found.environment_bucket
-        if bucket is None:
-            raise CloudFormationError("there is no bucket for the report: deploy orchestration with deploy_stacks.sh")
-        report = publish_report(found.bucket_client, bucket, self.stack, run, _slug(run, change_set), change_set)
+        run = context["run_id"]
+        report = publish_report(
+            found.bucket_client, report_bucket(found), self.stack, run, _slug(run, change_set), change_set
+        )
         self.report_link = report.link
         self.log.info("report: %s", report.uri)
         context["ti"].xcom_push(key="report", value=report.uri)

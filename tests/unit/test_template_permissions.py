@@ -11,11 +11,7 @@ OWN_STACKS = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{SETTINGS.pre
 NEVER = {"cloudtrail:StopLogging"}  # asked for by a template that stops the trail, and the ceiling forbids it
 DEPLOYED = [name for name in TEMPLATES if name != "orchestration"]
 # Calls that name no stack: a template's text, and a detection that has only an id.
-WITHOUT_A_STACK = {
-    "cloudformation:DescribeStackDriftDetectionStatus",
-    "cloudformation:GetTemplateSummary",
-    "cloudformation:ValidateTemplate",
-}
+WITHOUT_A_STACK = {"cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:ValidateTemplate"}
 
 
 def calls(name: str) -> set[tuple[str, str]]:

@@ -1,0 +1,161 @@
+"""Networking, Airflow's files and Airflow, brought up and taken down by the command line behind deploy_stacks.sh."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from concert_platform.cloudformation.__main__ import main
+from tests.contract.test_cloudformation import log_in
+
+# Production: one NAT gateway per zone, and no other test of the session uses it.
+PREFIX = "concert-platform-production"
+BUCKET = f"{PREFIX}-airflow-000000000000"
+FILES = {
+    "plugins.zip": "plugins",
+    "requirements.txt": "boto3",
+    "startup.sh": "true",
+    "dags/one.py": "1",
+    "dags/two.py": "2",
+}
+
+
+def package(folder: Path, files: dict[str, str]) -> Path:
+    """A built package in the form of `make package`."""
+    for path, content in files.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(content)
+    sums = [f"{hashlib.sha256(content.encode()).hexdigest()}  {path}\n" for path, content in files.items()]
+    (folder / "SHA256SUMS").write_text("".join(sums))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return package(tmp_path_factory.mktemp("dist"), FILES)
+
+
+@pytest.fixture(scope="module")
+def run(emulator: Any, dist: Path) -> Iterator[Callable[..., int]]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        log_in(monkeypatch, {**emulator.role_environment("unused"), "AWS_ACCESS_KEY_ID": "root-of-tests",
+                             "AWS_SECRET_ACCESS_KEY": "secret-of-tests"})  # fmt: skip
+        monkeypatch.delenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+
+        def call(command: str, *stack: str, package: Path = dist) -> int:
+            return main([command, "production", "us-east-1", *stack, "--dist", str(package)])
+
+        yield call
+
+
+@pytest.fixture(scope="module")
+def deployed(run: Callable[..., int]) -> None:
+    assert run("deploy") == 0
+
+
+def stack(root: Any, name: str) -> dict[str, Any]:
+    return root("cloudformation").describe_stacks(StackName=f"{PREFIX}-{name}")["Stacks"][0]
+
+
+def outputs(root: Any, name: str) -> dict[str, str]:
+    return {item["OutputKey"]: item["OutputValue"] for item in stack(root, name)["Outputs"]}
+
+
+def versions(root: Any) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for item in root("s3").list_object_versions(Bucket=BUCKET)["Versions"]:
+        found.setdefault(item["Key"], []).append(item["VersionId"])
+    return found
+
+
+def parameters(root: Any) -> dict[str, str]:
+    return {item["ParameterKey"]: item["ParameterValue"] for item in stack(root, "orchestration")["Parameters"]}
+
+
+def test_without_a_package_nothing_is_deployed(run: Callable, root: Any, tmp_path: Path, caplog: Any) -> None:
+    assert run("deploy", package=tmp_path) == 1
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == [
+        f"{tmp_path} does not hold Airflow's files: run `make package`, then deploy again"
+    ]
+    assert not any(item["StackName"].startswith(PREFIX) for item in root("cloudformation").describe_stacks()["Stacks"])
+
+
+def test_one_call_brings_up_the_network_the_files_and_airflow(deployed: None, root: Any) -> None:
+    assert {stack(root, name)["StackStatus"] for name in ("networking", "orchestration")} == {
+        "CREATE_COMPLETE", "UPDATE_COMPLETE"}  # fmt: skip
+    assert outputs(root, "orchestration")["EnvironmentName"] == PREFIX
+    assert set(versions(root)) >= set(FILES)
+    assert parameters(root)["PluginsS3ObjectVersion"] == versions(root)["plugins.zip"][0]
+
+
+def test_airflow_stands_in_the_subnets_and_the_group_of_networking(deployed: None, root: Any) -> None:
+    network = outputs(root, "networking")
+    assert parameters(root)["PrivateSubnetIds"] == network["PrivateSubnetIds"]
+    assert parameters(root)["AirflowSecurityGroupId"] == network["AirflowSecurityGroupId"]
+
+
+def test_production_has_a_nat_gateway_in_each_zone(deployed: None, root: Any) -> None:
+    found = root("cloudformation").describe_stack_resources(StackName=f"{PREFIX}-networking")["StackResources"]
+    gateways = [item["LogicalResourceId"] for item in found if item["ResourceType"] == "AWS::EC2::NatGateway"]
+    assert sorted(gateways) == ["NatGatewayOne", "NatGatewayTwo"]
+
+
+def test_security_groups_name_each_other(deployed: None, root: Any) -> None:
+    network = outputs(root, "networking")
+    groups = root("ec2").describe_security_groups(GroupIds=[network["WarehouseSecurityGroupId"]])["SecurityGroups"]
+    (rule,) = groups[0]["IpPermissions"]
+    assert (rule["FromPort"], [pair["GroupId"] for pair in rule["UserIdGroupPairs"]]) == (
+        5439, [network["AirflowSecurityGroupId"]])  # fmt: skip
+
+
+def test_a_second_call_changes_nothing(deployed: None, run: Callable, root: Any) -> None:
+    def state() -> list[Any]:
+        return [versions(root), *(stack(root, name).get("LastUpdatedTime") for name in ("networking", "orchestration"))]
+
+    before = state()
+    assert run("deploy") == 0
+    assert state() == before
+
+
+def test_a_changed_file_is_uploaded_alone_and_airflow_takes_its_version(
+    deployed: None, run: Callable, root: Any, tmp_path: Path
+) -> None:
+    before = versions(root)
+    changed = FILES | {"plugins.zip": "new plugins"}
+    del changed["dags/two.py"]
+    assert run("deploy", package=package(tmp_path, changed)) == 0
+    after = versions(root)
+    assert {path for path in changed if after[path] != before[path]} == {"plugins.zip"}
+    assert parameters(root)["PluginsS3ObjectVersion"] == after["plugins.zip"][0] != before["plugins.zip"][0]
+    keys = {item["Key"] for item in root("s3").list_objects_v2(Bucket=BUCKET)["Contents"]}
+    assert "dags/one.py" in keys and "dags/two.py" not in keys
+
+
+def test_what_others_stand_on_is_not_deleted(deployed: None, run: Callable, root: Any, caplog: Any) -> None:
+    client, name = root("cloudformation"), f"{PREFIX}-tracing"
+    body = "Resources: {Queue: {Type: AWS::SQS::Queue}}"
+    client.create_stack(StackName=name, TemplateBody=body)
+    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    assert run("destroy") == 1
+    assert "networking and orchestration cannot be deleted before tracing" in caplog.text
+    assert run("destroy", "orchestration") == 1
+    client.delete_stack(StackName=name)
+    client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    assert stack(root, "networking")["StackStatus"] == "CREATE_COMPLETE"
+
+
+def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
+    deployed: None, run: Callable, root: Any, caplog: Any
+) -> None:
+    key = outputs(root, "orchestration")["EnvironmentKeyArn"]
+    caplog.set_level("INFO")
+    assert run("destroy") == 0
+    assert not any(item["StackName"].startswith(PREFIX) for item in root("cloudformation").describe_stacks()["Stacks"])
+    kept = [record.getMessage() for record in caplog.records if "deleted; kept" in record.getMessage()]
+    assert [f"{PREFIX}-networking" in kept[0], f"{PREFIX}-orchestration" in kept[1]] == [True, True]
+    assert "FlowLogKey" in kept[0] and "EnvironmentKey" in kept[1] and BUCKET in kept[1]
+    assert run("deploy") == 0
+    assert outputs(root, "orchestration")["EnvironmentKeyArn"] == key
+    assert run("destroy") == 0
