@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from concert_platform.artifacts import zip_archive
-from concert_platform.cloudformation import changes
+from concert_platform.cloudformation import MissingOutputError, changes
 from concert_platform.cloudformation.deployment import Deployment
 from tests.contract.deploy_tasks import (
     ACCOUNT,
@@ -130,6 +130,20 @@ def test_a_dry_run_shows_what_would_change_and_leaves_nothing(scratch: Scratch) 
     left = scratch.root.list_change_sets(StackName=STACK)["Summaries"]
     assert [found["ExecutionStatus"] for found in left if found["ExecutionStatus"] == "AVAILABLE"] == []
     assert scratch.status() == "CREATE_COMPLETE"
+
+
+def test_a_dry_run_ends_skipped_where_it_needs_outputs_that_are_not_there_yet(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needs_another_stack(*_: Any) -> None:
+        raise MissingOutputError("template chatbot needs DataKeyArn: deploy storage-processing first")
+
+    monkeypatch.setattr(Deployment, "create_change_set", needs_another_stack)
+    scratch.use(template(queue()))
+    shown = scratch.review(dry_run=True)
+    reason = "template chatbot needs DataKeyArn: deploy storage-processing first"
+    assert (shown.state, shown.result) == ("skipped", f"{reason}; a dry run cannot look further")
+    assert failure_of(scratch.review) == reason
 
 
 @pytest.fixture

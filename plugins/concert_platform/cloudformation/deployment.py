@@ -79,8 +79,11 @@ class Deployment:
     @cached_property
     def bucket_client(self) -> Any:
         import boto3
+        from botocore.config import Config
 
-        return boto3.client("s3", region_name=self.settings.region)
+        # A signed link to an object under a KMS key needs the newer signature, and the region in its host name.
+        config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+        return boto3.client("s3", region_name=self.settings.region, config=config)
 
     @property
     def environment_bucket(self) -> str | None:
