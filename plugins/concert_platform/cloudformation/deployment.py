@@ -192,12 +192,16 @@ class Deployment:
         if stack.status() == REVIEW:
             self._clear(stack)
 
-    def execute(self, change_set: ChangeSet) -> None:
-        """Start a change set; see outcome() for its end.
+    def execute(self, change_set: ChangeSet) -> bool:
+        """Start a change set; see outcome() for its end. False while another operation holds the stack.
 
+        :raises ChangeSetError: when the stack was changed since the review
         :raises StackFailedError: when it was executed before and failed
         """
+        if is_busy(Stack(self.client, change_set.stack).status()) and not is_running(self.client, change_set):
+            return False
         execute_change_set(self.client, change_set)
+        return True
 
     def outcome(self, name: str, change_set: ChangeSet, patience: float = 0.0) -> dict[str, str] | None:
         """Outputs of a stack whose change set is executed; None while CloudFormation is at work on it.
@@ -235,8 +239,9 @@ class Deployment:
             return self.outputs(name)
         if not allow_replacement:
             self.check_replacements(change_set)
-        self.execute(change_set)
         stack = self.stack(name)
+        while not self.execute(change_set):
+            stack.wait_until_idle()
         stack.check_succeeded(stack.wait_until_idle())
         return self.deploy(name, overrides) if is_first_part or change_set.type == IMPORT else stack.outputs()
 
