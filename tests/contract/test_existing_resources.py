@@ -60,7 +60,7 @@ def test_a_name_that_is_taken_is_refused(kind: str, deploy_stack: Callable, root
         deploy_stack(body, "second")
     events = root("cloudformation").describe_stack_events(StackName="second")["StackEvents"]
     reasons = {event["ResourceStatusReason"] for event in events if event["ResourceStatus"] == "CREATE_FAILED"}
-    # A bucket is looked up before anything is made; its reason is told by DescribeEvents, which boto3 has from 1.41 on.
+    # A bucket is looked up before anything is made, and its reason told by DescribeEvents, which this boto3 lacks.
     expected = "Validation failed with 1 error" if kind == "AWS::S3::Bucket" else "already exists"
     assert any(expected in reason for reason in reasons)
 

@@ -1,0 +1,49 @@
+"""Every resource type of the templates is told as executed or as stored without effect, in the docs and in the code."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+from local.extensions.capabilities import STORED_TYPES
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATION = yaml.safe_load((ROOT / "local" / "extensions" / "configuration_types.yaml").read_text())
+
+
+def documented() -> tuple[set[str], set[str]]:
+    """The two columns of the table in docs/local-platform.md: executed, stored."""
+    lines = (ROOT / "docs" / "local-platform.md").read_text().splitlines()
+    start = lines.index("| service | executed | stored without effect |") + 2
+    end = lines.index("", start)
+    columns: tuple[set[str], set[str]] = (set(), set())
+    for line in lines[start:end]:
+        services, *cells = [cell.strip() for cell in line.strip("|").split("|")]
+        for column, cell in zip(columns, cells, strict=True):
+            for part in filter(None, cell.split("; ")):
+                service, _, names = part.rpartition(": ")
+                column |= {f"AWS::{service or services}::{name}" for name in names.split(", ")}
+    return columns
+
+
+def in_templates() -> set[str]:
+    text = "".join(path.read_text() for path in sorted((ROOT / "include" / "cfn").glob("*.yaml")))
+    return set(re.findall(r"^    Type: (AWS::\w+::\w+)$", text, re.MULTILINE))
+
+
+def in_code() -> set[str]:
+    return {f"AWS::{service}::{name}" for service, names in STORED_TYPES.items() for name in names}
+
+
+def test_every_type_of_the_templates_is_listed_once() -> None:
+    executed, stored = documented()
+    assert in_templates() <= executed | stored
+    assert not executed & stored
+
+
+def test_docs_and_code_agree_on_what_is_only_stored() -> None:
+    assert documented()[1] == in_code()
+
+
+def test_whatever_one_handler_keeps_is_told_as_stored() -> None:
+    assert set(CONFIGURATION) <= in_code()
