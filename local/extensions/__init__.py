@@ -9,9 +9,9 @@ A module here declares what it brings; `registry.py` finds and installs it:
                     iam:PassRole on it
     STATE           key under which the module's state is kept over a restart, for one that is no service
     RESOURCE_TYPES  dict: CloudFormation type -> {"create", "delete", "update", "import", ...} in ministack's
-                    signatures, over its own handlers of the type; also "import_problem"(*identifier) -> why it cannot be
-                    imported, or None, and "read"(physical id, properties) -> properties as they are, for drift, with
-                    "reads", the names of those that it knows (by default all of the schema)
+                    signatures, over its own handlers of the type; also "import_problem"(*identifier) -> why it cannot
+                    be imported, or None, and "read"(physical id, properties) -> properties as they are, for drift,
+                    with "reads", the names of those that it knows (by default all of the schema)
     BLOCKING_TYPES  set of those types whose handlers call the emulator over HTTP (they run on a worker thread)
     PATCHES         dict: dotted path of a ministack function -> the function that takes its place, also inside
                     the module's dispatch tables
