@@ -56,7 +56,8 @@ def _identify(kind: str, record: dict[str, Any]) -> str:
     record["attributes"] = {}
     for name, pattern in shape.get("attributes", {}).items():
         digest = hashlib.sha256(f"{record['seed']}:{name}".encode()).hexdigest()
-        values |= {"hex": digest, "octet": int(digest[:2], 16) % 254 + 1, "uuid": uuid.UUID(digest[:32], version=4)}
+        octets = ".".join(str(byte) for byte in bytes.fromhex(digest[:6]))
+        values |= {"hex": digest, "octets": octets, "uuid": uuid.UUID(digest[:32], version=4)}
         value = pattern.replace("~", f"arn:aws:{kind.split('::')[1].lower()}").format_map(values)
         record["attributes"][name] = values[name] = value
     keys = resource_schemas.names(kind, "primaryIdentifier")

@@ -43,7 +43,7 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "AWS::CloudTrail::Trail": ({"TrailName": "lake", "IsLogging": True, "S3BucketName": "b"}, "lake"),
     "AWS::CloudWatch::AnomalyDetector": ({"Namespace": "N", "MetricName": "M", "Stat": "Sum"}, "[0-9a-f]{32}"),
     "AWS::CloudWatch::CompositeAlarm": ({"AlarmName": "all", "AlarmRule": "ALARM(one)"}, "all"),
-    "AWS::EC2::EIP": ({"Domain": "vpc"}, r"198\.51\.100\.\d+"),
+    "AWS::EC2::EIP": ({"Domain": "vpc"}, r"240\.\d+\.\d+\.\d+"),
     "AWS::EC2::FlowLog": (
         {"ResourceId": {"Ref": "Vpc"}, "ResourceType": "VPC", "TrafficType": "ALL"}, f"fl-{HEX17}",
     ),

@@ -44,7 +44,8 @@ REFUSED = {
         "#/MemorySize: expected type: Integer, found: String",
     ),
     "in the branch that is taken": (
-        QUEUE, {"Fn::If": ["IsBig", {}, {"Colour": "red"}]}, "#: extraneous key [Colour] is not permitted",
+        QUEUE, {"Fn::If": ["IsBig", {"QueueName": {"Ref": "Other"}}, {"Colour": "red"}]},
+        "#: extraneous key [Colour] is not permitted",
     ),
 }  # fmt: skip
 
