@@ -10,7 +10,8 @@
 #   ./deploy_stacks.sh --destroy development us-east-1
 set -eu
 
-usage="usage: ./deploy_stacks.sh [--destroy] development|staging|production REGION [STACK|all]"
+usage="usage: ./deploy_stacks.sh development|staging|production REGION [STACK|all]
+       ./deploy_stacks.sh --destroy development|staging|production REGION [STACK]"
 command=deploy
 if [ "${1:-}" = "--destroy" ]; then
     command=destroy

@@ -1,14 +1,13 @@
 """The tasks of deploy_infrastructure under Airflow's role: what an operator sees, when all is well and when not."""
 
 import json
-import time
 import urllib.request
 from typing import Any
 
 import pytest
 
 from concert_platform.artifacts import zip_archive
-from concert_platform.cloudformation import changes
+from concert_platform.cloudformation import MissingOutputError, changes
 from concert_platform.cloudformation.deployment import Deployment
 from tests.contract.deploy_tasks import (
     ACCOUNT,
@@ -130,6 +129,20 @@ def test_a_dry_run_shows_what_would_change_and_leaves_nothing(scratch: Scratch) 
     left = scratch.root.list_change_sets(StackName=STACK)["Summaries"]
     assert [found["ExecutionStatus"] for found in left if found["ExecutionStatus"] == "AVAILABLE"] == []
     assert scratch.status() == "CREATE_COMPLETE"
+
+
+def test_a_dry_run_ends_skipped_where_it_needs_outputs_that_are_not_there_yet(
+    scratch: Scratch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def needs_another_stack(*_: Any) -> None:
+        raise MissingOutputError("template chatbot needs DataKeyArn: deploy storage-processing first")
+
+    monkeypatch.setattr(Deployment, "create_change_set", needs_another_stack)
+    scratch.use(template(queue()))
+    shown = scratch.review(dry_run=True)
+    reason = "template chatbot needs DataKeyArn: deploy storage-processing first"
+    assert (shown.state, shown.result) == ("skipped", f"{reason}; a dry run cannot look further")
+    assert failure_of(scratch.review) == reason
 
 
 @pytest.fixture
@@ -303,16 +316,28 @@ def test_a_rollback_that_fails_again_names_the_resource_and_the_way_out(stuck: A
     stuck()
 
 
+WAIT = """  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}
+  Wait: {Type: AWS::CloudFormation::WaitCondition, Properties: {Handle: !Ref Handle, Timeout: '2'}}
+"""  # nobody signals: the operation ends after two seconds
+
+
 def test_a_stack_that_somebody_else_works_on_is_waited_for(scratch: Scratch) -> None:
-    handle = "  Handle: {Type: AWS::CloudFormation::WaitConditionHandle}\n"
-    wait = "  Wait: {Type: AWS::CloudFormation::WaitCondition, Properties: {Handle: !Ref Handle, Timeout: '3'}}\n"
-    scratch.root.create_stack(StackName=STACK, TemplateBody=template(handle, wait), OnFailure="DO_NOTHING")
+    scratch.root.create_stack(StackName=STACK, TemplateBody=template(WAIT), OnFailure="DO_NOTHING")
     assert scratch.status() == "CREATE_IN_PROGRESS"
-    started = time.monotonic()
-    reviewed = scratch.use(template(queue())).run()
-    assert reviewed.deferred[0] == STACK
-    assert time.monotonic() - started > 1
+    assert scratch.use(template(queue())).run().deferred[0] == STACK
     assert scratch.status() == "CREATE_COMPLETE"
+
+
+def test_a_stack_that_somebody_has_changed_since_the_review_is_not_touched(scratch: Scratch) -> None:
+    scratch.use(template(queue())).run()
+    scratch.use(template(queue(seconds=60))).review()
+    scratch.root.update_stack(StackName=STACK, TemplateBody=template(queue(), WAIT))
+    with pytest.MonkeyPatch.context() as changed:  # the local AWS leaves a change set as it is
+        changed.setattr(changes, "_execution", lambda *_: "OBSOLETE")
+        assert failure_of(scratch.execute) == (
+            f"stack {STACK} was changed by others since its change set was reviewed: deploy again"
+        )
+    assert visibility(scratch) == "30"
 
 
 def test_what_an_earlier_stack_has_left_is_imported_before_the_new_one_is_reviewed(scratch: Scratch) -> None:

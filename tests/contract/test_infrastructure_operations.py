@@ -106,14 +106,36 @@ def test_a_stack_that_could_not_be_compared_fails_the_check_and_does_not_hide_th
         check(make_context(fail_on_drift=False), report)
 
 
-def test_nobody_is_told_while_there_is_no_topic_or_no_drift(caplog: pytest.LogCaptureFixture, root: Any) -> None:
-    task = drift.AlertOnDriftOperator(task_id="alert_on_drift", report={"differences": 0})
-    assert run_task(task, make_context()) is None
-    found = {**detect(make_context()), "differences": 1}
-    if "AlertTopicArn" not in Deployment(SETTINGS, run="any").outputs("monitoring"):
-        task = drift.AlertOnDriftOperator(task_id="alert_on_drift", report=found)
-        assert run_task(task, make_context()) is None
-        assert "monitoring is not deployed" in caplog.text
+def tell(report: dict[str, Any]) -> str | None:
+    return run_task(drift.AlertOnDriftOperator(task_id="alert_on_drift", report=report), make_context())
+
+
+def test_drift_is_told_to_the_alert_topic_in_one_message(root: Any) -> None:
+    topic = Deployment(SETTINGS, run="any").outputs("monitoring")["AlertTopicArn"]
+    arn = f"arn:aws:sqs:us-east-1:{SETTINGS.account_id}:told-of-drift"
+    policy = {"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+    }]}  # fmt: skip
+    queue = root("sqs").create_queue(QueueName="told-of-drift", Attributes={"Policy": json.dumps(policy)})["QueueUrl"]
+    subscription = root("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+    try:
+        assert tell({"differences": 0}) is None
+        assert tell({**detect(make_context()), "differences": 1})
+        messages = root("sqs").receive_message(QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=5)["Messages"]
+        [message] = [json.loads(found["Body"]) for found in messages]
+    finally:
+        root("sns").unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        root("sqs").delete_queue(QueueUrl=queue)
+    assert message["Subject"] == "Drift in development: 1 differences in 0 stacks"
+    assert "reports/drift/2026-07-01" in message["Message"]
+
+
+def test_without_a_topic_the_log_says_that_nobody_is_told(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Deployment, "outputs", lambda *_: {})
+    assert tell({"differences": 1, "address": "s3://bucket/report.json"}) is None
+    assert "monitoring is not deployed" in caplog.text
 
 
 def test_without_a_bucket_the_report_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,8 @@ deployment.py   the order of things for one stack of an environment
 drift.py        where resources differ from their template
 teardown.py     the deletion of an environment's stacks and, when asked for, of what they leave behind
 report_files.py   reports of drift and teardown in the environment's bucket
+bootstrap.py    the first stacks of an environment and its last ones, from the command line
+environment_files.py  dist/ in the bucket that Amazon MWAA starts from
 __main__.py     python -m concert_platform.cloudformation deploy|destroy|outputs ENVIRONMENT REGION [STACK]
 """
 

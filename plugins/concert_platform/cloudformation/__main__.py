@@ -31,7 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for noisy in ("botocore", "urllib3"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "destroy" and options.stack == ALL:
+        parser.error("destroy takes one stack, or none for Airflow's two: tear_down_infrastructure deletes the rest")
     stacks = {None: bootstrap.BOOTSTRAP, ALL: TEMPLATES}.get(options.stack, (options.stack,))
     try:
         deployment = _deployment(options.environment, options.region)

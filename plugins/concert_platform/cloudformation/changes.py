@@ -16,6 +16,7 @@ WAIT_SECONDS = 600.0
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 AVAILABLE = "AVAILABLE"
 RUNNING = "EXECUTE_IN_PROGRESS"
+OBSOLETE = "OBSOLETE"
 EXECUTED = (RUNNING, "EXECUTE_COMPLETE")
 PENDING = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 IMPORT = "IMPORT"
@@ -92,6 +93,7 @@ def create_change_set(client: Any, request: dict[str, Any], run: str) -> ChangeS
 def execute_change_set(client: Any, change_set: ChangeSet) -> None:
     """Start a change set; one that is under way or done already is left alone.
 
+    :raises ChangeSetError: when the stack was changed since
     :raises StackFailedError: when it was executed before and failed
     """
     if change_set.id is None:
@@ -100,6 +102,10 @@ def execute_change_set(client: Any, change_set: ChangeSet) -> None:
     if state == AVAILABLE:
         client.execute_change_set(
             ChangeSetName=change_set.id, StackName=change_set.stack, ClientRequestToken=change_set.token
+        )
+    elif state == OBSOLETE:
+        raise ChangeSetError(
+            f"stack {change_set.stack} was changed by others since its change set was reviewed: deploy again"
         )
     elif state not in EXECUTED:
         reason = Stack(client, change_set.stack).first_failure()

@@ -79,8 +79,11 @@ class Deployment:
     @cached_property
     def bucket_client(self) -> Any:
         import boto3
+        from botocore.config import Config
 
-        return boto3.client("s3", region_name=self.settings.region)
+        # A signed link to an object under a KMS key needs the newer signature, and the region in its host name.
+        config = Config(signature_version="s3v4", s3={"addressing_style": "virtual"})
+        return boto3.client("s3", region_name=self.settings.region, config=config)
 
     @property
     def environment_bucket(self) -> str | None:
@@ -189,12 +192,16 @@ class Deployment:
         if stack.status() == REVIEW:
             self._clear(stack)
 
-    def execute(self, change_set: ChangeSet) -> None:
-        """Start a change set; see outcome() for its end.
+    def execute(self, change_set: ChangeSet) -> bool:
+        """Start a change set; see outcome() for its end. False while another operation holds the stack.
 
+        :raises ChangeSetError: when the stack was changed since the review
         :raises StackFailedError: when it was executed before and failed
         """
+        if is_busy(Stack(self.client, change_set.stack).status()) and not is_running(self.client, change_set):
+            return False
         execute_change_set(self.client, change_set)
+        return True
 
     def outcome(self, name: str, change_set: ChangeSet, patience: float = 0.0) -> dict[str, str] | None:
         """Outputs of a stack whose change set is executed; None while CloudFormation is at work on it.
@@ -232,8 +239,9 @@ class Deployment:
             return self.outputs(name)
         if not allow_replacement:
             self.check_replacements(change_set)
-        self.execute(change_set)
         stack = self.stack(name)
+        while not self.execute(change_set):
+            stack.wait_until_idle()
         stack.check_succeeded(stack.wait_until_idle())
         return self.deploy(name, overrides) if is_first_part or change_set.type == IMPORT else stack.outputs()
 

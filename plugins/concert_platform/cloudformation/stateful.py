@@ -26,8 +26,9 @@ MISSING = (
     "QueueDoesNotExist",
     "ResourceNotFound",
     "ResourceNotFoundException",
-    "ValidationException",  # SageMaker's word for a model package group that does not exist
 )
+
+NO_MODEL_GROUP = "ValidationException"  # SageMaker's word for it; other services mean something else
 
 Clients = Callable[[str], Any]  # service -> boto3 client
 
@@ -70,14 +71,17 @@ def clients_of(region: str) -> Clients:
     return cache(lambda service: boto3.client(service, region_name=region))
 
 
-def _look(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any] | None:
-    """Result of a call that describes a resource; None when there is no such resource."""
+def _look(call: Callable[..., dict[str, Any]], *also: str, **arguments: Any) -> dict[str, Any] | None:
+    """Result of a call about a resource; None when there is no such resource.
+
+    :param also: more error codes by which the service says so
+    """
     from botocore.exceptions import ClientError
 
     try:
         return call(**arguments)
     except ClientError as error:
-        if error.response["Error"]["Code"] in MISSING:
+        if error.response["Error"]["Code"] in (*MISSING, *also):
             return None
         raise
 
@@ -220,7 +224,7 @@ def _delete_user_pool(clients: Clients, pool_id: str) -> None:
 
 
 def _find_model_group(clients: Clients, name: str) -> Found | None:
-    found = _look(clients("sagemaker").describe_model_package_group, ModelPackageGroupName=name)
+    found = _look(clients("sagemaker").describe_model_package_group, NO_MODEL_GROUP, ModelPackageGroupName=name)
     return Found(found["ModelPackageGroupArn"]) if found else None
 
 
@@ -229,7 +233,7 @@ def _delete_model_group(clients: Clients, arn: str) -> None:
     for page in sagemaker.get_paginator("list_model_packages").paginate(ModelPackageGroupName=name):
         for package in page["ModelPackageSummaryList"]:
             _look(sagemaker.delete_model_package, ModelPackageName=package["ModelPackageArn"])
-    _look(sagemaker.delete_model_package_group, ModelPackageGroupName=name)
+    _look(sagemaker.delete_model_package_group, NO_MODEL_GROUP, ModelPackageGroupName=name)
 
 
 # ---------------------------------------------------------------- keys

@@ -236,9 +236,13 @@ class ExecuteChangesOperator(FreshRetryMixin, BaseOperator):
         self.wait_for = wait_for
 
     def execute(self, context: Context) -> dict[str, str]:
+        change_set = ChangeSet(**self.change_set)
         with one_line_failures():
-            deployment(context).execute(ChangeSet(**self.change_set))
-        return self._finish(context, PATIENCE)
+            has_begun = deployment(context).execute(change_set)
+        return self._finish(context, PATIENCE) if has_begun else self._wait("execute_when_idle")
+
+    def execute_when_idle(self, context: Context, event: dict[str, Any]) -> dict[str, str]:
+        return self.execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, str]:
         return self._finish(context)
@@ -247,7 +251,8 @@ class ExecuteChangesOperator(FreshRetryMixin, BaseOperator):
         change_set = ChangeSet(**self.change_set)
         with one_line_failures():
             outputs = deployment(context).outcome(self.stack, change_set, patience)
-        if outputs is None:
-            trigger = StackIdleTrigger(stack=change_set.stack)
-            self.defer(trigger=trigger, method_name="execute_complete", timeout=self.wait_for)
-        return outputs
+        return self._wait("execute_complete") if outputs is None else outputs
+
+    def _wait(self, method_name: str) -> NoReturn:
+        trigger = StackIdleTrigger(stack=self.change_set["stack"])
+        self.defer(trigger=trigger, method_name=method_name, timeout=self.wait_for)

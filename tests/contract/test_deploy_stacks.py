@@ -146,6 +146,19 @@ def test_what_others_stand_on_is_not_deleted(deployed: None, run: Callable, root
     assert stack(root, "networking")["StackStatus"] == "CREATE_COMPLETE"
 
 
+def test_a_file_that_somebody_deleted_comes_back(deployed: None, run: Callable, root: Any) -> None:
+    root("s3").delete_object(Bucket=BUCKET, Key="startup.sh")
+    assert run("deploy") == 0
+    head = root("s3").head_object(Bucket=BUCKET, Key="startup.sh")
+    assert parameters(root)["StartupScriptS3ObjectVersion"] == head["VersionId"]
+
+
+def test_destroy_of_everything_is_the_teardown_dags(run: Callable, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        run("destroy", "all")
+    assert "tear_down_infrastructure deletes the rest" in capsys.readouterr().err
+
+
 def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
     deployed: None, run: Callable, root: Any, caplog: Any
 ) -> None:
