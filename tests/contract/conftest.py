@@ -4,6 +4,7 @@ Fixtures:
     scratch_postgres   the server (ScratchPostgres): create_database(name) -> DSN
     warehouse_dsn      DSN of the database `concerts` that the emulator's warehouse engine uses
     emulator           the process (Emulator): endpoint_url, token, client(service), role_client(service, role), calls()
+    own_emulator       the same, of one module alone: a module names it `emulator` in a fixture of its own
     root               root(service) -> boto3 client of the account root, which no policy limits
     make_role          make_role(name, statements, trusted=("sagemaker.amazonaws.com",)) -> ARN; removed after the test
     deploy_stack       deploy_stack(template, name=None, **create_stack_arguments) -> outputs; removed after the test
@@ -18,6 +19,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +150,11 @@ def warehouse_dsn(scratch_postgres: ScratchPostgres) -> str:
     return scratch_postgres.create_database("concerts")
 
 
-@pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory, warehouse_dsn: str) -> Iterator[Emulator]:
+@contextmanager
+def running_emulator(directory: Path, warehouse_dsn: str) -> Iterator[Emulator]:
     spark_python = REPOSITORY / ".local" / "venvs" / "spark" / "bin" / "python"
     running = Emulator(
-        tmp_path_factory.mktemp("local-aws"),
+        directory,
         {
             "LOCAL_WAREHOUSE_DSN": warehouse_dsn,
             "LOCAL_SPARK_PYTHON": str(spark_python),
@@ -160,8 +162,23 @@ def emulator(tmp_path_factory: pytest.TempPathFactory, warehouse_dsn: str) -> It
         },
     )
     running.start()
-    yield running
-    running.stop()
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory, warehouse_dsn: str) -> Iterator[Emulator]:
+    with running_emulator(tmp_path_factory.mktemp("local-aws"), warehouse_dsn) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own_emulator(tmp_path_factory: pytest.TempPathFactory, warehouse_dsn: str) -> Iterator[Emulator]:
+    """For a module that deploys whole stacks, whose names would meet those of other modules."""
+    with running_emulator(tmp_path_factory.mktemp("local-aws"), warehouse_dsn) as running:
+        yield running
 
 
 @pytest.fixture

@@ -39,6 +39,11 @@ def deploy(run: str) -> None:
 
 
 @pytest.fixture(scope="module")
+def emulator(own_emulator: Any) -> Any:
+    return own_emulator
+
+
+@pytest.fixture(scope="module")
 def deployed(emulator: Any) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as monkeypatch:
         log_in_as_root(monkeypatch, emulator)
@@ -56,6 +61,8 @@ def as_airflow(deployed: None, emulator: Any, monkeypatch: pytest.MonkeyPatch) -
     log_in(monkeypatch, emulator.role_environment(ROLE))
     for module in (drift, teardown):
         monkeypatch.setattr(module, "settings", lambda: SETTINGS)
+    if not Deployment(SETTINGS, run="look").stack(STACKS[-1]).exists():  # an earlier test has torn it down
+        deploy("again")
 
 
 def detect(context: Any) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from typing import Any
 import boto3
 import pytest
 
-from concert_platform.settings import ENVIRONMENT_VARIABLE, TICKETMASTER_URL_VARIABLE, settings
+from concert_platform.cloudformation import Deployment
+from concert_platform.settings import ENVIRONMENT_VARIABLE, TICKETMASTER_URL_VARIABLE, Settings, settings
 from concert_platform.sources import delivery as delivery_module
 from concert_platform.sources import landing, publication
 from concert_platform.sources.files import UnusableFilesError, import_box_office, import_interactions
@@ -22,6 +23,7 @@ from concert_platform.sources.state import IngestState
 from concert_platform.sources.ticketmaster import TicketmasterKeyError, ingest_events
 from local.replay.server import ReplayServer
 from tests.contract.conftest import ACCOUNT, REGION, REPOSITORY, ROOT_KEYS, Emulator
+from tests.contract.scratch_stacks import log_in_as_root
 
 DAY = "2020-03-04"
 FIRST, SECOND = IngestRun(DAY, "first-run"), IngestRun(DAY, "second-run")
@@ -34,20 +36,16 @@ SECRET = "concert-platform-production/sources/ticketmaster"
 
 
 @pytest.fixture(scope="module")
-def airflow_role(emulator: Emulator) -> Iterator[None]:
-    """The orchestration stack with Airflow's role, in an environment that no other test uses."""
-    cloudformation = emulator.client("cloudformation")
-    name = "concert-platform-production-orchestration"
-    cloudformation.create_stack(
-        StackName=name,
-        TemplateBody=(REPOSITORY / "include/cfn/orchestration.yaml").read_text(),
-        Parameters=[{"ParameterKey": "Environment", "ParameterValue": "production"}],
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-    )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
-    yield
-    cloudformation.delete_stack(StackName=name)
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+def emulator(own_emulator: Emulator) -> Emulator:
+    return own_emulator
+
+
+@pytest.fixture(scope="module")
+def airflow_role(emulator: Emulator) -> None:
+    """The orchestration stack with Airflow's role."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        log_in_as_root(monkeypatch, emulator)
+        Deployment(Settings("production", ACCOUNT, REGION), run="first").deploy("orchestration")
 
 
 class Platform:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -29,6 +30,7 @@ def lint(paths: Sequence[tuple[Path, str]]) -> list[Finding]:
         from cfnlint.runner import Runner
     except ImportError as error:
         raise ValidatorError(f"cfn-lint is not installed ({error}): install requirements.txt") from None
+    logging.getLogger("cfnlint").setLevel(logging.WARNING)  # it announces every file, in the midst of the findings
     shown = {str(path): where for path, where in paths}
     ignored = outdated_checks(version("cfn-lint"))
     options = ["--regions", REGION, "--include-checks", "I", *(["--ignore-checks", *ignored] if ignored else [])]
