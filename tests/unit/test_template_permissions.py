@@ -111,6 +111,14 @@ def test_drift_detection_reads_no_more_than_that_and_no_data() -> None:
     assert not [action for action in allowed if not LOOKS.match(action)]
 
 
+def test_airflow_administers_the_lake_with_its_eyes_only() -> None:
+    allowed = {grant.action for grant in Reader("orchestration").grants("Airflow")}
+    found = {action for action in allowed if action.startswith("lakeformation:")}
+    assert found
+    assert not [action for action in found - DATA if not LOOKS.match(action)]
+    assert not found & DATA
+
+
 def test_production_has_no_permission_to_delete_data() -> None:
     found = resources("orchestration")
     assert found["AirflowTearDownPolicy"]["Condition"] == "MayLoseData"
