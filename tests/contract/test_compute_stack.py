@@ -89,17 +89,21 @@ def key(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
     return {"x_api_key": found["value"]}
 
 
-@pytest.fixture(scope="module")
-def token(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
-    """Header of a signed-in user."""
+def sign_in(aws: Emulator, outputs: dict[str, str], user: str) -> dict[str, str]:
+    """Header of a new user."""
     cognito, pool = aws.client("cognito-idp"), {"UserPoolId": outputs["UserPoolId"]}
-    cognito.admin_create_user(**pool, Username="fan@example.org", MessageAction="SUPPRESS")
-    cognito.admin_set_user_password(**pool, Username="fan@example.org", Password=PASSWORD, Permanent=True)
+    cognito.admin_create_user(**pool, Username=user, MessageAction="SUPPRESS")
+    cognito.admin_set_user_password(**pool, Username=user, Password=PASSWORD, Permanent=True)
     answer = cognito.admin_initiate_auth(
         **pool, ClientId=outputs["UserPoolClientId"], AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": "fan@example.org", "PASSWORD": PASSWORD},
+        AuthParameters={"USERNAME": user, "PASSWORD": PASSWORD},
     )  # fmt: skip
     return {"Authorization": answer["AuthenticationResult"]["IdToken"]}
+
+
+@pytest.fixture(scope="module")
+def token(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
+    return sign_in(aws, outputs, "fan@example.org")
 
 
 def until(look: Callable[[], Any], seconds: float = 30) -> Any:
@@ -152,6 +156,23 @@ def test_a_chat_is_kept_for_who_signed_in(call: Any, token: dict, aws: Emulator,
 def test_an_invalid_message_does_not_reach_the_function(call: Any, token: dict, body: dict) -> None:
     status, _, document = call("POST", "/chat", body, **token)
     assert (status, document["error"]["code"]) == (400, "BAD_REQUEST_BODY")
+
+
+def test_nobody_writes_into_the_session_of_another(
+    call: Any, token: dict, aws: Emulator, outputs: dict[str, str]
+) -> None:
+    session = {"session_id": call("POST", "/chat", {"message": "help"}, **token)[2]["session_id"]}
+    other = sign_in(aws, outputs, "other@example.org")
+    lines = aws.client("dynamodb").scan(TableName=outputs["ConversationTableName"])["Count"]
+    assert call("POST", "/chat", {"message": "remember city Rome", **session}, **other)[0] == 404
+    assert (
+        call("POST", "/chat", {"message": "what do you know"}, **other)[2]["reply"] == "I know nothing about you yet."
+    )
+    assert aws.client("dynamodb").scan(TableName=outputs["ConversationTableName"])["Count"] == lines + 2
+
+
+def test_half_of_a_character_is_the_callers_mistake(call: Any, token: dict) -> None:
+    assert call("POST", "/chat", {"message": "\ud800"}, **token)[0] == 400
 
 
 def test_idle_sessions_are_closed_by_the_maintenance(aws: Emulator, outputs: dict[str, str]) -> None:
