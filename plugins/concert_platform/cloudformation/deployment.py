@@ -39,7 +39,7 @@ from concert_platform.cloudformation.request import (
     is_part,
     template_argument,
 )
-from concert_platform.cloudformation.retained import Retained, import_request, to_import
+from concert_platform.cloudformation.retained import Retained, import_request, not_imported, to_import
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     EMPTY_STACK_SECONDS,
@@ -213,15 +213,11 @@ class Deployment:
         return replace(created, is_part=is_part(template, request))
 
     def _import(self, request: dict[str, Any], found: Sequence[Retained]) -> ChangeSet:
-        listed = ", ".join(map(str, found))
-        logger.info("%s: importing what was retained: %s", request["StackName"], listed)
+        logger.info("%s: importing what was retained: %s", request["StackName"], ", ".join(map(str, found)))
         try:
             return self._create(request)
         except ChangeSetError as error:
-            raise ChangeSetError(
-                f"{listed} outlived an earlier stack and cannot be imported: {error}; import them by hand, or trigger "
-                "tear_down_infrastructure with delete_data to delete them"
-            ) from error
+            raise ChangeSetError(not_imported(found, str(error))) from error
 
     def _create(self, request: dict[str, Any]) -> ChangeSet:
         stack = Stack(self.client, request["StackName"])

@@ -8,7 +8,7 @@ without properties that lead to anything else, then the update to the whole temp
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -110,6 +110,13 @@ def import_request(template: Template, request: Mapping[str, Any], found: list[R
             for item in found
         ],
     }
+
+
+def not_imported(found: Sequence[Retained], reason: str) -> str:
+    return (
+        f"{', '.join(map(str, found))} outlived an earlier stack and cannot be imported: {reason}; import them by "
+        "hand, or trigger tear_down_infrastructure with delete_data to delete them"
+    )
 
 
 def import_template(body: str, wanted: set[str]) -> dict[str, Any]:

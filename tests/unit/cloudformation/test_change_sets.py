@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from concert_platform.cloudformation import ChangeSet, ReplacementRefusedError
+from concert_platform.cloudformation import ChangeSet, ReplacementRefusedError, StackTimeoutError, changes
 from concert_platform.cloudformation.change_report import as_html, as_json, publish_report
 from concert_platform.cloudformation.changes import create_change_set, request_digest
 from concert_platform.cloudformation.review import STATEFUL_TYPES, check_replacements, dangers, summarize
@@ -99,6 +99,18 @@ def test_a_removal_on_the_second_page_is_in_danger_too() -> None:
     assert [row["logical_id"] for row in found.changes] == ["ApiRole", "Items"]
     with pytest.raises(ReplacementRefusedError, match="it would remove Items"):
         check_replacements("some-stack", found.changes)
+
+
+def test_a_change_set_that_is_not_ready_does_not_hold_a_worker_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    pending = Pages(change("Add", "ApiRole", "AWS::IAM::Role"))
+    ready = pending.describe_change_set
+    monkeypatch.setattr(pending, "describe_change_set", lambda **given: {**ready(**given), "Status": "CREATE_PENDING"})
+    waited: list[float] = []
+    monkeypatch.setattr(changes.time, "sleep", waited.append)
+    monkeypatch.setattr(changes.time, "monotonic", lambda: sum(waited))
+    with pytest.raises(StackTimeoutError, match="is still not ready after 120 s"):
+        create_change_set(pending, {**REQUEST, "ChangeSetType": "UPDATE"}, "run")
+    assert sum(waited) < 130
 
 
 def test_airflow_itself_is_guarded() -> None:
