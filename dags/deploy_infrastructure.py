@@ -11,7 +11,7 @@ When: by hand after a change of a template, a parameter file or such code; `run_
 finds nothing to change succeeds within seconds. Params:
 - `environment`: a safeguard; one Airflow deploys its own environment, and a run meant for another one is refused.
 - `stacks`: which stacks; the others are skipped, and their outputs are taken as they are.
-- `dry_run`: show what would change and execute nothing.
+- `dry_run`: show what would change and execute nothing; a stack that had to be deleted or rolled back first is skipped.
 - `allow_replacement`: let resources that hold data be replaced or removed, which is refused otherwise.
 
 What a failure means. `review_changes` names what is refused and why: mend the template or include/cfn/parameters.
