@@ -139,6 +139,11 @@ class Stack:
             f"{failures[0]['LogicalResourceId']}`"
         )
 
+    def resources(self) -> list[dict[str, Any]]:
+        """Summaries of all that the stack holds, or has held."""
+        pages = self.client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
+
     def newest_event(self) -> str:
         """Id of the newest event: another one tells that something has happened since."""
         return str(self.client.describe_stack_events(StackName=self.name)["StackEvents"][0]["EventId"])
