@@ -84,7 +84,7 @@ def _refuse_needed(deployment: Deployment, stacks: Sequence[str]) -> None:
 
 def _kept(deployment: Deployment, name: str) -> Iterator[str]:
     """What a deleted stack has left; of Airflow also the log groups, which Amazon MWAA made."""
-    settings, clients = deployment.settings, clients_of(deployment.settings.region)
+    settings, clients = deployment.settings, clients_of(deployment.settings)
     known = {"Environment": settings.environment, **environment_file(settings.environment)["stacks"].get(name, {})}
     yield from map(str, find_retained(clients, settings, load_template(name), known))
     if name == ORCHESTRATION:

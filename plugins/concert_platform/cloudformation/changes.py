@@ -9,8 +9,9 @@ from hashlib import sha256
 from typing import Any
 
 from concert_platform.cloudformation.errors import ChangeSetError, StackFailedError, StackTimeoutError
-from concert_platform.cloudformation.review import count_actions, summarize, table
+from concert_platform.cloudformation.review import COLUMNS, count_actions, summarize
 from concert_platform.cloudformation.stacks import Stack, pauses
+from concert_platform.cloudformation.tables import table
 
 WAIT_SECONDS = 600.0
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
@@ -49,7 +50,7 @@ class ChangeSet:
 
     def table(self) -> str:
         """What would change, one line a resource, for the log."""
-        return "\n".join([self.title, *(table(self.changes) if self.changes else [])])
+        return "\n".join([self.title, *(table(self.changes, COLUMNS) if self.changes else [])])
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

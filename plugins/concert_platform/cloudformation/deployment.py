@@ -19,7 +19,7 @@ from concert_platform.cloudformation.changes import (
     find_change_set,
     is_running,
 )
-from concert_platform.cloudformation.errors import ChangeSetError, CloudFormationError, StackFailedError
+from concert_platform.cloudformation.errors import ChangeSetError, CloudFormationError, StackFailedError, one_line
 from concert_platform.cloudformation.request import (
     BUCKET,
     BUCKET_OUTPUT,
@@ -110,7 +110,7 @@ class Deployment:
         try:
             self.client.validate_template(**template_argument(self, load_template(name)))
         except ClientError as error:
-            raise CloudFormationError(f"template {name}: {error.response['Error']['Message']}") from error
+            raise CloudFormationError(f"template {name}: {one_line(error.response['Error']['Message'])}") from error
 
     def validate_all(self, names: Sequence[str]) -> None:
         """Let CloudFormation read several templates side by side.
@@ -272,7 +272,7 @@ class Deployment:
             since = wait.since
 
     def _import_retained(self, template: Template, request: dict[str, Any]) -> ChangeSet | None:
-        clients = clients_of(self.settings.region)
+        clients = clients_of(self.settings)
         return import_retained(self.client, clients, self.settings, template, request, self.run)
 
     def _clear(self, stack: Stack) -> None:

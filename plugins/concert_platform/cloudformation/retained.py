@@ -17,6 +17,7 @@ from typing import Any
 from concert_platform.cloudformation.changes import ChangeSet, create_change_set, find_change_set
 from concert_platform.cloudformation.documents import UnknownValueError, Values, parse_document, references
 from concert_platform.cloudformation.errors import ChangeSetError
+from concert_platform.cloudformation.ownership import objection
 from concert_platform.cloudformation.stacks import REVIEW, Stack
 from concert_platform.cloudformation.stateful import ALIAS, KEY, KINDS, RETAINING, Clients
 from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE, Template
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 # Sections that a part of a template may refer to. An import takes neither outputs nor tags.
 KEPT_SECTIONS = ("AWSTemplateFormatVersion", "Conditions", "Mappings", "Parameters")
+ANOTHER_STACK = "already exists in stack"  # CloudFormation's words
 KEPT_ATTRIBUTES = ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Properties")
 
 
@@ -35,7 +37,8 @@ class Retained:
 
     :param name: what the template calls it: a bucket's name, the alias of a key
     :param identifier: what CloudFormation imports it by
-    :param obstacle: why it cannot be imported; empty when it can
+    :param obstacle: why it is left alone: it is not, or not clearly, the platform's; empty when it is
+    :param ending: why it cannot be imported although it is the platform's: its deletion has begun
     """
 
     stack: str
@@ -44,6 +47,7 @@ class Retained:
     name: str
     identifier: str
     obstacle: str = ""
+    ending: str = ""
 
     def __str__(self) -> str:
         return f"{self.logical_id} ({self.type.removeprefix('AWS::')} {self.name})"
@@ -74,8 +78,10 @@ def find_retained(
             continue  # without a name of its own it is in nobody's way
         there = kind.find(clients, name)
         if there is not None:
+            # A name may be anybody's: a table of another stack, an alias that leads to another key by now.
             stack = settings.stack(template.name)
-            found.append(Retained(stack, logical_id, resource["Type"], name, *there))
+            why = there.obstacle or objection(clients, settings, stack, resource["Type"], there.identifier)
+            found.append(Retained(stack, logical_id, resource["Type"], name, there.identifier, why, there.ending))
     return found
 
 
@@ -93,7 +99,7 @@ def import_retained(
     given = {item["ParameterKey"]: item.get("ParameterValue", "") for item in request["Parameters"]}
     found = find_retained(clients, settings, template, given)
     stack = Stack(client, request["StackName"])
-    if blocked := [f"{item} {item.obstacle}" for item in found if item.obstacle]:
+    if blocked := [f"{item} {why}" for item in found if (why := item.obstacle or item.ending)]:
         raise ChangeSetError(f"stack {stack.name} cannot be created: {'; '.join(blocked)}")
     if not found:
         return None
@@ -106,10 +112,14 @@ def import_retained(
     except ChangeSetError as error:
         if stack.status() == REVIEW:
             _clear(stack, run)
-        raise ChangeSetError(
-            f"{', '.join(map(str, found))} outlived an earlier stack and cannot be imported: {error}; import them by "
-            "hand, or trigger tear_down_infrastructure with delete_data to delete them"
-        ) from error
+        raise ChangeSetError(_not_imported(found, str(error))) from error
+
+
+def _not_imported(found: list[Retained], reason: str) -> str:
+    said = f"{', '.join(map(str, found))} cannot be imported: {reason}"
+    if ANOTHER_STACK in reason:  # it came in between: what another stack holds is not ours to delete
+        return f"{said}; rename it, or let that stack go"
+    return f"{said}; import by hand, or trigger tear_down_infrastructure with delete_data to delete what is retained"
 
 
 def _clear(stack: Stack, run: str) -> None:

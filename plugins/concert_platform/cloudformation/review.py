@@ -5,7 +5,7 @@ The one home of the types that hold data: the replacement guard refuses to repla
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from concert_platform.cloudformation.errors import ReplacementRefusedError
@@ -67,13 +67,6 @@ def _row(change: Mapping[str, Any]) -> dict[str, str]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names)) or NOTHING
-
-
-def table(rows: Sequence[Row]) -> list[str]:
-    """Lines of a table with aligned columns, the header first."""
-    lines = [COLUMNS, *rows]
-    widths = {key: max(len(line[key]) for line in lines) for key in COLUMNS}
-    return ["  ".join(line[key].ljust(widths[key]) for key in COLUMNS).rstrip() for line in lines]
 
 
 def count_actions(rows: Iterable[Row]) -> str:

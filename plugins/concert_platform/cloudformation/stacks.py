@@ -66,10 +66,6 @@ class Stack:
         described = self.describe()
         return described["StackStatus"] if described else MISSING
 
-    def exists(self) -> bool:
-        """Whether the stack holds resources that an update can start from."""
-        return self.status() not in (MISSING, REVIEW, "DELETE_COMPLETE", *LEFTOVERS)
-
     def outputs(self) -> dict[str, str]:
         """Outputs by key; none for a stack that was never deployed."""
         described = self.describe() or {}

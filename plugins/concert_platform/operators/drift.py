@@ -111,7 +111,7 @@ class ReportDriftOperator(BaseOperator):
         text = readable(stacks)
         for line in text.splitlines():
             self.log.info("%s", line)
-        address = save(clients_of(settings().region), bucket, report_path("drift", context), document, text)
+        address = save(clients_of(settings()), bucket, report_path("drift", context), document, text)
         self.log.info("report: %s", address)
         return {**document, "address": address}
 
@@ -137,7 +137,7 @@ class AlertOnDriftOperator(BaseOperator):
         if topic is None:
             self.log.warning("monitoring is not deployed, so there is no topic to tell; see %s", self.report["address"])
             return None
-        return clients_of(settings().region)("sns").publish(TopicArn=topic, **alert(self.report))["MessageId"]
+        return clients_of(settings())("sns").publish(TopicArn=topic, **alert(self.report))["MessageId"]
 
 
 class CheckDriftOperator(BaseOperator):
