@@ -14,16 +14,14 @@ from typing import Any
 from concert_platform.cloudformation.errors import CloudFormationError, one_line
 from concert_platform.cloudformation.masking import masked
 from concert_platform.cloudformation.report_files import LONGEST_CELL
-from concert_platform.cloudformation.stacks import MISSING, REVIEW, Stack, is_busy
+from concert_platform.cloudformation.stacks import DEPLOYED, MISSING, REVIEW, STUCK, Stack, is_busy
 from concert_platform.cloudformation.tables import table
 
 IN_PROGRESS = "DETECTION_IN_PROGRESS"
 FAILED = "DETECTION_FAILED"
 UNDER_WAY = "in progress"  # CloudFormation's words about another detection
 FIELDS = ("DetectionStatus", "DetectionStatusReason", "StackDriftStatus")  # what read_drift takes of a detection
-DETECTABLE = (
-    "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED", "IMPORT_COMPLETE",
-)  # fmt: skip
+DETECTABLE = (*DEPLOYED, STUCK)
 EMPTY = (MISSING, REVIEW, "DELETE_COMPLETE", "ROLLBACK_COMPLETE")  # such a stack holds nothing
 NOT_DEPLOYED, NOT_COMPARABLE = "NOT_DEPLOYED", "NOT_COMPARABLE"
 COLUMNS = {

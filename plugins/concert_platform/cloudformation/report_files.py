@@ -6,22 +6,17 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.stateful import Clients
 
 FOLDER = "reports"
 LONGEST_CELL = 60  # characters in the text; the JSON has all of it
 
 
-def save(clients: Clients, bucket: str | None, path: str, document: Mapping[str, Any], text: str) -> str:
+def save(clients: Clients, bucket: str, path: str, document: Mapping[str, Any], text: str) -> str:
     """Write `reports/<path>.json` and, for people, `.txt` beside it; returns the URI of the first.
 
     The same path again replaces both, so that a retry leaves one report.
-
-    :raises CloudFormationError: when there is no environment bucket
     """
-    if bucket is None:
-        raise CloudFormationError("the orchestration stack has no EnvironmentBucketName: run deploy_stacks.sh first")
     body = json.dumps(document, indent=2, sort_keys=True) + "\n"
     for suffix, content, kind in (("json", body, "application/json"), ("txt", text + "\n", "text/plain")):
         clients("s3").put_object(

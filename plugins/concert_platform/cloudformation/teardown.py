@@ -155,7 +155,7 @@ class Teardown:
             if kind in STATEFUL_TYPES and not retained and item["ResourceStatus"] not in GONE:
                 yield {
                     "stack": stack.name, "logical_id": logical_id, "type": kind, "outcome": LOST,
-                    "name": item.get("PhysicalResourceId", "-"), "note": STATEFUL_TYPES[kind],
+                    "name": item.get("PhysicalResourceId", "-"), "note": "; ".join(filter(None, STATEFUL_TYPES[kind])),
                 }  # fmt: skip
 
     def _parameters(self, name: str) -> dict[str, str]:

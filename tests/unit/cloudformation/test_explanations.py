@@ -62,7 +62,7 @@ def test_a_broken_file_is_named_in_one_line(
         else original(wanted)
     )  # fmt: skip
     monkeypatch.setattr(__main__, "_deployment", lambda *_: Deployment(SETTINGS, run="one"))
-    monkeypatch.setattr(__main__.bootstrap, "deploy", lambda *_: reading())
+    monkeypatch.setattr(__main__.bootstrap, "deploy", lambda *_, **__: reading())
 
     def reading() -> None:
         templates.load_template("networking")

@@ -149,8 +149,8 @@ def test_no_bucket_of_another_account_is_touched() -> None:
 
 def test_the_race_with_another_stack_is_no_reason_to_advise_a_deletion() -> None:
     item = Retained("s", "Table", "AWS::DynamoDB::Table", "items", "items")
-    assert "delete_data" not in retained._not_imported([item], "items already exists in stack arn:...:stack/payroll/1")
-    assert "delete_data" in retained._not_imported([item], "property X differs")
+    assert "delete_data" not in retained.not_imported([item], "items already exists in stack arn:...:stack/payroll/1")
+    assert "delete_data" in retained.not_imported([item], "property X differs")
 
 
 def test_an_import_holds_nothing_but_what_it_imports() -> None:
@@ -177,6 +177,7 @@ def test_a_value_that_a_resource_decides_is_not_known_before() -> None:
     with pytest.raises(UnknownValueError):
         values.of({"Fn::Sub": "${Role.Arn}"})
     assert values.of({"Fn::Sub": ["${Environment}/${!Literal}/${Own}", {"Own": "x"}]}) == "staging/${Literal}/x"
+    assert values.of({"Fn::Sub": ["${Environment}${Suffix}", {"Suffix": ""}]}) == "staging"  # its own, though empty
 
 
 def test_references_are_found_wherever_they_stand() -> None:

@@ -111,7 +111,7 @@ def test_an_api_that_is_never_deployed_is_found() -> None:
 
 
 def test_what_must_outlive_its_stack_is_guarded_and_can_be_imported_again() -> None:
-    assert set(security.STATEFUL) <= set(STATEFUL_TYPES) & set(KINDS)
+    assert set(security.TO_RETAIN) <= set(STATEFUL_TYPES) & set(KINDS)
 
 
 def test_the_ceiling_itself_may_name_what_it_leaves_out() -> None:

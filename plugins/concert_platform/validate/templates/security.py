@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from concert_platform.cloudformation.review import STATEFUL_TYPES
 from concert_platform.validate.templates.document import Document, as_list, inner, properties
 from concert_platform.validate.templates.rule import Hits, template_rule
 
-# What holds data or keys. cfn-lint (I3011) asks for an explicit choice on further types, such as queues and log groups.
-STATEFUL = (
-    "AWS::Cognito::UserPool",
-    "AWS::DynamoDB::Table",
-    "AWS::KMS::Key",
-    "AWS::Kinesis::Stream",
-    "AWS::RedshiftServerless::Namespace",
-    "AWS::S3::Bucket",
-    "AWS::SageMaker::ModelPackageGroup",
-    "AWS::SecretsManager::Secret",
-)
+# cfn-lint (I3011) asks for an explicit choice on some of the others, such as queues and log groups.
+TO_RETAIN = tuple(name for name, kind in STATEFUL_TYPES.items() if not kind.lost_because)
 RETAINED = {"DeletionPolicy": "RetainExceptOnCreate", "UpdateReplacePolicy": "Retain"}
 PUBLIC_ACCESS = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
 
 
 @template_rule("retention", "set DeletionPolicy: RetainExceptOnCreate and UpdateReplacePolicy: Retain")
 def retention(document: Document) -> Hits:
-    for logical_id, item in document.resources(*STATEFUL).items():
+    for logical_id, item in document.resources(*TO_RETAIN).items():
         if any(item.get(key) != value for key, value in RETAINED.items()):
             yield document.at("Resources", logical_id), f"{logical_id} holds data or keys that go with its stack"
 
