@@ -1,16 +1,18 @@
 """Networking, Airflow's files and Airflow, brought up and taken down by the command line behind deploy_stacks.sh."""
 
 import hashlib
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from concert_platform.cloudformation import Deployment, ReplacementRefusedError
+from concert_platform.cloudformation import CloudFormationError, Deployment, ReplacementRefusedError, bootstrap
 from concert_platform.cloudformation.__main__ import main
 from concert_platform.cloudformation.environment_files import VERSIONED
 from concert_platform.settings import Settings
+from tests.contract.conftest import REPOSITORY
 from tests.contract.test_cloudformation import log_in
 
 SETTINGS = Settings("production", "000000000000", "us-east-1")
@@ -53,8 +55,9 @@ def run(emulator: Any, dist: Path) -> Iterator[Callable[..., int]]:
                              "AWS_SECRET_ACCESS_KEY": "secret-of-tests"})  # fmt: skip
         monkeypatch.delenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
 
-        def call(command: str, *stack: str, package: Path = dist) -> int:
-            return main([command, "production", "us-east-1", *stack, "--dist", str(package)])
+        def call(command: str, *stack: str, package: Path = dist, confirm: str = "production") -> int:
+            confirmation = ["--confirm", confirm] if command == "destroy" and confirm else []
+            return main([command, "production", "us-east-1", *stack, "--dist", str(package), *confirmation])
 
         yield call
 
@@ -181,10 +184,39 @@ def test_a_file_that_somebody_deleted_comes_back(deployed: None, run: Callable, 
     assert parameters(root)["StartupScriptS3ObjectVersion"] == head["VersionId"]
 
 
-def test_destroy_of_everything_is_the_teardown_dags(run: Callable, capsys: Any) -> None:
-    with pytest.raises(SystemExit):
-        run("destroy", "all")
+@pytest.mark.parametrize("name", ["all", "storage-processing", "tracing"])
+def test_destroy_of_anything_else_is_the_teardown_dags(name: str, run: Callable, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as usage:
+        run("destroy", name)
+    assert usage.value.code == 2
     assert "tear_down_infrastructure deletes the rest" in capsys.readouterr().err
+    with pytest.raises(CloudFormationError, match="tear_down_infrastructure deletes the rest"):
+        bootstrap.destroy(Deployment(SETTINGS, run="destroy"), [name], confirm="production")
+
+
+@pytest.mark.parametrize("confirm", ["", "Production", "development", "yes"])
+def test_production_is_destroyed_only_when_its_name_is_repeated(
+    confirm: str, deployed: None, run: Callable, root: Any, caplog: Any
+) -> None:
+    for names in ((), ("networking",), ("orchestration",)):
+        assert run("destroy", *names, confirm=confirm) == 1
+        assert "production was not deleted: repeat its name, --confirm production," in caplog.text
+    assert stack(root, "networking") and stack(root, "orchestration")
+
+
+def test_one_of_the_two_is_not_deleted_from_under_the_other(deployed: None, run: Callable, caplog: Any) -> None:
+    assert run("destroy", "networking") == 1
+    assert "networking cannot be deleted before orchestration" in caplog.text
+    assert run("destroy", "orchestration") == 1
+    assert "orchestration cannot be deleted before networking" in caplog.text
+
+
+def test_the_script_explains_itself() -> None:
+    found = subprocess.run(
+        [REPOSITORY / "deploy_stacks.sh", "--destroy", "production"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 2 and "--destroy production REGION" in found.stderr
+    assert "--confirm production" in found.stderr
 
 
 def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(

@@ -14,8 +14,9 @@ DEPLOYED = [name for name in TEMPLATES if name != "orchestration"]
 DATA = {"kms:Decrypt", "lakeformation:GetDataAccess", "s3:GetObject", "secretsmanager:GetSecretValue"}
 LOOKS = re.compile(r"[a-z0-9-]+:(Get|List|Describe|View|GET$)")
 OUTSIDE = ("Deploy", "AirflowDrift")  # policies whose calls CloudFormation makes, not from inside the network
-# Calls that name no stack: a template's text, and a detection that has only an id.
-WITHOUT_A_STACK = {"cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:ValidateTemplate"}
+# Calls that name no stack: a template's text, a detection that has only an id, the stack of a resource.
+WITHOUT_A_STACK = {"cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:DescribeStackResources",
+                   "cloudformation:ValidateTemplate"}  # fmt: skip
 
 
 def calls(name: str) -> set[tuple[str, str]]:

@@ -18,6 +18,7 @@ from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.retained import find_retained
 from concert_platform.cloudformation.stacks import MISSING
 from concert_platform.cloudformation.stateful import clients_of
+from concert_platform.cloudformation.teardown import PROTECTED
 from concert_platform.cloudformation.templates import (
     ARTIFACTS_PARAMETER,
     OWNER_OF_ARTIFACTS,
@@ -63,11 +64,14 @@ def _overrides(deployment: Deployment, name: str, dist: Path) -> dict[str, str]:
     return {}
 
 
-def destroy(deployment: Deployment, stacks: Sequence[str]) -> None:
-    """Delete stacks and say by name what outlives them.
+def destroy(deployment: Deployment, stacks: Sequence[str], *, confirm: str = "") -> None:
+    """Delete one or both of the first stacks and say by name what outlives them.
 
-    :raises CloudFormationError: before anything is touched, when another stack still needs one of them
+    :param confirm: the environment's name, without which production is not deleted
+    :raises CloudFormationError: before anything is touched: other stacks, production without confirmation, or a stack
+        that another one still needs
     """
+    _refuse_unconfirmed(deployment, stacks, confirm)
     _refuse_needed(deployment, stacks)
     if set(BOOTSTRAP) <= set(stacks) and ENVIRONMENT_OUTPUT in deployment.outputs(ORCHESTRATION):
         deployment.deploy(ORCHESTRATION, dict.fromkeys(VERSIONED.values(), ""), allow_replacement=True)
@@ -77,10 +81,21 @@ def destroy(deployment: Deployment, stacks: Sequence[str]) -> None:
         logger.info("%s: deleted; kept: %s", deployment.settings.stack(name), kept)
 
 
+def _refuse_unconfirmed(deployment: Deployment, stacks: Sequence[str], confirm: str) -> None:
+    environment = deployment.settings.environment
+    if others := [name for name in stacks if name not in BOOTSTRAP]:
+        raise CloudFormationError(
+            f"{', '.join(others)} is not deleted from here, only {' and '.join(BOOTSTRAP)}: tear_down_infrastructure "
+            "deletes the rest"
+        )
+    if confirm != environment and (confirm or environment == PROTECTED):
+        raise CloudFormationError(
+            f"{environment} was not deleted: repeat its name, --confirm {environment}, to delete {' and '.join(stacks)}"
+        )
+
+
 def _refuse_needed(deployment: Deployment, stacks: Sequence[str]) -> None:
     """Everything else stands on these two, and each of these two on the other."""
-    if set(stacks).isdisjoint(BOOTSTRAP):
-        return
     others = [name for name in TEMPLATES if name not in stacks]
     if standing := [name for name in others if deployment.stack(name).status() != MISSING]:
         raise CloudFormationError(
@@ -91,7 +106,7 @@ def _refuse_needed(deployment: Deployment, stacks: Sequence[str]) -> None:
 
 def _kept(deployment: Deployment, name: str) -> Iterator[str]:
     """What a deleted stack has left; of Airflow also the log groups, which Amazon MWAA made."""
-    settings, clients = deployment.settings, clients_of(deployment.settings.region)
+    settings, clients = deployment.settings, clients_of(deployment.settings)
     known = {"Environment": settings.environment, **environment_file(settings.environment)["stacks"].get(name, {})}
     yield from map(str, find_retained(clients, settings, load_template(name), known))
     if name == ORCHESTRATION:

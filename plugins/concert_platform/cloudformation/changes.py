@@ -15,8 +15,9 @@ from concert_platform.cloudformation.errors import (
     StackFailedError,
     StackTimeoutError,
 )
-from concert_platform.cloudformation.review import count_actions, summarize, table
+from concert_platform.cloudformation.review import COLUMNS, count_actions, summarize
 from concert_platform.cloudformation.stacks import Stack, is_ready, pauses
+from concert_platform.cloudformation.tables import table
 
 WAIT_SECONDS = 120.0  # a worker is busy that long; the next try of the task finds the change set and goes on
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
@@ -59,7 +60,7 @@ class ChangeSet:
 
     def table(self) -> str:
         """What would change, one line a resource, for the log."""
-        return "\n".join([self.title, *(table(self.changes) if self.changes else [])])
+        return "\n".join([self.title, *(table(self.changes, COLUMNS) if self.changes else [])])
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

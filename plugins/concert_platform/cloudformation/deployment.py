@@ -30,6 +30,7 @@ from concert_platform.cloudformation.errors import (
     StackFailedError,
     StackTimeoutError,
     UnderReviewError,
+    one_line,
 )
 from concert_platform.cloudformation.request import (
     BUCKET,
@@ -134,7 +135,7 @@ class Deployment:
         try:
             self.client.validate_template(**template_argument(self, load_template(name)))
         except ClientError as error:
-            raise CloudFormationError(f"template {name}: {error.response['Error']['Message']}") from error
+            raise CloudFormationError(f"template {name}: {one_line(error.response['Error']['Message'])}") from error
 
     def validate_all(self, names: Sequence[str]) -> None:
         """Let CloudFormation read several templates side by side.
@@ -206,7 +207,7 @@ class Deployment:
             raise StackBusyError(stack.name, status)
         request = change_set_request(self, template, overrides or {})
         if request["ChangeSetType"] == "CREATE":
-            found = to_import(clients_of(self.settings.region), self.settings, template, request)
+            found = to_import(clients_of(self.settings), self.settings, template, request)
             if found:
                 return self._import(import_request(template, request, found), found)
         created = self._create(request)

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def one_line(text: object) -> str:
+    """What AWS or a parser says in several lines, as one."""
+    return " ".join(str(text).split())
+
+
 class CloudFormationError(RuntimeError):
     """A stack could not be brought to the wanted state."""
+
+
+class UnreadableFileError(CloudFormationError):
+    """A template or a parameter file is no YAML or JSON."""
 
 
 class ParameterError(CloudFormationError):

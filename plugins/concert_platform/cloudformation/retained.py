@@ -15,12 +15,14 @@ from typing import Any
 from concert_platform.cloudformation.changes import IMPORT
 from concert_platform.cloudformation.documents import UnknownValueError, Values, parse_document, references
 from concert_platform.cloudformation.errors import ChangeSetError
+from concert_platform.cloudformation.ownership import objection
 from concert_platform.cloudformation.stateful import ALIAS, KEY, KINDS, RETAINING, Clients
 from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE, Template
 from concert_platform.settings import Settings
 
 # Sections that a part of a template may refer to. An import takes neither outputs nor tags.
 KEPT_SECTIONS = ("AWSTemplateFormatVersion", "Conditions", "Mappings", "Parameters")
+ANOTHER_STACK = "already exists in stack"  # CloudFormation's words
 KEPT_ATTRIBUTES = ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Properties")
 
 
@@ -30,7 +32,8 @@ class Retained:
 
     :param name: what the template calls it: a bucket's name, the alias of a key
     :param identifier: what CloudFormation imports it by
-    :param obstacle: why it cannot be imported; empty when it can
+    :param obstacle: why it is left alone: it is not, or not clearly, the platform's; empty when it is
+    :param ending: why it cannot be imported although it is the platform's: its deletion has begun
     """
 
     stack: str
@@ -39,6 +42,7 @@ class Retained:
     name: str
     identifier: str
     obstacle: str = ""
+    ending: str = ""
 
     def __str__(self) -> str:
         return f"{self.logical_id} ({self.type.removeprefix('AWS::')} {self.name})"
@@ -69,8 +73,10 @@ def find_retained(
             continue  # without a name of its own it is in nobody's way
         there = kind.find(clients, name)
         if there is not None:
+            # A name may be anybody's: a table of another stack, an alias that leads to another key by now.
             stack = settings.stack(template.name)
-            found.append(Retained(stack, logical_id, resource["Type"], name, *there))
+            why = there.obstacle or objection(clients, settings, stack, resource["Type"], there.identifier)
+            found.append(Retained(stack, logical_id, resource["Type"], name, there.identifier, why, there.ending))
     return found
 
 
@@ -82,7 +88,7 @@ def to_import(clients: Clients, settings: Settings, template: Template, request:
     """
     given = {item["ParameterKey"]: item.get("ParameterValue", "") for item in request["Parameters"]}
     found = find_retained(clients, settings, template, given)
-    if blocked := [f"{item} {item.obstacle}" for item in found if item.obstacle]:
+    if blocked := [f"{item} {why}" for item in found if (why := item.obstacle or item.ending)]:
         raise ChangeSetError(f"stack {request['StackName']} cannot be created: {'; '.join(blocked)}")
     return found
 
@@ -113,10 +119,10 @@ def import_request(template: Template, request: Mapping[str, Any], found: list[R
 
 
 def not_imported(found: Sequence[Retained], reason: str) -> str:
-    return (
-        f"{', '.join(map(str, found))} outlived an earlier stack and cannot be imported: {reason}; import them by "
-        "hand, or trigger tear_down_infrastructure with delete_data to delete them"
-    )
+    said = f"{', '.join(map(str, found))} cannot be imported: {reason}"
+    if ANOTHER_STACK in reason:  # it came in between: what another stack holds is not ours to delete
+        return f"{said}; rename it, or let that stack go"
+    return f"{said}; import by hand, or trigger tear_down_infrastructure with delete_data to delete what is retained"
 
 
 def import_template(body: str, wanted: set[str]) -> dict[str, Any]:

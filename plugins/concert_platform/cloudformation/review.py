@@ -6,7 +6,7 @@ asks templates to retain those whose loss has no reason here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from concert_platform.cloudformation.errors import ReplacementRefusedError
@@ -87,13 +87,6 @@ def _row(change: Mapping[str, Any]) -> dict[str, str]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names)) or NOTHING
-
-
-def table(rows: Sequence[Row]) -> list[str]:
-    """Lines of a table with aligned columns, the header first."""
-    lines = [COLUMNS, *rows]
-    widths = {key: max(len(line[key]) for line in lines) for key in COLUMNS}
-    return ["  ".join(line[key].ljust(widths[key]) for key in COLUMNS).rstrip() for line in lines]
 
 
 def count_actions(rows: Iterable[Row]) -> str:

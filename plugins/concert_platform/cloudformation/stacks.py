@@ -74,10 +74,6 @@ class Stack:
         described = self.describe()
         return described["StackStatus"] if described else MISSING
 
-    def exists(self) -> bool:
-        """Whether the stack holds resources that an update can start from."""
-        return self.status() not in (MISSING, REVIEW, "DELETE_COMPLETE", *LEFTOVERS)
-
     def outputs(self) -> dict[str, str]:
         """Outputs by key; none for a stack that was never deployed."""
         described = self.describe() or {}
@@ -150,6 +146,11 @@ class Stack:
             f"cloudformation continue-update-rollback --stack-name {self.name} --resources-to-skip "
             f"{failures[0]['LogicalResourceId']}`"
         )
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Summaries of all that the stack holds, or has held."""
+        pages = self.client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
     def newest_event(self) -> str:
         """Id of the newest event: another one tells that something has happened since."""

@@ -10,7 +10,12 @@ from typing import Any, cast
 import yaml
 
 from concert_platform.cloudformation.environment_files import VERSIONED
-from concert_platform.cloudformation.errors import MissingParameterError, ParameterError
+from concert_platform.cloudformation.errors import (
+    MissingParameterError,
+    ParameterError,
+    UnreadableFileError,
+    one_line,
+)
 from concert_platform.resources import resource
 from concert_platform.settings import STACKS, Settings
 
@@ -58,6 +63,7 @@ def load_template(name: str) -> Template:
     """A template of include/cfn by the short name of its stack.
 
     :raises ParameterError: when the platform has no such stack
+    :raises UnreadableFileError: when the file is no YAML
     """
     if name not in TEMPLATES:
         raise ParameterError(f"stack {name!r} is unknown: choose one of {', '.join(TEMPLATES)}")
@@ -65,13 +71,28 @@ def load_template(name: str) -> Template:
 
 
 def parse_template(name: str, body: str) -> Template:
-    document = yaml.load(body, Loader=_TagBlindLoader)  # noqa: S506 - derived from SafeLoader
+    try:
+        document = yaml.load(body, Loader=_TagBlindLoader)  # noqa: S506 - derived from SafeLoader
+    except yaml.YAMLError as error:
+        raise UnreadableFileError(f"include/cfn/{name}.yaml is no YAML: {one_line(error)}; correct it") from error
+    if not isinstance(document, dict):
+        raise UnreadableFileError(f"include/cfn/{name}.yaml is no template: it holds {type(document).__name__}")
     return Template(name, body, document.get("Parameters") or {}, tuple(document.get("Outputs") or {}))
 
 
 def environment_file(environment: str) -> dict[str, Any]:
-    """Parameters of an environment: ``{"CostCenter": ..., "stacks": {short name: {parameter: value}}}``."""
-    return json.loads(resource(f"include/cfn/parameters/{environment}.json").read_text())
+    """Parameters of an environment: ``{"CostCenter": ..., "stacks": {short name: {parameter: value}}}``.
+
+    :raises UnreadableFileError: when the file is no JSON, or holds something else
+    """
+    path = f"include/cfn/parameters/{environment}.json"
+    try:
+        document = json.loads(resource(path).read_text())
+    except json.JSONDecodeError as error:
+        raise UnreadableFileError(f"{path} is no JSON: {error}; correct it") from error
+    if not isinstance(document, dict) or not {"CostCenter", "stacks"} <= set(document):
+        raise UnreadableFileError(f"{path} has no CostCenter and stacks: compare it with another environment's")
+    return document
 
 
 def resolve_parameters(
