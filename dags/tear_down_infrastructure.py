@@ -1,6 +1,6 @@
 """Take down every stack but networking and orchestration, in the reverse order of their deployment.
 
-`./deploy_stacks.sh ENVIRONMENT REGION --destroy` removes those two, without which Airflow would not run.
+`./deploy_stacks.sh --destroy ENVIRONMENT REGION` removes those two, without which Airflow would not run.
 
 What holds data or a key (buckets, tables, secrets, the key, the warehouse's namespace) outlives its stack. The report
 names each: in the log of `report_teardown`, its XCom `report`, and the environment's bucket as

@@ -4,11 +4,12 @@ ministack ignores RoleARN. Here a caller needs iam:PassRole on it, and each reso
 created, changed and deleted only if that role (below its boundary) may make the calls that AWS would make for it, those
 of the type itself and of each property that is set: deployment_calls.yaml. A type that is not listed there is refused
 under a role, so that a template cannot outgrow the list unnoticed. A stack without a role is not checked: it has its
-caller's permissions.
+caller's permissions. Drift is read with the permissions of whoever asks for it, whatever the stack's role.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import yaml
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam
-from ministack.services.cloudformation import handlers, helpers, stacks
+from ministack.services.cloudformation import drift, handlers, helpers, stacks
 
 ROLE_KEY = "_role_arn"
 CALLS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "deployment_calls.yaml").read_text())
@@ -25,7 +26,7 @@ Call = tuple[str, str, Mapping[str, str]]  # action, resource, context of the po
 
 
 class NotAuthorizedError(ValueError):
-    """The service role of a stack may not make a call that a resource needs."""
+    """A role may not make a call that a resource needs."""
 
 
 def _allowed(role_arn: str, action: str, resource: str, context: Mapping[str, str] | None = None) -> bool:
@@ -46,9 +47,9 @@ def _check(role_arn: str, calls: Iterable[Call]) -> None:
 
 
 def _calls(kind: str, step: str, props: Mapping[str, Any], changed: Iterable[str]) -> list[Call]:
-    """The calls of one step (create, update, delete) that sets or changes some properties."""
+    """The calls of one step (create, update, delete, read) that sets or changes some properties."""
     rule, values = CALLS[kind], _values(kind, props)
-    sections = {"create": ("properties",), "update": ("properties", "changes"), "delete": ("removals",)}[step]
+    sections = {"create": ("properties",), "update": ("properties", "changes"), "delete": ("removals",)}.get(step, ())
     wanted = [*rule.get(step, ()), *(call for section in sections for name in changed
                                      for call in rule.get(section, {}).get(name, ()))]  # fmt: skip
     context = {"iam:permissionsboundary": str(props["PermissionsBoundary"])} if "PermissionsBoundary" in props else {}
@@ -97,10 +98,19 @@ def _role_of(stack_name: str | None, kind: str) -> str | None:
     return role
 
 
+def _caller_role() -> str | None:
+    """Role of whoever makes the call; None for the account's root."""
+    caller = iam_evaluator.caller_arn()
+    if ":assumed-role/" not in caller:
+        return None
+    return f"arn:aws:iam::{get_account_id()}:role/{iam_evaluator._role_name_from_assumed_arn(caller)}"
+
+
 # ---------------------------------------------------------------- in ministack's place
 
 _original_provision, _original_update = stacks._provision_resource, stacks._update_resource
 _original_delete, _original_create_change_set = stacks._delete_resource, handlers._create_change_set
+_original_resource_drift, _original_stack_drift = drift.detect_resource_drift, handlers._detect_stack_drift
 
 
 def _provision_resource(kind: str, logical_id: str, props: dict[str, Any], stack_name: str) -> tuple:
@@ -128,17 +138,42 @@ def _delete_resource(
 
 def _create_change_set(params: dict[str, Any]) -> tuple:
     role = helpers._p(params, "RoleARN")
-    caller = iam_evaluator.caller_arn()
-    if role and ":assumed-role/" in caller:
-        name = iam_evaluator._role_name_from_assumed_arn(caller)
-        caller_role = f"arn:aws:iam::{get_account_id()}:role/{name}"
-        if not _allowed(caller_role, "iam:PassRole", role, {"iam:passedtoservice": "cloudformation.amazonaws.com"}):
-            message = f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role}"
-            return helpers._error("AccessDenied", message, 403)
+    service = {"iam:passedtoservice": "cloudformation.amazonaws.com"}
+    if role and (caller := _caller_role()) and not _allowed(caller, "iam:PassRole", role, service):
+        message = f"User: {iam_evaluator.caller_arn()} is not authorized to perform: iam:PassRole on resource: {role}"
+        return helpers._error("AccessDenied", message, 403)
     answer = _original_create_change_set(params)
     if role and answer[0] == 200:
         name = helpers._p(params, "StackName")
         cloudformation._stacks[name][ROLE_KEY] = role
+    return answer
+
+
+def _detect_resource_drift(stack: dict[str, Any], logical_id: str, record: dict[str, Any], timestamp: str) -> dict:
+    kind, caller = record["ResourceType"], _caller_role()
+    try:
+        if caller and "read" not in CALLS.get(kind, {}):
+            raise NotAuthorizedError(f"{kind} has no read calls in local/extensions/deployment_calls.yaml: add them")
+        if caller:
+            _check(caller, _calls(kind, "read", record.get("Properties") or {}, ()))
+    except NotAuthorizedError as error:
+        return {"StackId": stack["StackId"], "LogicalResourceId": logical_id, "ResourceType": kind,
+                "PhysicalResourceId": record.get("PhysicalResourceId", ""), "Timestamp": timestamp,
+                "StackResourceDriftStatus": "UNKNOWN", "DriftStatusReason": str(error)}  # fmt: skip
+    return _original_resource_drift(stack, logical_id, record, timestamp)
+
+
+def _detect_stack_drift(params: dict[str, Any]) -> tuple:
+    """The reason of a failed detection says why, as AWS's does, and not only where."""
+    answer = _original_stack_drift(params)
+    stack = handlers._resolve_stack(helpers._p(params, "StackName")) if answer[0] == 200 else {}
+    for detection in list(stack.get("_drift_detections", {}).values())[-1:]:
+        if detection["DetectionStatus"] == "DETECTION_FAILED":
+            found = {name: record.get("_drift", {}) for name, record in stack["_resources"].items()}
+            failures = [{"Resource": name, "FailureReason": one.get("DriftStatusReason", "")}
+                        for name, one in found.items() if one.get("StackResourceDriftStatus") == "UNKNOWN"]  # fmt: skip
+            summary = {"Summary": detection["DetectionStatusReason"], "Failures": failures}
+            detection["DetectionStatusReason"] = json.dumps(summary)
     return answer
 
 
@@ -147,4 +182,6 @@ PATCHES = {
     "ministack.services.cloudformation.stacks._update_resource": _update_resource,
     "ministack.services.cloudformation.stacks._delete_resource": _delete_resource,
     "ministack.services.cloudformation.handlers._create_change_set": _create_change_set,
+    "ministack.services.cloudformation.drift.detect_resource_drift": _detect_resource_drift,
+    "ministack.services.cloudformation.handlers._detect_stack_drift": _detect_stack_drift,
 }

@@ -17,6 +17,17 @@ SCHEMAS = next(AWS_VENV.glob("lib/python3.*/site-packages/cfnlint/data/schemas")
 PREFIX = "arn:aws:{}:us-east-1:000000000000:"
 BEYOND_SCHEMAS = {"cloudfront:allowvendedlogdeliveryforresource"}  # of the service whose logs are delivered
 ROLE = "arn:aws:iam::000000000000:role/deploys"
+# Read calls of the schemas that the platform does without, for drift too: they change, hand out or reveal something.
+NOT_READ = {
+    "cognito-idp:ListUserPoolClientSecrets": "secrets; the client of the web site has none",
+    "glue:CreateTable": "a change",
+    "iam:PassRole": "nothing is passed by looking",
+    "kms:Decrypt": "data; the variables of functions are under a key that every DAG may use",
+    "lakeformation:CreateTable": "a change",
+    "lakeformation:GetDataAccess": "lends data",
+    "secretsmanager:GetSecretValue": "a secret; CloudFormation does not compare its value",
+    "vpc-lattice:DescribeServiceNetworkVpcEndpointAssociation": "IAM knows no such action",
+}
 
 
 def schema(kind: str) -> dict[str, Any]:
@@ -30,12 +41,19 @@ def test_the_listed_calls_are_those_of_the_resource_schemas() -> None:
         known = {call.lower() for step in found.get("handlers", {}).values() for call in step.get("permissions", [])}
         by_property = [calls for section in ("properties", "changes", "removals")
                        for calls in rule.get(section, {}).values()]  # fmt: skip
-        steps = [rule.get(step, []) for step in ("create", "update", "delete")]
+        steps = [rule.get(step, []) for step in ("create", "update", "delete", "read")]
         listed = {call.split(" ")[0].lower() for calls in (*steps, *by_property) for call in calls}
         names = {name.split(".")[0] for section in ("properties", "changes", "removals", "roles")
                  for name in rule.get(section, {})}  # fmt: skip
         assert names <= set(found["properties"]), kind
         assert not known or listed <= known | BEYOND_SCHEMAS, kind  # three types have no handlers in their schema
+
+
+@pytest.mark.parametrize("kind", sorted(kind for kind, rule in CALLS.items() if "read" in rule))
+def test_drift_reads_what_the_schema_lists_but_for_what_has_a_reason(kind: str) -> None:
+    listed = {call.split(" ")[0] for call in CALLS[kind]["read"]}
+    known = schema(kind).get("handlers", {}).get("read", {}).get("permissions", [])
+    assert listed == {call.replace("CloudTrail:", "cloudtrail:") for call in known} - set(NOT_READ)
 
 
 @pytest.fixture
@@ -131,3 +149,25 @@ def test_a_deployment_role_with_the_listed_calls_creates_the_resource(deploy: Ca
     calls = ["kinesis:CreateStream", "kinesis:DescribeStreamSummary", "kinesis:AddTagsToStream"]
     statements = [allow(calls, PREFIX.format("kinesis") + "stream/s")]
     assert deploy(statements, "AWS::Kinesis::Stream", {"Name": "s", "ShardCount": 1}) == ""
+
+
+def test_drift_is_read_with_the_permissions_of_whoever_asks(
+    deploy: Callable, make_role: Callable, emulator: Any
+) -> None:
+    queue = PREFIX.format("sqs") + "q"
+    deploy([allow("*", "*")], "AWS::SQS::Queue", {"QueueName": "q"})
+
+    def detect(role: str, actions: list[str]) -> dict[str, Any]:
+        make_role(role, [allow("cloudformation:*", "*"), allow(actions, queue)])
+        client = emulator.role_client("cloudformation", role)
+        detection_id = client.detect_stack_drift(StackName="under-a-role")["StackDriftDetectionId"]
+        return client.describe_stack_drift_detection_status(StackDriftDetectionId=detection_id)
+
+    refused = detect("sees-tags", ["sqs:ListQueueTags"])
+    assert (refused["DetectionStatus"], refused["StackDriftStatus"]) == ("DETECTION_FAILED", "UNKNOWN")
+    assert json.loads(refused["DetectionStatusReason"])["Failures"] == [
+        {"Resource": "One", "FailureReason": "arn:aws:iam::000000000000:role/sees-tags is not authorized to perform: "
+                                             f"sqs:GetQueueAttributes on resource: {queue}"}
+    ]  # fmt: skip
+    allowed = detect("sees-all", ["sqs:GetQueueAttributes", "sqs:ListQueueTags"])
+    assert (allowed["DetectionStatus"], allowed["StackDriftStatus"]) == ("DETECTION_COMPLETE", "IN_SYNC")

@@ -1,6 +1,7 @@
 """Least privilege, seen from a real run: what a role may do is what it did, or what has a reason beside it."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from tests.end_to_end.conftest import Checkout
 
 PREFIX = "concert-platform-development-"
 TEMPLATES = ROOT / "include" / "cfn"
-# Allowed, yet not called by a first run of the main job here: the reason for each.
-REASONS: dict[str, dict[str, str]] = yaml.safe_load(Path(__file__).with_name("allowed_but_not_called.yaml").read_text())
+# Allowed, yet not called by a first run of the main job here: the reason for each, or for a policy as a whole.
+FILE = yaml.safe_load(Path(__file__).with_name("allowed_but_not_called.yaml").read_text())
+REASONS: dict[str, dict[str, str]] = {name: found for name, found in FILE.items() if "/" not in name}
+WHOLE_POLICIES: list[tuple[str, str]] = [tuple(name.split("/")) for name in FILE if "/" in name]
 DEPLOYMENT = "cloudformation"  # judged by the resources of the templates: tests/contract/test_cloudformation.py
 
 
@@ -41,8 +44,8 @@ def _allowed(policy: dict[str, Any]) -> set[str]:
     return found
 
 
-def roles() -> dict[str, set[str]]:
-    """Role (without the environment's prefix) to the actions that its policies allow."""
+def policies() -> dict[str, dict[str, set[str]]]:
+    """Role (without the environment's prefix) to its policies, and what each allows."""
     found = {}
     for path in TEMPLATES.glob("*.yaml"):
         resources = yaml.load(path.read_text(), Template)["Resources"]  # noqa: S506 - a SafeLoader
@@ -54,13 +57,26 @@ def roles() -> dict[str, set[str]]:
         for resource in resources.values():
             if resource["Type"] == "AWS::IAM::Role":
                 properties = resource["Properties"]
-                actions = [_allowed(policy["PolicyDocument"]) for policy in properties.get("Policies", [])]
-                attached = properties.get(
-                    "ManagedPolicyArns", []
-                )  # one that has a condition is [condition, name, none]
-                actions += [managed[name if isinstance(name, str) else name[1]] for name in attached]
-                found[properties["RoleName"].replace("concert-platform-${Environment}-", "")] = set().union(*actions)
+                inline = {policy["PolicyName"]: _allowed(policy["PolicyDocument"])
+                          for policy in properties.get("Policies", [])}  # fmt: skip
+                # One that has a condition is [condition, name, none].
+                attached = [
+                    name if isinstance(name, str) else name[1] for name in properties.get("ManagedPolicyArns", [])
+                ]
+                role = properties["RoleName"].replace("concert-platform-${Environment}-", "")
+                found[role] = inline | {name: managed[name] for name in attached}
     return found
+
+
+def roles(*, without: Iterable[tuple[str, str]] = ()) -> dict[str, set[str]]:
+    """Role to what its policies allow.
+
+    :param without: role and policy; what only such a policy allows is left out
+    """
+    return {
+        role: set().union(*(actions for name, actions in found.items() if (role, name) not in without))
+        for role, found in policies().items()
+    }
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +90,18 @@ def called(first_calls: list[dict[str, Any]]) -> dict[str, set[str]]:
 @pytest.mark.end_to_end
 @pytest.mark.parametrize("role", sorted(set(roles()) - {DEPLOYMENT}))
 def test_a_role_may_do_only_what_it_does_or_what_has_a_reason(role: str, called: dict[str, set[str]]) -> None:
-    unexplained = roles()[role] - called.get(role, set()) - set(REASONS.get(role, {}))
+    unexplained = roles(without=WHOLE_POLICIES)[role] - called.get(role, set()) - set(REASONS.get(role, {}))
     assert unexplained == set()
 
 
 @pytest.mark.parametrize("role", sorted(REASONS))
 def test_no_reason_outlives_its_permission(role: str) -> None:
     assert set(REASONS[role]) <= roles()[role]
+
+
+@pytest.mark.parametrize(("role", "policy"), WHOLE_POLICIES)
+def test_no_reason_outlives_its_policy(role: str, policy: str) -> None:
+    assert policies()[role][policy]
 
 
 @pytest.mark.end_to_end

@@ -8,8 +8,10 @@ from sqlglot.optimizer.qualify import qualify
 
 from tests.unit.template_reader import listed, read, resources
 
-SOURCE_KEYS = {"aws:SourceAccount", "aws:SourceArn", "kms:EncryptionContext:aws:logs:arn",
-               "kms:EncryptionContext:aws:sns:topicArn"}  # fmt: skip
+SOURCE_KEYS = {  # an ARN names its account
+    "aws:SourceAccount", "aws:SourceArn",
+    "kms:EncryptionContext:aws:logs:arn", "kms:EncryptionContext:aws:sns:topicArn",
+}  # fmt: skip
 PERSONAL = {"user_id"}  # tagged as such, so that no analyst sees it
 LARGEST_TEMPLATE = 460_000  # bytes, of the million that CloudFormation takes from S3
 

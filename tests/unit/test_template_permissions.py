@@ -1,5 +1,6 @@
 """Who may do what, read from the templates: the deployment role, Airflow's role, the ceiling and the endpoints."""
 
+import re
 from typing import Any
 
 import pytest
@@ -10,6 +11,9 @@ from tests.unit.template_reader import CALLS, SETTINGS, Grant, Reader, at, cover
 OWN_STACKS = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{SETTINGS.prefix}-*/*"
 NEVER = {"cloudtrail:StopLogging"}  # asked for by a template that stops the trail, and the ceiling forbids it
 DEPLOYED = [name for name in TEMPLATES if name != "orchestration"]
+DATA = {"kms:Decrypt", "lakeformation:GetDataAccess", "s3:GetObject", "secretsmanager:GetSecretValue"}
+LOOKS = re.compile(r"[a-z0-9-]+:(Get|List|Describe|View|GET$)")
+OUTSIDE = ("Deploy", "AirflowDrift")  # policies whose calls CloudFormation makes, not from inside the network
 # Calls that name no stack: a template's text, and a detection that has only an id.
 WITHOUT_A_STACK = {"cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:ValidateTemplate"}
 
@@ -28,6 +32,19 @@ def calls(name: str) -> set[tuple[str, str]]:
             if not own and rule["arn"].startswith("~"):
                 arn = reader.fill(item, rule["arn"]).replace("~", place)
             found.add((action, arn))
+    return found
+
+
+def reads(name: str) -> set[tuple[str, str]]:
+    """Action and ARN of each call by which CloudFormation finds drift of a template."""
+    reader, found = Reader(name), set()
+    for item in resources(name).values():
+        rule = CALLS[item["Type"]]
+        assert "read" in rule, f"{item['Type']} has no read calls in local/extensions/deployment_calls.yaml"
+        for call in rule["read"]:
+            action, _, own = call.partition(" ")
+            place = f"arn:aws:{action.partition(':')[0]}:{SETTINGS.region}:{SETTINGS.account_id}"
+            found.add((action, reader.fill(item, own or rule["arn"]).replace("~", place)))
     return found
 
 
@@ -78,7 +95,28 @@ def test_airflow_passes_the_deployment_role_to_cloudformation_and_the_training_r
 
 def test_airflow_changes_no_identity() -> None:
     allowed = {grant.action for grant in Reader("orchestration").grants("Airflow") if grant.action.startswith("iam:")}
-    assert allowed == {"iam:PassRole"}
+    assert {action for action in allowed if not action.startswith(("iam:Get", "iam:List"))} == {"iam:PassRole"}
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_airflow_may_read_what_its_drift_detection_compares(name: str) -> None:
+    grants = Reader("orchestration").grants("AirflowDrift")
+    assert sorted(call for call in reads(name) if not allows(grants, *call)) == []
+
+
+def test_drift_detection_reads_no_more_than_that_and_no_data() -> None:
+    allowed = {grant.action for grant in Reader("orchestration").grants("AirflowDrift")}
+    assert allowed - {action for name in TEMPLATES for action, _ in reads(name)} == set()
+    assert allowed & DATA == set()
+    assert not [action for action in allowed if not LOOKS.match(action)]
+
+
+def test_airflow_administers_the_lake_with_its_eyes_only() -> None:
+    allowed = {grant.action for grant in Reader("orchestration").grants("Airflow")}
+    found = {action for action in allowed if action.startswith("lakeformation:")}
+    assert found
+    assert not [action for action in found - DATA if not LOOKS.match(action)]
+    assert not found & DATA
 
 
 def test_production_has_no_permission_to_delete_data() -> None:
@@ -86,7 +124,8 @@ def test_production_has_no_permission_to_delete_data() -> None:
     assert found["AirflowTearDownPolicy"]["Condition"] == "MayLoseData"
     attached = found["AirflowExecutionRole"]["Properties"]["ManagedPolicyArns"]
     assert {"Fn::If": ["MayLoseData", {"Ref": "AirflowTearDownPolicy"}, {"Ref": "AWS::NoValue"}]} in attached
-    others = [grant for start in ("AirflowDeploy", "AirflowIngest", "AirflowService", "AirflowWarehouse")
+    others = [grant for start in ("AirflowDeploy", "AirflowDrift", "AirflowIngest", "AirflowService",
+                                  "AirflowWarehouse")
               for grant in Reader("orchestration").grants(start)]  # fmt: skip
     assert {grant.action for grant in others if ":Delete" in grant.action} == {
         "cloudformation:DeleteChangeSet", "cloudformation:DeleteStack", "sqs:DeleteMessage"}  # fmt: skip
@@ -142,7 +181,7 @@ def test_the_ceiling_leaves_out_people_other_environments_and_other_accounts() -
 
 
 def test_the_ceiling_is_not_wider_than_the_roles() -> None:
-    (statement,) = [found for found in ceiling() if found["Effect"] == "Allow" and "Action" in found]
+    (statement,) = [found for found in ceiling() if found["Effect"] == "Allow" and found["Resource"] == "*"]
     granted = {grant.action for name in TEMPLATES for grant in Reader(name).grants() if grant.resource == "*"}
     assert set(statement["Action"]) - granted == set()
 
@@ -163,8 +202,8 @@ def endpoint_actions() -> dict[str, set[str]]:
 
 def test_an_endpoint_lets_pass_what_the_roles_inside_the_network_may_do() -> None:
     through = endpoint_actions()
-    granted = {grant.action for name in TEMPLATES for grant in Reader(name).grants()
-               if not (name == "orchestration" and grant in Reader(name).grants("Deploy"))}  # fmt: skip
+    granted = {grant.action for name in TEMPLATES for owner, _ in Reader(name).policies()
+               if not owner.startswith(OUTSIDE) for grant in Reader(name).grants(owner)}  # fmt: skip
     assert set(through) == {"s3", "dynamodb", "kinesis", "secretsmanager", "redshift-data", "logs"}
     stopped = {action for action in granted if action.partition(":")[0] in through}
     assert sorted(stopped - set().union(*through.values())) == []
