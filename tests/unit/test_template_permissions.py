@@ -57,8 +57,8 @@ def allows(grants: list[Grant], action: str, arn: str) -> bool:
 
 @pytest.mark.parametrize("name", DEPLOYED)
 def test_the_deployment_role_may_create_change_and_delete_what_the_template_holds(name: str) -> None:
-    grants = Reader("orchestration").grants("Deploy")
-    assert sorted(call for call in calls(name) if call[0] not in NEVER and not allows(grants, *call)) == []
+    grants, wanted = Reader("orchestration").grants("Deploy"), calls(name) | reads(name)
+    assert sorted(call for call in wanted if call[0] not in NEVER and not allows(grants, *call)) == []
 
 
 @pytest.mark.parametrize("name", DEPLOYED)
@@ -93,6 +93,63 @@ def test_airflow_passes_the_deployment_role_to_cloudformation_and_the_training_r
         SETTINGS.role_arn("cloudformation"): "cloudformation.amazonaws.com",
         SETTINGS.role_arn("training"): "sagemaker.amazonaws.com",
     }
+
+
+# Services whose things have ids instead of names; what is wide there says why beside it.
+BY_TAG = ("cognito-idp", "ec2", "redshift-serverless")
+UNTAGGED = {  # calls about what has no tags
+    "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:ReplaceNetworkAclAssociation",
+    "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+}  # fmt: skip
+DESTROYS = {"ce:DeleteAnomalyMonitor", "cloudfront:DeleteDistribution", "cloudfront:UpdateDistribution",
+            "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "apigateway:PATCH", "logs:DeleteDelivery"}  # fmt: skip
+
+
+def tags_of(grant: Grant) -> set[tuple[str, str]]:
+    """Tags that a grant asks for, of the request or of the resource."""
+    asked = grant.condition.get("StringEquals", {})
+    return {
+        (key.partition("/")[2], asked[key]) for key in asked if key.startswith(("aws:RequestTag/", "aws:ResourceTag/"))
+    }
+
+
+OWN_TAGS = {("Project", "concert-platform"), ("Environment", "staging")}
+
+
+def test_the_deployment_role_changes_by_id_only_what_bears_the_tags_of_its_environment() -> None:
+    changes = [grant for grant in Reader("orchestration").grants("Deploy")
+               if (grant.action.startswith(BY_TAG) or grant.action in DESTROYS) and not LOOKS.match(grant.action)
+               and not grant.resource.endswith(("/account", "/tags/*", "/requestvalidators/*"))]  # fmt: skip
+    assert {grant.action for grant in changes if tags_of(grant) != OWN_TAGS} == UNTAGGED
+    assert {grant.action for grant in changes} >= DESTROYS
+
+
+@pytest.mark.parametrize("start", ["AirflowTearDown", "AirflowWarehouse"])
+def test_airflow_works_by_id_only_on_what_bears_the_tags_of_its_environment(start: str) -> None:
+    by_id = [grant for grant in Reader("orchestration").grants(start)
+             if grant.resource.endswith(("namespace/*", "workgroup/*", "userpool/*", "key/*"))]  # fmt: skip
+    assert by_id and {frozenset(tags_of(grant)) for grant in by_id} == {frozenset(OWN_TAGS)}
+
+
+@pytest.mark.parametrize("role", ["cloudformation", "airflow-execution"])
+@pytest.mark.parametrize(
+    "action", ["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:AttachRolePolicy"]
+)
+def test_the_deployment_role_changes_neither_itself_nor_airflows_role(role: str, action: str) -> None:
+    reader = Reader("orchestration")
+    denied = [
+        statement for name, document in reader.policies() if name.startswith("Deploy")
+        for statement in document["Statement"] if statement["Effect"] == "Deny" and "Condition" not in statement
+    ]  # fmt: skip
+    assert any(action in statement["Action"] and SETTINGS.role_arn(role) in reader.of(statement["Resource"])
+               for statement in denied)  # fmt: skip
+
+
+def test_airflow_may_delete_a_namespace_with_the_secret_that_redshift_keeps_in_it() -> None:
+    secret = f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:redshift!{SETTINGS.prefix}-warehouse-admin-AbCdEf"
+    grants = Reader("orchestration").grants("AirflowTearDown")
+    assert all(allows(grants, f"secretsmanager:{action}Secret", secret) for action in ("Describe", "Delete"))
 
 
 def test_airflow_changes_no_identity() -> None:
@@ -185,7 +242,9 @@ def test_the_ceiling_leaves_out_people_other_environments_and_other_accounts() -
         Grant("s3:GetObject", "arn:aws:s3:::concert-platform-production-raw-123456789012/x", {}),
         Grant("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:123456789012:function:other", {}),
         Grant("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-x", {}),
-        Grant("sagemaker:DeleteModelPackageGroup", "arn:aws:sagemaker:eu-west-1:123456789012:model-package-group/o", {}),
+        Grant(
+            "sagemaker:DeleteModelPackageGroup", "arn:aws:sagemaker:eu-west-1:123456789012:model-package-group/o", {}
+        ),
         Grant("logs:DeleteLogGroup", "arn:aws:logs:eu-west-1:123456789012:log-group:/other", {}),
         Grant("events:DeleteRule", "arn:aws:events:eu-west-1:123456789012:rule/other", {}),
         Grant("glue:DeleteTable", "arn:aws:glue:eu-west-1:123456789012:table/concert_platform_production/x", {}),
@@ -198,12 +257,14 @@ def test_the_ceiling_leaves_out_people_other_environments_and_other_accounts() -
 
 def test_the_ceiling_is_not_wider_than_the_roles() -> None:
     (statement,) = [found for found in ceiling() if found["Effect"] == "Allow" and found["Resource"] == "*"]
-    granted = {grant.action for name in TEMPLATES for grant in Reader(name).grants() if is_of_everything(grant.resource)}
+    granted = {
+        grant.action for name in TEMPLATES for grant in Reader(name).grants() if is_of_everything(grant.resource)
+    }
     assert set(statement["Action"]) - granted == set()
 
 
 def is_of_everything(pattern: str) -> bool:
-    """Whether a grant is about all of an account's log groups or alarms, as a list is, or about nothing that is named."""
+    """Whether a grant is about all log groups or alarms of an account, as a list is, or about nothing that has a name."""
     return pattern == "*" or pattern.endswith((":log-group:*", ":alarm:*", ":log-group:/aws/sagemaker/*"))
 
 
