@@ -76,7 +76,7 @@ def _calls(
 
 
 def _context(kind: str, step: str, action: str, values: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, str]:
-    """What conditions of policies may ask: the tags of the stack, in the request and on the resource, and a few more."""
+    """What conditions of policies may ask: the tags of the stack, in the request and on the resource, and some more."""
     makes = bool(MAKES.match(action.partition(":")[2]))
     owner = CALLS[kind].get("tags") or ("own" if resource_schemas.tag_property(kind) else "nobody")
     is_tagged = {"parent": True, "inherited": step != "create", "own": step != "create" or not makes}.get(owner, False)

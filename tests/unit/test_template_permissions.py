@@ -15,7 +15,6 @@ LARGEST_POLICY = 6144  # characters without white space
 DEPLOYED = [name for name in TEMPLATES if name != "orchestration"]
 DATA = {"kms:Decrypt", "lakeformation:GetDataAccess", "s3:GetObject", "secretsmanager:GetSecretValue"}
 LOOKS = re.compile(r"[a-z0-9-]+:(Get|List|Describe|View|GET$)")
-OUTSIDE = ("Deploy", "AirflowDrift")  # policies whose calls CloudFormation makes, not from inside the network
 # Calls that name no stack: a template's text, and a detection that has only an id.
 WITHOUT_A_STACK = {"cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:ValidateTemplate"}
 
@@ -81,6 +80,23 @@ def test_airflow_has_cloudformation_on_the_stacks_of_its_environment_only() -> N
     ]
     assert {grant.resource for grant in grants if grant.action not in WITHOUT_A_STACK} == {OWN_STACKS}
     assert {grant.action for grant in grants if grant.resource == "*"} == WITHOUT_A_STACK
+
+
+def test_airflow_changes_stacks_with_the_deployment_role_only_and_orchestration_never() -> None:
+    changing = {f"cloudformation:{call}" for call in ("CreateChangeSet", "ContinueUpdateRollback", "DeleteStack")}
+    with_role = {"ArnEquals": {"cloudformation:RoleArn": SETTINGS.role_arn("cloudformation")}}
+    found = [grant for grant in Reader("orchestration").grants("Airflow") if grant.action in changing]
+    assert {grant.action for grant in found} == changing
+    assert [grant for grant in found if grant.condition != with_role] == []
+    policy = resources("orchestration")["AirflowDeployPolicy"]["Properties"]["PolicyDocument"]
+    (denied,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
+    assert set(denied["Action"]) > changing
+    assert Reader("orchestration").of(denied["Resource"]).endswith(f":stack/{SETTINGS.prefix}-orchestration/*")
+
+
+def test_airflow_does_not_lift_the_protection_against_deletion() -> None:
+    actions = {grant.action for grant in Reader("orchestration").grants("Airflow")}
+    assert actions & {"cloudformation:UpdateTerminationProtection", "cloudformation:SetStackPolicy"} == set()
 
 
 def test_airflow_passes_the_deployment_role_to_cloudformation_and_the_training_role_to_sagemaker() -> None:
@@ -264,7 +280,7 @@ def test_the_ceiling_is_not_wider_than_the_roles() -> None:
 
 
 def is_of_everything(pattern: str) -> bool:
-    """Whether a grant is about all log groups or alarms of an account, as a list is, or about nothing that has a name."""
+    """Whether a grant is about all log groups or alarms of an account, as a list is, or has nothing to name."""
     return pattern == "*" or pattern.endswith((":log-group:*", ":alarm:*", ":log-group:/aws/sagemaker/*"))
 
 
@@ -280,21 +296,49 @@ def test_a_managed_policy_is_not_larger_than_iam_takes(name: str) -> None:
 # ---------------------------------------------------------------- the endpoints
 
 
-def endpoint_actions() -> dict[str, set[str]]:
-    """Service to the actions that its endpoint lets pass."""
-    found: dict[str, set[str]] = {}
+# Roles whose calls come from inside the network; WarehouseRole's, because the warehouse routes them through the VPC.
+INSIDE = (
+    "AirflowCuratePolicy", "AirflowDeployPolicy", "AirflowIngestPolicy", "AirflowModelsPolicy", "AirflowServicePolicy",
+    "AirflowTearDownPolicy", "AirflowWarehousePolicy", "ApiRole", "ChatbotRole", "GlueJobRole", "ProcessorRole",
+    "WarehouseRole",
+)  # fmt: skip
+# Calls of those roles that a service makes for them from outside: Lambda reads the stream.
+MADE_OUTSIDE = {
+    f"kinesis:{call}" for call in ("DescribeStream", "GetRecords", "GetShardIterator", "ListShards")
+}  # fmt: skip
+REDSHIFTS_SECRET = ":secret:redshift!"  # deleted by Redshift in Airflow's name
+
+
+def endpoint_grants() -> dict[str, list[Grant]]:
+    """Service to what its endpoint lets pass."""
+    reader, found = Reader("networking"), {}
     for item in resources("networking").values():
         if item["Type"] == "AWS::EC2::VPCEndpoint":
             for statement in item["Properties"]["PolicyDocument"]["Statement"]:
-                for action in listed(statement["Action"]):
-                    found.setdefault(action.partition(":")[0], set()).add(action)
+                for grant in reader.allowed(statement):
+                    found.setdefault(grant.action.partition(":")[0], []).append(grant)
     return found
 
 
+def inside_grants() -> list[Grant]:
+    """What the roles inside the network may do by an endpoint."""
+    return [
+        grant for name in TEMPLATES for owner, document in Reader(name).policies() if owner in INSIDE
+        for statement in document["Statement"] for grant in Reader(name).allowed(statement)
+        if grant.action.partition(":")[0] in endpoint_grants() and not foreign(grant)
+        and grant.action not in MADE_OUTSIDE and REDSHIFTS_SECRET not in grant.resource
+    ]  # fmt: skip
+
+
+def test_there_is_an_endpoint_for_each_service_that_carries_data() -> None:
+    assert set(endpoint_grants()) == {"s3", "dynamodb", "kinesis", "secretsmanager", "redshift-data", "logs"}
+
+
 def test_an_endpoint_lets_pass_what_the_roles_inside_the_network_may_do() -> None:
-    through = endpoint_actions()
-    granted = {grant.action for name in TEMPLATES for owner, _ in Reader(name).policies()
-               if not owner.startswith(OUTSIDE) for grant in Reader(name).grants(owner)}  # fmt: skip
-    assert set(through) == {"s3", "dynamodb", "kinesis", "secretsmanager", "redshift-data", "logs"}
-    stopped = {action for action in granted if action.partition(":")[0] in through}
-    assert sorted(stopped - set().union(*through.values())) == []
+    through = [grant for several in endpoint_grants().values() for grant in several]
+    assert [grant for grant in inside_grants() if not allows(through, grant.action, grant.resource)] == []
+
+
+def test_an_endpoint_lets_pass_nothing_that_no_role_inside_does() -> None:
+    through = {grant.action for several in endpoint_grants().values() for grant in several}
+    assert through - {grant.action for grant in inside_grants()} == set()

@@ -23,7 +23,6 @@ from concert_platform.cloudformation.errors import ChangeSetError, CloudFormatio
 from concert_platform.cloudformation.request import (
     BUCKET,
     BUCKET_OUTPUT,
-    ORCHESTRATION,
     change_set_request,
     needs_bucket,
     template_argument,
@@ -32,12 +31,14 @@ from concert_platform.cloudformation.retained import import_retained
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     LEFTOVERS,
+    ORCHESTRATION,
     REVIEW,
     STUCK,
     WAIT_SECONDS,
     Stack,
     is_busy,
     pauses,
+    service_role,
 )
 from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.cloudformation.templates import Template, load_template
@@ -93,7 +94,8 @@ class Deployment:
         return stack.outputs().get(BUCKET_OUTPUT) or stack.physical_id(BUCKET)
 
     def stack(self, name: str) -> Stack:
-        return Stack(self.client, self.settings.stack(name))
+        full_name = self.settings.stack(name)
+        return Stack(self.client, full_name, service_role(self.settings, full_name))
 
     def outputs(self, name: str) -> dict[str, str]:
         return self.stack(name).outputs()
@@ -186,7 +188,7 @@ class Deployment:
 
     def discard(self, change_set: ChangeSet) -> None:
         """Delete a change set that nobody will execute, and the empty stack that it was to fill."""
-        stack = Stack(self.client, change_set.stack)
+        stack = Stack(self.client, change_set.stack, service_role(self.settings, change_set.stack))
         if change_set.id is not None:
             self.client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)
         if stack.status() == REVIEW:

@@ -92,7 +92,7 @@ def import_retained(
     """
     given = {item["ParameterKey"]: item.get("ParameterValue", "") for item in request["Parameters"]}
     found = find_retained(clients, settings, template, given)
-    stack = Stack(client, request["StackName"])
+    stack = Stack(client, request["StackName"], request.get("RoleARN"))
     if blocked := [f"{item} {item.obstacle}" for item in found if item.obstacle]:
         raise ChangeSetError(f"stack {stack.name} cannot be created: {'; '.join(blocked)}")
     if not found:

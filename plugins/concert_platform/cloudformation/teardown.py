@@ -16,7 +16,7 @@ from typing import Any
 from concert_platform.cloudformation.errors import CloudFormationError, StackFailedError
 from concert_platform.cloudformation.report_files import table
 from concert_platform.cloudformation.retained import Retained, find_retained
-from concert_platform.cloudformation.stacks import MISSING, Stack
+from concert_platform.cloudformation.stacks import MISSING, Stack, service_role
 from concert_platform.cloudformation.stateful import KINDS, Clients, clients_of
 from concert_platform.cloudformation.templates import environment_file, load_template
 from concert_platform.settings import STACKS, Settings
@@ -58,7 +58,8 @@ class Teardown:
         return clients_of(self.settings.region)
 
     def stack(self, name: str) -> Stack:
-        return Stack(self.clients("cloudformation"), self.settings.stack(name))
+        full_name = self.settings.stack(name)
+        return Stack(self.clients("cloudformation"), full_name, service_role(self.settings, full_name))
 
     def start(self, name: str) -> str | None:
         """Ask for the deletion of an idle stack; returns its id, or None when it is gone already.
@@ -73,8 +74,7 @@ class Teardown:
         # The last event tells a retry of this request from a new one after a failed deletion.
         newest = stack.client.describe_stack_events(StackName=stack_id)["StackEvents"][0]["EventId"]
         token = sha256(f"{self.run}:{newest}".encode()).hexdigest()[:32]
-        stack.client.delete_stack(StackName=stack.name, ClientRequestToken=token)
-        return stack_id
+        return stack.start_deletion(token) or stack_id
 
     def finish(self, name: str, stack_id: str | None) -> list[Retained]:
         """What a deleted stack has left.
