@@ -10,6 +10,7 @@ caller's permissions. Drift is read with the permissions of whoever asks for it,
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,13 @@ from ministack.core.responses import get_account_id, get_region
 from ministack.services import cloudformation, iam
 from ministack.services.cloudformation import drift, handlers, helpers, stacks
 
+from local.extensions import resource_schemas
+
 ROLE_KEY = "_role_arn"
 CALLS: dict[str, dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "deployment_calls.yaml").read_text())
+MAKES = re.compile(
+    "Create(?!Grant)|Allocate|POST|Put|Tag|AddTags"
+)  # calls that may name tags of what does not exist yet
 Call = tuple[str, str, Mapping[str, str]]  # action, resource, context of the policies' conditions
 
 
@@ -46,23 +52,47 @@ def _check(role_arn: str, calls: Iterable[Call]) -> None:
             raise NotAuthorizedError(f"{role_arn} is not authorized to perform: {action} on resource: {resource}")
 
 
-def _calls(kind: str, step: str, props: Mapping[str, Any], changed: Iterable[str]) -> list[Call]:
+def _calls(
+    kind: str, step: str, props: Mapping[str, Any], changed: Iterable[str], tags: Mapping[str, str]
+) -> list[Call]:
     """The calls of one step (create, update, delete, read) that sets or changes some properties."""
     rule, values = CALLS[kind], _values(kind, props)
     sections = {"create": ("properties",), "update": ("properties", "changes"), "delete": ("removals",)}.get(step, ())
     wanted = [*rule.get(step, ()), *(call for section in sections for name in changed
                                      for call in rule.get(section, {}).get(name, ()))]  # fmt: skip
-    context = {"iam:permissionsboundary": str(props["PermissionsBoundary"])} if "PermissionsBoundary" in props else {}
+    if step in ("create", "update"):
+        wanted += rule.get("read", ())
     calls: list[Call] = []
     for call in dict.fromkeys(wanted):
         action, _, resource = call.partition(" ")
         here = f"arn:aws:{action.partition(':')[0]}:{values['region']}:{values['account']}"
+        context = _context(kind, step, action, values, tags)
         calls.append((action, (resource or rule["arn"]).format_map(values).replace("~", here), context))
     if step != "delete":
         calls += [("iam:PassRole", str(role), {"iam:passedtoservice": service})
                   for path, service in rule.get("roles", {}).items() if path.partition(".")[0] in changed
                   for role in _all(props, path.split("."))]  # fmt: skip
     return calls
+
+
+def _context(kind: str, step: str, action: str, values: Mapping[str, Any], tags: Mapping[str, str]) -> dict[str, str]:
+    """What conditions of policies may ask: the tags of the stack, in the request and on the resource, and some more."""
+    makes = bool(MAKES.match(action.partition(":")[2]))
+    owner = CALLS[kind].get("tags") or ("own" if resource_schemas.tag_property(kind) else "nobody")
+    is_tagged = {"parent": True, "inherited": step != "create", "own": step != "create" or not makes}.get(owner, False)
+    context = {f"aws:requesttag/{name}".lower(): value for name, value in tags.items() if makes}
+    context |= {f"aws:resourcetag/{name}".lower(): value for name, value in tags.items() if is_tagged}
+    if boundary := values.get("PermissionsBoundary"):
+        context["iam:permissionsboundary"] = str(boundary)
+    if function := values.get("FunctionName"):
+        context["lambda:functionarn"] = f"arn:aws:lambda:{values['region']}:{values['account']}:function:{function}"
+    if action.startswith("kms:") and not kind.startswith("AWS::KMS::"):
+        context["kms:viaservice"] = f"{kind.split('::')[1].lower()}.{values['region']}.amazonaws.com"
+    return context
+
+
+def _tags(stack: Mapping[str, Any]) -> dict[str, str]:
+    return {tag["Key"]: tag["Value"] for tag in stack.get("Tags", ())}
 
 
 def _values(kind: str, props: Mapping[str, Any]) -> _Named:
@@ -115,7 +145,7 @@ _original_resource_drift, _original_stack_drift = drift.detect_resource_drift, h
 
 def _provision_resource(kind: str, logical_id: str, props: dict[str, Any], stack_name: str) -> tuple:
     if role := _role_of(stack_name, kind):
-        _check(role, _calls(kind, "create", props, props))
+        _check(role, _calls(kind, "create", props, props, _tags(cloudformation._stacks[stack_name])))
     return _original_provision(kind, logical_id, props, stack_name)
 
 
@@ -124,15 +154,15 @@ def _update_resource(
 ) -> tuple:
     if old != new and (role := _role_of(stack_name, kind)):
         changed = [name for name in new if old.get(name) != new[name]]
-        _check(role, _calls(kind, "update", new, changed))
+        _check(role, _calls(kind, "update", new, changed, _tags(cloudformation._stacks[stack_name])))
     return _original_update(kind, physical_id, old, new, stack_name, *rest)
 
 
 def _delete_resource(
     kind: str, physical_id: str, props: dict[str, Any], stack_name: str | None = None, logical_id: str | None = None
 ) -> None:
-    if role := _role_of(stack_name, kind):
-        _check(role, _calls(kind, "delete", props, props))
+    if stack_name and (role := _role_of(stack_name, kind)):
+        _check(role, _calls(kind, "delete", props, props, _tags(cloudformation._stacks[stack_name])))
     _original_delete(kind, physical_id, props, stack_name, logical_id)
 
 
@@ -155,7 +185,7 @@ def _detect_resource_drift(stack: dict[str, Any], logical_id: str, record: dict[
         if caller and "read" not in CALLS.get(kind, {}):
             raise NotAuthorizedError(f"{kind} has no read calls in local/extensions/deployment_calls.yaml: add them")
         if caller:
-            _check(caller, _calls(kind, "read", record.get("Properties") or {}, ()))
+            _check(caller, _calls(kind, "read", record.get("Properties") or {}, (), _tags(stack)))
     except NotAuthorizedError as error:
         return {"StackId": stack["StackId"], "LogicalResourceId": logical_id, "ResourceType": kind,
                 "PhysicalResourceId": record.get("PhysicalResourceId", ""), "Timestamp": timestamp,

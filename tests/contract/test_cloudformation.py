@@ -197,12 +197,45 @@ def test_the_deployment_role_creates_no_role_above_the_boundary(scratch: Any) ->
         scratch(f"Resources: {{Free: {{Type: AWS::IAM::Role, Properties: {role}}}}}\n").deploy("networking")
 
 
-def test_airflow_may_pass_no_other_role_to_cloudformation(as_airflow: None) -> None:
-    with pytest.raises(ClientError, match=f"not authorized to perform: iam:PassRole on resource: .*{ROLE}"):
+@pytest.mark.parametrize("role", ["airflow-execution", ""])
+def test_airflow_asks_for_changes_with_the_deployment_role_alone(role: str, as_airflow: None) -> None:
+    named = {"RoleARN": SETTINGS.role_arn(role)} if role else {}
+    with pytest.raises(ClientError, match="not authorized to perform: cloudformation:CreateChangeSet"):
         boto3.client("cloudformation").create_change_set(
+            StackName=f"{SETTINGS.prefix}-other",
+            ChangeSetName="some",
+            ChangeSetType="CREATE",
+            TemplateBody=QUEUE,
+            **named,
+        )
+
+
+@pytest.mark.parametrize(("stack", "role"), [("tracing", ""), ("orchestration", "cloudformation")])
+def test_airflow_deletes_neither_in_its_own_name_nor_orchestration(stack: str, role: str, as_airflow: None) -> None:
+    named = {"RoleARN": SETTINGS.role_arn(role)} if role else {}
+    with pytest.raises(ClientError, match="not authorized to perform: cloudformation:DeleteStack"):
+        boto3.client("cloudformation").delete_stack(StackName=SETTINGS.stack(stack), **named)
+
+
+def test_whoever_names_a_role_must_be_allowed_to_pass_it(emulator: Any, make_role: Any) -> None:
+    make_role("asks", [{"Effect": "Allow", "Action": "cloudformation:CreateChangeSet", "Resource": "*"}])
+    with pytest.raises(ClientError, match=f"not authorized to perform: iam:PassRole on resource: .*{ROLE}"):
+        emulator.role_client("cloudformation", "asks").create_change_set(
             StackName=f"{SETTINGS.prefix}-other", ChangeSetName="some", ChangeSetType="CREATE", TemplateBody=QUEUE,
             RoleARN=SETTINGS.role_arn("airflow-execution"),
         )  # fmt: skip
+
+
+def test_airflow_deletes_no_warehouse_and_no_users_of_others(as_airflow: None, root: Any) -> None:
+    redshift, cognito = root("redshift-serverless"), root("cognito-idp")
+    redshift.create_namespace(namespaceName="theirs", tags=[{"key": "Environment", "value": "production"}])
+    pool = cognito.create_user_pool(PoolName="theirs")["UserPool"]["Id"]
+    with pytest.raises(ClientError, match="not authorized to perform: redshift-serverless:DeleteNamespace"):
+        boto3.client("redshift-serverless").delete_namespace(namespaceName="theirs")
+    with pytest.raises(ClientError, match="not authorized to perform: cognito-idp:DeleteUserPool"):
+        boto3.client("cognito-idp").delete_user_pool(UserPoolId=pool)
+    redshift.delete_namespace(namespaceName="theirs")
+    cognito.delete_user_pool(UserPoolId=pool)
 
 
 def test_airflow_may_not_touch_the_stacks_of_others(as_airflow: None) -> None:

@@ -1,15 +1,18 @@
 """Networking, Airflow's files and Airflow, brought up and taken down by the command line behind deploy_stacks.sh."""
 
 import hashlib
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from concert_platform.cloudformation import CloudFormationError, Deployment, ReplacementRefusedError, bootstrap
 from concert_platform.cloudformation.__main__ import main
+from concert_platform.cloudformation.documents import parse_document
 from concert_platform.cloudformation.environment_files import VERSIONED
 from concert_platform.settings import Settings
 from tests.contract.conftest import REPOSITORY
@@ -120,12 +123,58 @@ def test_production_has_a_nat_gateway_in_each_zone(deployed: None, root: Any) ->
     assert sorted(gateways) == ["NatGatewayOne", "NatGatewayTwo"]
 
 
+def test_an_environment_chooses_its_zones(emulator: Any, root: Any) -> None:
+    client, name = root("cloudformation"), "zones"
+    template = parse_document((REPOSITORY / "include/cfn/networking.yaml").read_text())
+    kept = {"Vpc", *(name for name in template["Resources"] if name.startswith("DataSubnet") and len(name) < 16)}
+    part = {key: template[key] for key in ("Parameters", "Conditions")}
+    part["Resources"] = {key: value for key, value in template["Resources"].items() if key in kept}
+    for zones in ("", "us-east-1a,us-east-1c,us-east-1b"):
+        parameters = {"Environment": "staging", "AvailabilityZones": zones}
+        client.create_stack(StackName=name, TemplateBody=json.dumps(part), Parameters=[
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])  # fmt: skip
+        client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+        found = client.describe_stack_resources(StackName=name)["StackResources"]
+        ids = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in found}
+        subnets = root("ec2").describe_subnets(
+            SubnetIds=[ids[f"DataSubnet{number}"] for number in ("One", "Two", "Three")]
+        )
+        placed = {subnet["SubnetId"]: subnet["AvailabilityZone"] for subnet in subnets["Subnets"]}
+        assert [placed[ids[f"DataSubnet{number}"]] for number in ("One", "Two", "Three")] == (
+            zones or "us-east-1a,us-east-1b,us-east-1c").split(",")  # fmt: skip
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+
+
+@pytest.mark.parametrize(("least", "most", "fits"), [("2", "1", False), ("5", "4", False), ("2", "2", True)])
+def test_no_fewer_workers_at_most_than_always(least: str, most: str, fits: bool, emulator: Any, root: Any) -> None:
+    template = parse_document((REPOSITORY / "include/cfn/orchestration.yaml").read_text())
+    part = {key: template[key] for key in ("Parameters", "Rules", "Conditions")}
+    part["Resources"] = {"Queue": {"Type": "AWS::SQS::Queue"}}
+    parameters = {"Environment": "staging", "MinWorkers": least, "MaxWorkers": most}
+    request = {"StackName": "workers", "TemplateBody": json.dumps(part), "Parameters": [
+        {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]}  # fmt: skip
+    client = root("cloudformation")
+    if not fits:
+        with pytest.raises(ClientError, match=rf"MaxWorkers must be at least MinWorkers \({least}\)"):
+            client.create_stack(**request)
+        return
+    client.create_stack(**request)
+    client.get_waiter("stack_create_complete").wait(StackName="workers", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    client.delete_stack(StackName="workers")
+
+
 def test_security_groups_name_each_other(deployed: None, root: Any) -> None:
     network = outputs(root, "networking")
-    groups = root("ec2").describe_security_groups(GroupIds=[network["WarehouseSecurityGroupId"]])["SecurityGroups"]
+    groups = root("ec2").describe_security_groups(GroupIds=[network["GlueSecurityGroupId"]])["SecurityGroups"]
     (rule,) = groups[0]["IpPermissions"]
-    assert (rule["FromPort"], [pair["GroupId"] for pair in rule["UserIdGroupPairs"]]) == (
-        5439, [network["AirflowSecurityGroupId"]])  # fmt: skip
+    assert [pair["GroupId"] for pair in rule["UserIdGroupPairs"]] == [network["GlueSecurityGroupId"]]
+
+
+def test_nothing_reaches_the_warehouse_through_the_network(deployed: None, root: Any) -> None:
+    network = outputs(root, "networking")
+    groups = root("ec2").describe_security_groups(GroupIds=[network["WarehouseSecurityGroupId"]])["SecurityGroups"]
+    assert groups[0]["IpPermissions"] == []
 
 
 def test_airflow_stays_when_nobody_names_the_versions_of_its_files(deployed: None, root: Any) -> None:
@@ -219,9 +268,30 @@ def test_the_script_explains_itself() -> None:
     assert "--confirm production" in found.stderr
 
 
+def lift_protection(root: Any) -> None:
+    for name in ("networking", "orchestration"):
+        root("cloudformation").update_termination_protection(
+            StackName=f"{PREFIX}-{name}", EnableTerminationProtection=False
+        )
+
+
+def test_production_is_protected_against_deletion(deployed: None, run: Callable, root: Any, caplog: Any) -> None:
+    assert run("destroy") == 1
+    assert f"{PREFIX}-networking and {PREFIX}-orchestration are protected against deletion: lift it" in caplog.text
+    with pytest.raises(ClientError, match="TerminationProtection is enabled"):
+        root("cloudformation").delete_stack(StackName=f"{PREFIX}-networking")
+
+
+def test_the_url_of_airflow_is_shown(deployed: None, run: Callable, root: Any, caplog: Any) -> None:
+    caplog.set_level("INFO")
+    assert run("deploy") == 0
+    assert f"Airflow: {outputs(root, 'orchestration')['AirflowUrl']}" in caplog.messages
+
+
 def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
     deployed: None, run: Callable, root: Any, caplog: Any
 ) -> None:
+    lift_protection(root)
     key = outputs(root, "orchestration")["EnvironmentKeyArn"]
     caplog.set_level("INFO")
     assert run("destroy") == 0
@@ -231,4 +301,5 @@ def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
     assert "FlowLogKey" in kept[0] and "EnvironmentKey" in kept[1] and BUCKET in kept[1]
     assert run("deploy") == 0
     assert outputs(root, "orchestration")["EnvironmentKeyArn"] == key
+    lift_protection(root)
     assert run("destroy") == 0

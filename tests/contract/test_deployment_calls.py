@@ -15,7 +15,10 @@ LIST = Path(__file__).parents[2] / "local" / "extensions" / "deployment_calls.ya
 CALLS = yaml.safe_load(LIST.read_text())
 SCHEMAS = next(AWS_VENV.glob("lib/python3.*/site-packages/cfnlint/data/schemas"))
 PREFIX = "arn:aws:{}:us-east-1:000000000000:"
-BEYOND_SCHEMAS = {"cloudfront:allowvendedlogdeliveryforresource"}  # of the service whose logs are delivered
+BEYOND_SCHEMAS = {
+    "cloudfront:allowvendedlogdeliveryforresource",  # of the service whose logs are delivered
+    "route53:associatevpcwithhostedzone",  # of an endpoint with private names, as the list of EC2's actions says
+}
 ROLE = "arn:aws:iam::000000000000:role/deploys"
 # Read calls of the schemas that the platform does without, for drift too: they change, hand out or reveal something.
 NOT_READ = {
@@ -146,7 +149,7 @@ def test_a_type_outside_the_list_is_refused_under_a_role(deploy: Callable) -> No
 
 
 def test_a_deployment_role_with_the_listed_calls_creates_the_resource(deploy: Callable) -> None:
-    calls = ["kinesis:CreateStream", "kinesis:DescribeStreamSummary", "kinesis:AddTagsToStream"]
+    calls = ["kinesis:CreateStream", "kinesis:AddTagsToStream", *CALLS["AWS::Kinesis::Stream"]["read"]]
     statements = [allow(calls, PREFIX.format("kinesis") + "stream/s")]
     assert deploy(statements, "AWS::Kinesis::Stream", {"Name": "s", "ShardCount": 1}) == ""
 
@@ -171,3 +174,36 @@ def test_drift_is_read_with_the_permissions_of_whoever_asks(
     ]  # fmt: skip
     allowed = detect("sees-all", ["sqs:GetQueueAttributes", "sqs:ListQueueTags"])
     assert (allowed["DetectionStatus"], allowed["StackDriftStatus"]) == ("DETECTION_COMPLETE", "IN_SYNC")
+
+
+def tagged(key: str, value: str = "concerts") -> dict[str, Any]:
+    return {"Condition": {"StringEquals": {f"aws:{key}/Project": value}}}
+
+
+DESCRIBE = allow(["ec2:DescribeNetworkAcls", "ec2:DescribeTags"], "*")
+# What a role may do with a network ACL that the stack's tags reach, and what it is refused.
+TAGGED = {
+    "tags in the request": ([allow(["ec2:CreateNetworkAcl", "ec2:CreateTags"], "*") | tagged("RequestTag")], ""),
+    "other tags in the request": (
+        [allow(["ec2:CreateNetworkAcl", "ec2:CreateTags"], "*") | tagged("RequestTag", "theirs")],
+        "ec2:CreateNetworkAcl"),
+    "no tags before it exists": (
+        [allow("ec2:CreateNetworkAcl", "*") | tagged("ResourceTag"), allow("ec2:CreateTags", "*")],
+        "ec2:CreateNetworkAcl"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TAGGED)
+def test_conditions_on_tags_see_the_tags_of_the_stack(case: str, deploy: Callable) -> None:
+    statements, refused = TAGGED[case]
+    tags = [{"Key": "Project", "Value": "concerts"}]
+    reason = deploy([DESCRIBE, *statements], "AWS::EC2::NetworkAcl", {"VpcId": "vpc-1"}, Tags=tags)
+    assert reason.partition("to perform: ")[2].partition(" ")[0] == refused
+
+
+def test_a_part_has_the_tags_of_what_it_belongs_to(deploy: Callable) -> None:
+    entry = {"NetworkAclId": "acl-1", "RuleNumber": 1, "Protocol": -1, "RuleAction": "allow", "CidrBlock": "10.0.0.0/8"}
+    statements = [allow("ec2:CreateNetworkAclEntry", "*") | tagged("ResourceTag", "theirs"), DESCRIBE]
+    tags = [{"Key": "Project", "Value": "concerts"}]
+    reason = deploy(statements, "AWS::EC2::NetworkAclEntry", entry, Tags=tags)
+    assert "ec2:CreateNetworkAclEntry on resource: " + PREFIX.format("ec2") + "network-acl/acl-1" in reason

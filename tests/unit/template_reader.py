@@ -109,7 +109,7 @@ class Reader:
         if attribute.endswith("Arn") or self.resources[logical_id]["Type"] in NAMED_BY_ARN:
             return self.arn(logical_id)
         properties = self.resources[logical_id].get("Properties", {})
-        properties = {**properties, **properties.get("DatabaseInput", {})}
+        properties = {**properties, **properties.get("DatabaseInput", {}), **properties.get("ConnectionInput", {})}
         own = [key for key in NAMES if key in properties]
         return self.of(properties[own[0]]) if own and not attribute else f"{logical_id}{attribute}"
 

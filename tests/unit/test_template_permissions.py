@@ -1,5 +1,6 @@
 """Who may do what, read from the templates: the deployment role, Airflow's role, the ceiling and the endpoints."""
 
+import json
 import re
 from typing import Any
 
@@ -10,6 +11,7 @@ from tests.unit.template_reader import CALLS, SETTINGS, Grant, Reader, at, cover
 
 OWN_STACKS = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{SETTINGS.prefix}-*/*"
 NEVER = {"cloudtrail:StopLogging"}  # asked for by a template that stops the trail, and the ceiling forbids it
+LARGEST_POLICY = 6144  # characters without white space
 DEPLOYED = [name for name in TEMPLATES if name != "orchestration"]
 DATA = {"kms:Decrypt", "lakeformation:GetDataAccess", "s3:GetObject", "secretsmanager:GetSecretValue"}
 LOOKS = re.compile(r"[a-z0-9-]+:(Get|List|Describe|View|GET$)")
@@ -56,8 +58,8 @@ def allows(grants: list[Grant], action: str, arn: str) -> bool:
 
 @pytest.mark.parametrize("name", DEPLOYED)
 def test_the_deployment_role_may_create_change_and_delete_what_the_template_holds(name: str) -> None:
-    grants = Reader("orchestration").grants("Deploy")
-    assert sorted(call for call in calls(name) if call[0] not in NEVER and not allows(grants, *call)) == []
+    grants, wanted = Reader("orchestration").grants("Deploy"), calls(name) | reads(name)
+    assert sorted(call for call in wanted if call[0] not in NEVER and not allows(grants, *call)) == []
 
 
 @pytest.mark.parametrize("name", DEPLOYED)
@@ -82,6 +84,23 @@ def test_airflow_has_cloudformation_on_the_stacks_of_its_environment_only() -> N
     assert {grant.action for grant in grants if grant.resource == "*"} == WITHOUT_A_STACK
 
 
+def test_airflow_changes_stacks_with_the_deployment_role_only_and_orchestration_never() -> None:
+    changing = {f"cloudformation:{call}" for call in ("CreateChangeSet", "ContinueUpdateRollback", "DeleteStack")}
+    with_role = {"ArnEquals": {"cloudformation:RoleArn": SETTINGS.role_arn("cloudformation")}}
+    found = [grant for grant in Reader("orchestration").grants("Airflow") if grant.action in changing]
+    assert {grant.action for grant in found} == changing
+    assert [grant for grant in found if grant.condition != with_role] == []
+    policy = resources("orchestration")["AirflowDeployPolicy"]["Properties"]["PolicyDocument"]
+    (denied,) = [statement for statement in policy["Statement"] if statement["Effect"] == "Deny"]
+    assert set(denied["Action"]) > changing
+    assert Reader("orchestration").of(denied["Resource"]).endswith(f":stack/{SETTINGS.prefix}-orchestration/*")
+
+
+def test_airflow_does_not_lift_the_protection_against_deletion() -> None:
+    actions = {grant.action for grant in Reader("orchestration").grants("Airflow")}
+    assert actions & {"cloudformation:UpdateTerminationProtection", "cloudformation:SetStackPolicy"} == set()
+
+
 def test_airflow_passes_the_deployment_role_to_cloudformation_and_the_training_role_to_sagemaker() -> None:
     passed = {
         grant.resource: grant.condition["StringEquals"]["iam:PassedToService"]
@@ -92,6 +111,63 @@ def test_airflow_passes_the_deployment_role_to_cloudformation_and_the_training_r
         SETTINGS.role_arn("cloudformation"): "cloudformation.amazonaws.com",
         SETTINGS.role_arn("training"): "sagemaker.amazonaws.com",
     }
+
+
+# Services whose things have ids instead of names; what is wide there says why beside it.
+BY_TAG = ("cognito-idp", "ec2", "redshift-serverless")
+UNTAGGED = {  # calls about what has no tags
+    "ec2:AuthorizeSecurityGroupEgress", "ec2:AuthorizeSecurityGroupIngress", "ec2:ReplaceNetworkAclAssociation",
+    "ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress", "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+}  # fmt: skip
+DESTROYS = {"ce:DeleteAnomalyMonitor", "cloudfront:DeleteDistribution", "cloudfront:UpdateDistribution",
+            "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion", "apigateway:PATCH", "logs:DeleteDelivery"}  # fmt: skip
+
+
+def tags_of(grant: Grant) -> set[tuple[str, str]]:
+    """Tags that a grant asks for, of the request or of the resource."""
+    asked = grant.condition.get("StringEquals", {})
+    return {
+        (key.partition("/")[2], asked[key]) for key in asked if key.startswith(("aws:RequestTag/", "aws:ResourceTag/"))
+    }
+
+
+OWN_TAGS = {("Project", "concert-platform"), ("Environment", "staging")}
+
+
+def test_the_deployment_role_changes_by_id_only_what_bears_the_tags_of_its_environment() -> None:
+    changes = [grant for grant in Reader("orchestration").grants("Deploy")
+               if (grant.action.startswith(BY_TAG) or grant.action in DESTROYS) and not LOOKS.match(grant.action)
+               and not grant.resource.endswith(("/account", "/tags/*", "/requestvalidators/*"))]  # fmt: skip
+    assert {grant.action for grant in changes if tags_of(grant) != OWN_TAGS} == UNTAGGED
+    assert {grant.action for grant in changes} >= DESTROYS
+
+
+@pytest.mark.parametrize("start", ["AirflowTearDown", "AirflowWarehouse"])
+def test_airflow_works_by_id_only_on_what_bears_the_tags_of_its_environment(start: str) -> None:
+    by_id = [grant for grant in Reader("orchestration").grants(start)
+             if grant.resource.endswith(("namespace/*", "workgroup/*", "userpool/*", "key/*"))]  # fmt: skip
+    assert by_id and {frozenset(tags_of(grant)) for grant in by_id} == {frozenset(OWN_TAGS)}
+
+
+@pytest.mark.parametrize("role", ["cloudformation", "airflow-execution"])
+@pytest.mark.parametrize(
+    "action", ["iam:PutRolePolicy", "iam:UpdateAssumeRolePolicy", "iam:DeleteRole", "iam:AttachRolePolicy"]
+)
+def test_the_deployment_role_changes_neither_itself_nor_airflows_role(role: str, action: str) -> None:
+    reader = Reader("orchestration")
+    denied = [
+        statement for name, document in reader.policies() if name.startswith("Deploy")
+        for statement in document["Statement"] if statement["Effect"] == "Deny" and "Condition" not in statement
+    ]  # fmt: skip
+    assert any(action in statement["Action"] and SETTINGS.role_arn(role) in reader.of(statement["Resource"])
+               for statement in denied)  # fmt: skip
+
+
+def test_airflow_may_delete_a_namespace_with_the_secret_that_redshift_keeps_in_it() -> None:
+    secret = f"arn:aws:secretsmanager:eu-west-1:123456789012:secret:redshift!{SETTINGS.prefix}-warehouse-admin-AbCdEf"
+    grants = Reader("orchestration").grants("AirflowTearDown")
+    assert all(allows(grants, f"secretsmanager:{action}Secret", secret) for action in ("Describe", "Delete"))
 
 
 def test_airflow_changes_no_identity() -> None:
@@ -146,17 +222,25 @@ def ceiling() -> list[dict[str, Any]]:
     return resources("orchestration")["PermissionsBoundary"]["Properties"]["PolicyDocument"]["Statement"]
 
 
+def foreign(grant: Grant) -> bool:
+    """Whether a statement of several services pairs an action with another service's resource, which means nothing."""
+    service, own = grant.action.partition(":")[0], grant.resource.split(":")[2] if grant.resource != "*" else ""
+    return bool(own) and not service.startswith(("redshift", "sts")) and own != service
+
+
 def below_the_ceiling(grant: Grant) -> bool:
     reader = Reader("orchestration")
-    for statement in ceiling():
-        if statement["Effect"] != "Allow":
+    if foreign(grant):
+        return True
+    for statement in sorted(ceiling(), key=lambda found: found["Effect"], reverse=True):  # Deny comes first
+        if statement["Effect"] == "Deny" and "Condition" in statement:
             continue
         named = (
             grant.action in statement["Action"] if "Action" in statement else grant.action not in statement["NotAction"]
         )
         if named and any(covers(reader.of(pattern), grant.resource) or pattern == "*"
                          for pattern in listed(statement["Resource"])):  # fmt: skip
-            return True
+            return statement["Effect"] == "Allow"
     return False
 
 
@@ -174,6 +258,14 @@ def test_the_ceiling_leaves_out_people_other_environments_and_other_accounts() -
         Grant("iam:AttachRolePolicy", SETTINGS.role_arn("api"), {}),
         Grant("iam:PassRole", "arn:aws:iam::123456789012:role/concert-platform-production-api", {}),
         Grant("s3:GetObject", "arn:aws:s3:::concert-platform-production-raw-123456789012/x", {}),
+        Grant("lambda:InvokeFunction", "arn:aws:lambda:eu-west-1:123456789012:function:other", {}),
+        Grant("secretsmanager:GetSecretValue", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:other-x", {}),
+        Grant(
+            "sagemaker:DeleteModelPackageGroup", "arn:aws:sagemaker:eu-west-1:123456789012:model-package-group/o", {}
+        ),
+        Grant("logs:DeleteLogGroup", "arn:aws:logs:eu-west-1:123456789012:log-group:/other", {}),
+        Grant("events:DeleteRule", "arn:aws:events:eu-west-1:123456789012:rule/other", {}),
+        Grant("glue:DeleteTable", "arn:aws:glue:eu-west-1:123456789012:table/concert_platform_production/x", {}),
         Grant("kms:Decrypt", "arn:aws:kms:eu-west-1:999999999999:key/x", {}),
         Grant("s3:GetObject", "*", {}),
         Grant("sts:AssumeRole", SETTINGS.role_arn("api"), {}),
@@ -183,28 +275,72 @@ def test_the_ceiling_leaves_out_people_other_environments_and_other_accounts() -
 
 def test_the_ceiling_is_not_wider_than_the_roles() -> None:
     (statement,) = [found for found in ceiling() if found["Effect"] == "Allow" and found["Resource"] == "*"]
-    granted = {grant.action for name in TEMPLATES for grant in Reader(name).grants() if grant.resource == "*"}
+    granted = {
+        grant.action for name in TEMPLATES for grant in Reader(name).grants() if is_of_everything(grant.resource)
+    }
     assert set(statement["Action"]) - granted == set()
+
+
+def is_of_everything(pattern: str) -> bool:
+    """Whether a grant is about all log groups or alarms of an account, as a list is, or has nothing to name."""
+    return pattern == "*" or pattern.endswith((":log-group:*", ":alarm:*", ":log-group:/aws/sagemaker/*"))
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_managed_policy_is_not_larger_than_iam_takes(name: str) -> None:
+    reader = Reader(name)
+    reader.known = {**reader.known, "Environment": "development"}  # the longest
+    sizes = {logical_id: len(json.dumps(reader.of(item["Properties"]["PolicyDocument"]), separators=(",", ":")))
+             for logical_id, item in resources(name).items() if item["Type"] == "AWS::IAM::ManagedPolicy"}  # fmt: skip
+    assert {logical_id: size for logical_id, size in sizes.items() if size > LARGEST_POLICY} == {}
 
 
 # ---------------------------------------------------------------- the endpoints
 
 
-def endpoint_actions() -> dict[str, set[str]]:
-    """Service to the actions that its endpoint lets pass."""
-    found: dict[str, set[str]] = {}
+# Roles whose calls come from inside the network; WarehouseRole's, because the warehouse routes them through the VPC.
+INSIDE = (
+    "AirflowCuratePolicy", "AirflowDeployPolicy", "AirflowIngestPolicy", "AirflowModelsPolicy", "AirflowServicePolicy",
+    "AirflowTearDownPolicy", "AirflowWarehousePolicy", "ApiRole", "ChatbotRole", "GlueJobRole", "ProcessorRole",
+    "WarehouseRole",
+)  # fmt: skip
+# Calls of those roles that a service makes for them from outside: Lambda reads the stream.
+MADE_OUTSIDE = {
+    f"kinesis:{call}" for call in ("DescribeStream", "GetRecords", "GetShardIterator", "ListShards")
+}  # fmt: skip
+REDSHIFTS_SECRET = ":secret:redshift!"  # deleted by Redshift in Airflow's name
+
+
+def endpoint_grants() -> dict[str, list[Grant]]:
+    """Service to what its endpoint lets pass."""
+    reader, found = Reader("networking"), {}
     for item in resources("networking").values():
         if item["Type"] == "AWS::EC2::VPCEndpoint":
             for statement in item["Properties"]["PolicyDocument"]["Statement"]:
-                for action in listed(statement["Action"]):
-                    found.setdefault(action.partition(":")[0], set()).add(action)
+                for grant in reader.allowed(statement):
+                    found.setdefault(grant.action.partition(":")[0], []).append(grant)
     return found
 
 
+def inside_grants() -> list[Grant]:
+    """What the roles inside the network may do by an endpoint."""
+    return [
+        grant for name in TEMPLATES for owner, document in Reader(name).policies() if owner in INSIDE
+        for statement in document["Statement"] for grant in Reader(name).allowed(statement)
+        if grant.action.partition(":")[0] in endpoint_grants() and not foreign(grant)
+        and grant.action not in MADE_OUTSIDE and REDSHIFTS_SECRET not in grant.resource
+    ]  # fmt: skip
+
+
+def test_there_is_an_endpoint_for_each_service_that_carries_data() -> None:
+    assert set(endpoint_grants()) == {"s3", "dynamodb", "kinesis", "secretsmanager", "redshift-data", "logs"}
+
+
 def test_an_endpoint_lets_pass_what_the_roles_inside_the_network_may_do() -> None:
-    through = endpoint_actions()
-    granted = {grant.action for name in TEMPLATES for owner, _ in Reader(name).policies()
-               if not owner.startswith(OUTSIDE) for grant in Reader(name).grants(owner)}  # fmt: skip
-    assert set(through) == {"s3", "dynamodb", "kinesis", "secretsmanager", "redshift-data", "logs"}
-    stopped = {action for action in granted if action.partition(":")[0] in through}
-    assert sorted(stopped - set().union(*through.values())) == []
+    through = [grant for several in endpoint_grants().values() for grant in several]
+    assert [grant for grant in inside_grants() if not allows(through, grant.action, grant.resource)] == []
+
+
+def test_an_endpoint_lets_pass_nothing_that_no_role_inside_does() -> None:
+    through = {grant.action for several in endpoint_grants().values() for grant in several}
+    assert through - {grant.action for grant in inside_grants()} == set()

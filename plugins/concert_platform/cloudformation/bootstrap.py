@@ -12,11 +12,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from concert_platform import artifacts
-from concert_platform.cloudformation.deployment import ORCHESTRATION, Deployment
+from concert_platform.cloudformation.deployment import Deployment
 from concert_platform.cloudformation.environment_files import DIST, VERSIONED, packaged, upload
 from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.retained import find_retained
-from concert_platform.cloudformation.stacks import MISSING
+from concert_platform.cloudformation.stacks import MISSING, ORCHESTRATION, SUCCEEDED
 from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.cloudformation.teardown import PROTECTED
 from concert_platform.cloudformation.templates import (
@@ -32,13 +32,14 @@ logger = logging.getLogger(__name__)
 NETWORKING = "networking"
 BOOTSTRAP = (NETWORKING, ORCHESTRATION)
 ENVIRONMENT_OUTPUT = "EnvironmentName"
+URL_OUTPUT = "AirflowUrl"
 BOUNDARY_OUTPUT = "PermissionsBoundaryArn"
 
 
 def deploy(
     deployment: Deployment, stacks: Sequence[str], dist: Path = DIST, *, allow_replacement: bool = False
 ) -> None:
-    """Bring stacks up to date, in the order given.
+    """Bring stacks up to date, in the order given; in production, protect all that are there against deletion.
 
     :param dist: the built package with Airflow's files
     :param allow_replacement: let resources that hold data be replaced or removed
@@ -54,6 +55,20 @@ def deploy(
         logger.info("%s: deployed", deployment.settings.stack(name))
         if name == OWNER_OF_ARTIFACTS:
             logger.info("published %s", artifacts.publish(deployment.settings.artifacts_bucket))
+    if deployment.settings.environment == PROTECTED:
+        _protect(deployment)
+    if url := deployment.outputs(ORCHESTRATION).get(URL_OUTPUT):
+        logger.info("Airflow: %s", url)
+
+
+def _protect(deployment: Deployment) -> None:
+    """Airflow's role may delete stacks, to clear away what a first creation has left, but may not lift this."""
+    for name in TEMPLATES:
+        described = deployment.stack(name).describe() or {}
+        if described.get("StackStatus") in SUCCEEDED and not described.get("EnableTerminationProtection"):
+            stack = deployment.settings.stack(name)
+            deployment.client.update_termination_protection(StackName=stack, EnableTerminationProtection=True)
+            logger.info("%s: protected against deletion", stack)
 
 
 def _overrides(deployment: Deployment, name: str, dist: Path) -> dict[str, str]:
@@ -73,6 +88,7 @@ def destroy(deployment: Deployment, stacks: Sequence[str], *, confirm: str = "")
     """
     _refuse_unconfirmed(deployment, stacks, confirm)
     _refuse_needed(deployment, stacks)
+    _refuse_protected(deployment, stacks)
     if set(BOOTSTRAP) <= set(stacks) and ENVIRONMENT_OUTPUT in deployment.outputs(ORCHESTRATION):
         deployment.deploy(ORCHESTRATION, dict.fromkeys(VERSIONED.values(), ""), allow_replacement=True)
     for name in stacks:
@@ -101,6 +117,15 @@ def _refuse_needed(deployment: Deployment, stacks: Sequence[str]) -> None:
         raise CloudFormationError(
             f"{' and '.join(stacks)} cannot be deleted before {', '.join(standing)}: trigger tear_down_infrastructure, "
             f"then run ./deploy_stacks.sh --destroy {deployment.settings.environment} {deployment.settings.region}"
+        )
+
+
+def _refuse_protected(deployment: Deployment, stacks: Sequence[str]) -> None:
+    described = [deployment.stack(name).describe() or {} for name in stacks]
+    if protected := [str(found["StackName"]) for found in described if found.get("EnableTerminationProtection")]:
+        raise CloudFormationError(
+            f"{' and '.join(protected)} are protected against deletion: lift it for each with `aws cloudformation "
+            "update-termination-protection --no-enable-termination-protection --stack-name NAME`"
         )
 
 

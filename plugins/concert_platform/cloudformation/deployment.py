@@ -35,7 +35,6 @@ from concert_platform.cloudformation.errors import (
 from concert_platform.cloudformation.request import (
     BUCKET,
     BUCKET_OUTPUT,
-    ORCHESTRATION,
     change_set_request,
     is_part,
     template_argument,
@@ -44,6 +43,7 @@ from concert_platform.cloudformation.retained import Retained, import_request, n
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
     EMPTY_STACK_SECONDS,
+    ORCHESTRATION,
     REVIEW,
     STUCK,
     WAIT_SECONDS,
@@ -51,6 +51,7 @@ from concert_platform.cloudformation.stacks import (
     is_busy,
     is_ready,
     pauses,
+    service_role,
 )
 from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.cloudformation.templates import load_template
@@ -118,7 +119,8 @@ class Deployment:
         return bucket
 
     def stack(self, name: str) -> Stack:
-        return Stack(self.client, self.settings.stack(name))
+        full_name = self.settings.stack(name)
+        return Stack(self.client, full_name, service_role(self.settings, full_name))
 
     def outputs(self, name: str) -> dict[str, str]:
         return self.stack(name).outputs()
@@ -250,7 +252,7 @@ class Deployment:
 
     def discard(self, change_set: ChangeSet) -> None:
         """Delete a change set that nobody will execute, and the empty stack that it was to fill."""
-        stack = Stack(self.client, change_set.stack)
+        stack = Stack(self.client, change_set.stack, service_role(self.settings, change_set.stack))
         if change_set.id is not None:
             self.client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)
         if stack.status() == REVIEW:

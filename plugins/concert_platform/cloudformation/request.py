@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from concert_platform import artifacts
 from concert_platform.cloudformation.errors import CloudFormationError, MissingOutputError, MissingParameterError
 from concert_platform.cloudformation.retained import import_template
-from concert_platform.cloudformation.stacks import MISSING, REVIEW
+from concert_platform.cloudformation.stacks import MISSING, ORCHESTRATION, REVIEW
 from concert_platform.cloudformation.templates import (
     TEMPLATES,
     Template,
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from concert_platform.cloudformation.deployment import Deployment
 
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
-ORCHESTRATION = "orchestration"
 BUCKET, BUCKET_OUTPUT = "EnvironmentBucket", "EnvironmentBucketName"
 FOLDER_OF_LARGE_TEMPLATES = "cloudformation"
 

@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from concert_platform.cloudformation.errors import StackFailedError, StackTimeoutError
+from concert_platform.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+ORCHESTRATION = "orchestration"
 MISSING = "MISSING"
 SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 # All that a template asked for is there, be it an earlier one.
@@ -49,15 +51,25 @@ def is_ready(status: str) -> bool:
     return not is_busy(status) and status not in (STUCK, *LEFTOVERS)
 
 
+def service_role(settings: Settings, stack: str) -> str | None:
+    """Role that CloudFormation changes a stack with, by its full name; orchestration makes that role and goes without.
+
+    Airflow's role may do nothing to a stack in its own name: it has to name this role also where a stack knows it.
+    """
+    return None if stack == settings.stack(ORCHESTRATION) else settings.role_arn("cloudformation")
+
+
 class Stack:
     """A stack by its full name or id.
 
     :param client: boto3 client of CloudFormation
+    :param role: role that it is deleted and rolled back with, see service_role(); None for the rights of the caller
     """
 
-    def __init__(self, client: Any, name: str) -> None:
+    def __init__(self, client: Any, name: str, role: str | None = None) -> None:
         self.client = client
         self.name = name
+        self._role = {"RoleARN": role} if role else {}
 
     def describe(self) -> dict[str, Any] | None:
         from botocore.exceptions import ClientError
@@ -171,7 +183,7 @@ class Stack:
 
         :param token: client request token, so that a retry does not start it twice
         """
-        self.client.continue_update_rollback(StackName=self.name, ClientRequestToken=token)
+        self.client.continue_update_rollback(StackName=self.name, ClientRequestToken=token, **self._role)
 
     def start_deletion(self, token: str) -> str:
         """Start to delete the stack; returns its id, by which alone a deleted stack is found, or "" without a stack.
@@ -181,7 +193,7 @@ class Stack:
         described = self.describe()
         if described is None:
             return ""
-        self.client.delete_stack(StackName=self.name, ClientRequestToken=token)
+        self.client.delete_stack(StackName=self.name, ClientRequestToken=token, **self._role)
         return str(described["StackId"])
 
     def delete(self, token: str, timeout: float = WAIT_SECONDS) -> None:

@@ -18,7 +18,7 @@ from concert_platform.cloudformation.errors import CloudFormationError, StackFai
 from concert_platform.cloudformation.report_files import LONGEST_CELL
 from concert_platform.cloudformation.retained import Retained, find_retained
 from concert_platform.cloudformation.review import STATEFUL_TYPES
-from concert_platform.cloudformation.stacks import MISSING, Stack
+from concert_platform.cloudformation.stacks import MISSING, Stack, service_role
 from concert_platform.cloudformation.stateful import KINDS, RETAINING, Clients, clients_of
 from concert_platform.cloudformation.tables import table
 from concert_platform.cloudformation.templates import environment_file, load_template
@@ -66,7 +66,8 @@ class Teardown:
         return clients_of(self.settings)
 
     def stack(self, name: str) -> Stack:
-        return Stack(self.clients("cloudformation"), self.settings.stack(name))
+        full_name = self.settings.stack(name)
+        return Stack(self.clients("cloudformation"), full_name, service_role(self.settings, full_name))
 
     def start(self, name: str) -> str | None:
         """Ask for the deletion of an idle stack; returns its id, or None when it is gone already.
