@@ -31,7 +31,6 @@ OUTPUTS = {
     "GlueDatabaseName": "concert_platform_production",
     "EtlJobName": f"{NAME}-concert-etl-job",
     "EtlLogGroupName": f"{GLUE_LOGS}/output",
-    "EtlErrorLogGroupName": f"{GLUE_LOGS}/error",
     "AthenaWorkgroupName": f"{NAME}-analysts",
     "AnalystRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}-analyst",
     "NamespaceName": f"{NAME}-warehouse",
@@ -127,6 +126,14 @@ def test_the_job_runs_encrypted_in_the_private_network_and_logs_to_its_groups(
     assert outputs["EtlLogGroupName"] == f"{prefix}/{job['SecurityConfiguration']}-role/{role}/output"
     [group] = aws.client("logs").describe_log_groups(logGroupNamePrefix=outputs["EtlLogGroupName"])["logGroups"]
     assert (group["retentionInDays"], group["kmsKeyId"]) == (365, outputs["DataKeyArn"])
+
+
+def test_what_is_done_in_the_warehouse_is_logged_for_a_time(outputs: dict[str, str], aws: Emulator) -> None:
+    folder = f"/aws/redshift/{outputs['NamespaceName']}/"
+    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=folder)["logGroups"]
+    namespace = aws.client("redshift-serverless").get_namespace(namespaceName=outputs["NamespaceName"])["namespace"]
+    assert {group["logGroupName"].removeprefix(folder) for group in groups} == set(namespace["logExports"])
+    assert {(group["retentionInDays"], group["kmsKeyId"]) for group in groups} == {(365, outputs["DataKeyArn"])}
 
 
 @pytest.mark.parametrize(
