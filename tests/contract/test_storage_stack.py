@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from concert_platform.cloudformation import Deployment, deployment, load_template
 from concert_platform.cloudformation.changes import ChangeSet
+from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.settings import BUCKETS, Settings
 from tests.contract.conftest import ACCOUNT, REGION, Emulator
@@ -79,6 +80,21 @@ def test_every_output_has_the_form_that_aws_gives_it(outputs: dict[str, str]) ->
 
 def test_a_second_deployment_finds_nothing_to_change(outputs: dict[str, str]) -> None:
     assert change_set("second").id is None
+
+
+@pytest.mark.parametrize("default", ["CreateDatabaseDefaultPermissions", "CreateTableDefaultPermissions"])
+def test_an_account_that_opens_new_tables_to_everybody_is_refused(
+    default: str, outputs: dict[str, str], aws: Emulator
+) -> None:
+    everybody = {"Principal": {"DataLakePrincipalIdentifier": "IAM_ALLOWED_PRINCIPALS"}, "Permissions": ["ALL"]}
+    lake = aws.client("lakeformation")
+    lake.put_data_lake_settings(DataLakeSettings={default: [everybody]})
+    try:
+        with pytest.raises(CloudFormationError, match=r"to everybody whom IAM lets in.*step 5 of docs/aws\.md"):
+            change_set("open")
+    finally:
+        lake.put_data_lake_settings(DataLakeSettings={})
+    assert change_set("closed").id is None
 
 
 def test_a_changed_lifecycle_updates_that_bucket_and_nothing_else(

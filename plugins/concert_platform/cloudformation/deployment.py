@@ -20,6 +20,7 @@ from concert_platform.cloudformation.changes import (
     is_running,
 )
 from concert_platform.cloudformation.errors import ChangeSetError, CloudFormationError, StackFailedError
+from concert_platform.cloudformation.lake import LAKE_STACK, check_lake_defaults
 from concert_platform.cloudformation.request import (
     BUCKET,
     BUCKET_OUTPUT,
@@ -169,6 +170,8 @@ class Deployment:
         :param overrides: parameter values that neither the file nor another stack knows; the ones that the template
             does not have are left out
         """
+        if name == LAKE_STACK:
+            check_lake_defaults(clients_of(self.settings.region)("lakeformation"))
         self._wait_until_ready(name)
         template, stack = load_template(name), self.stack(name)
         request = change_set_request(self, template, overrides or {})
