@@ -253,6 +253,20 @@ def role_client(service: str, role_arn: str) -> Any:
     )
 
 
+def deliver(role_arn: str, target_arn: str, body: str, attributes: dict[str, Any]) -> None:
+    """Send a message to a queue or a topic under a role; for worker threads as well.
+
+    :raises botocore.exceptions.ClientError: when the role may not, or the target is not there
+    """
+    service, account, name = (target_arn.split(":")[part] for part in (2, 4, 5))
+    client = role_client(service, role_arn)
+    if service == "sqs":
+        url = f"{endpoint()}/{account}/{name}"
+        client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=attributes)
+    else:
+        client.publish(TopicArn=target_arn, Message=body, MessageAttributes=attributes)
+
+
 def role_environment(role_arn: str) -> dict[str, str]:
     """What a child process that runs under a role gets: the endpoint, and where its credentials come from."""
     return {

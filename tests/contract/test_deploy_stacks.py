@@ -7,9 +7,13 @@ from typing import Any
 
 import pytest
 
+from concert_platform.cloudformation import Deployment, ReplacementRefusedError
 from concert_platform.cloudformation.__main__ import main
+from concert_platform.cloudformation.environment_files import VERSIONED
+from concert_platform.settings import Settings
 from tests.contract.test_cloudformation import log_in
 
+SETTINGS = Settings("production", "000000000000", "us-east-1")
 # Production: one NAT gateway per zone, and no other test of the session uses it.
 PREFIX = "concert-platform-production"
 BUCKET = f"{PREFIX}-airflow-000000000000"
@@ -119,6 +123,19 @@ def test_security_groups_name_each_other(deployed: None, root: Any) -> None:
     (rule,) = groups[0]["IpPermissions"]
     assert (rule["FromPort"], [pair["GroupId"] for pair in rule["UserIdGroupPairs"]]) == (
         5439, [network["AirflowSecurityGroupId"]])  # fmt: skip
+
+
+def test_airflow_stays_when_nobody_names_the_versions_of_its_files(deployed: None, root: Any) -> None:
+    before = parameters(root)
+    assert Deployment(SETTINGS, run="without versions").deploy("orchestration")["EnvironmentName"] == PREFIX
+    assert parameters(root) == before
+
+
+def test_airflow_is_removed_only_by_who_asks_for_it(deployed: None, root: Any) -> None:
+    without = dict.fromkeys(VERSIONED.values(), "")
+    with pytest.raises(ReplacementRefusedError, match=r"it would remove AirflowEnvironment \(AWS::MWAA::Environment\)"):
+        Deployment(SETTINGS, run="removal").deploy("orchestration", without)
+    assert outputs(root, "orchestration")["EnvironmentName"] == PREFIX
 
 
 def test_a_second_call_changes_nothing(deployed: None, run: Callable, root: Any) -> None:

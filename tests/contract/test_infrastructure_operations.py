@@ -147,7 +147,7 @@ def test_without_a_topic_the_log_says_that_nobody_is_told(
 
 def test_without_a_bucket_the_report_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "settings", lambda: Settings("production", "999999999999", "us-east-1"))
-    monkeypatch.setattr(Deployment, "outputs", lambda *_: {})
+    monkeypatch.setattr(Deployment, "environment_bucket", None)
     with pytest.raises(AirflowSkipException):
         run_task(drift.ReportDriftOperator(task_id="report_drift", stacks=[], drifts=[]), make_context())
 

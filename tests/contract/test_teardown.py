@@ -1,12 +1,13 @@
 """Teardown and the deployment after it: what is kept, what comes back, what is gone for good."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 
-from concert_platform.cloudformation import ChangeSetError, CloudFormationError, Deployment, Stack
+from concert_platform.cloudformation import ChangeSetError, CloudFormationError, Deployment, Stack, deployment
 from concert_platform.cloudformation.teardown import TORN_DOWN, Teardown, TeardownRefusedError
 from concert_platform.settings import Settings
 from tests.contract.scratch_stacks import SETTINGS, deploy, log_in_as_root, use_templates
@@ -172,7 +173,10 @@ def test_an_import_that_was_killed_before_its_execution_is_gone_on_with(platform
     assert boto3.client("s3").get_object(Bucket=PREFIX, Key="raw/a.json")["Body"].read() == b"second version"
 
 
-def test_an_import_that_nobody_executed_gives_way_to_that_of_another_run(platform: None) -> None:
+def test_an_import_that_nobody_executed_gives_way_to_that_of_another_run_once_it_is_old(
+    platform: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "REVIEW_LIFETIME", timedelta(0))
     tear_down_all()
     abandoned = Deployment(SETTINGS, run="second").create_change_set("storage-processing")
     deploy("storage-processing", run="third")

@@ -25,11 +25,14 @@ from concert_platform.cloudformation.deployment import Deployment
 from concert_platform.cloudformation.errors import (
     ChangeSetError,
     CloudFormationError,
+    DryRunEndsError,
     MissingOutputError,
     ParameterError,
     ReplacementRefusedError,
+    StackBusyError,
     StackFailedError,
     StackTimeoutError,
+    UnderReviewError,
 )
 from concert_platform.cloudformation.stacks import Stack
 from concert_platform.cloudformation.templates import TEMPLATES, Template, load_template
@@ -40,12 +43,15 @@ __all__ = [
     "ChangeSetError",
     "CloudFormationError",
     "Deployment",
+    "DryRunEndsError",
     "MissingOutputError",
     "ParameterError",
     "ReplacementRefusedError",
     "Stack",
+    "StackBusyError",
     "StackFailedError",
     "StackTimeoutError",
     "Template",
+    "UnderReviewError",
     "load_template",
 ]

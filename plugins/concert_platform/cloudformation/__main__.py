@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         deployment = _deployment(options.environment, options.region)
         if options.command == "deploy":
-            bootstrap.deploy(deployment, stacks, options.dist)
+            bootstrap.deploy(deployment, stacks, options.dist, allow_replacement=options.allow_replacement)
         elif options.command == "destroy":
             bootstrap.destroy(deployment, stacks)
         else:
@@ -58,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("region", help="AWS region, such as us-east-1")
     parser.add_argument("stack", nargs="?", choices=[*TEMPLATES, ALL], help="the two that Airflow needs, if not given")
     parser.add_argument("--dist", type=Path, default=DIST, help="package that `make package` has built")
+    parser.add_argument(
+        "--allow-replacement", action="store_true", help="let resources that hold data be replaced or removed"
+    )
     return parser
 
 

@@ -18,7 +18,13 @@ from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.retained import find_retained
 from concert_platform.cloudformation.stacks import MISSING
 from concert_platform.cloudformation.stateful import clients_of
-from concert_platform.cloudformation.templates import TEMPLATES, environment_file, load_template
+from concert_platform.cloudformation.templates import (
+    ARTIFACTS_PARAMETER,
+    OWNER_OF_ARTIFACTS,
+    TEMPLATES,
+    environment_file,
+    load_template,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +32,15 @@ NETWORKING = "networking"
 BOOTSTRAP = (NETWORKING, ORCHESTRATION)
 ENVIRONMENT_OUTPUT = "EnvironmentName"
 BOUNDARY_OUTPUT = "PermissionsBoundaryArn"
-ARTIFACTS_PARAMETER = "ArtifactsPrefix"
-OWNER_OF_ARTIFACTS = "storage-processing"
 
 
-def deploy(deployment: Deployment, stacks: Sequence[str], dist: Path = DIST) -> None:
+def deploy(
+    deployment: Deployment, stacks: Sequence[str], dist: Path = DIST, *, allow_replacement: bool = False
+) -> None:
     """Bring stacks up to date, in the order given.
 
     :param dist: the built package with Airflow's files
+    :param allow_replacement: let resources that hold data be replaced or removed
     :raises PackageMissingError: before anything is touched, when it is not there and orchestration is wanted
     """
     if ORCHESTRATION in stacks:
@@ -42,7 +49,7 @@ def deploy(deployment: Deployment, stacks: Sequence[str], dist: Path = DIST) -> 
         deployment.deploy(ORCHESTRATION)
         logger.info("%s: deployed without Airflow", deployment.settings.stack(ORCHESTRATION))
     for name in stacks:
-        deployment.deploy(name, _overrides(deployment, name, dist))
+        deployment.deploy(name, _overrides(deployment, name, dist), allow_replacement=allow_replacement)
         logger.info("%s: deployed", deployment.settings.stack(name))
         if name == OWNER_OF_ARTIFACTS:
             logger.info("published %s", artifacts.publish(deployment.settings.artifacts_bucket))

@@ -13,15 +13,13 @@ from typing import Any
 
 from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.report_files import table
-from concert_platform.cloudformation.stacks import Stack
+from concert_platform.cloudformation.stacks import DEPLOYED, STUCK, Stack
 
 IN_PROGRESS = "DETECTION_IN_PROGRESS"
 FAILED = "DETECTION_FAILED"
 FIELDS = ("DetectionStatus", "DetectionStatusReason", "StackDriftStatus")  # what read_drift takes of a detection
 # Others hold nothing yet, or are on their way out.
-DETECTABLE = (
-    "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED", "IMPORT_COMPLETE",
-)  # fmt: skip
+DETECTABLE = (*DEPLOYED, STUCK)
 COLUMNS = ("stack", "resource", "type", "property", "expected", "actual")
 TOPIC_SUBJECT_LIMIT = 100  # characters that SNS takes
 MESSAGE_LINES = 40

@@ -32,6 +32,25 @@ class ChangeSetError(CloudFormationError):
     """CloudFormation did not accept a change set."""
 
 
+class StackBusyError(CloudFormationError):
+    """An operation has begun since the stack was ready: wait for it, then try again.
+
+    :param stack: full name of the stack
+    """
+
+    def __init__(self, stack: str, status: str) -> None:
+        super().__init__(f"stack {stack} is {status}: wait for its end, then deploy again")
+        self.stack = stack
+
+
+class UnderReviewError(CloudFormationError):
+    """A new stack belongs to another run, which has not executed its change set yet."""
+
+
+class DryRunEndsError(CloudFormationError):
+    """What is to come cannot be shown without changing a stack first."""
+
+
 class ReplacementRefusedError(CloudFormationError):
     """A change set would replace or remove a resource that holds data, and nobody has allowed it."""
 

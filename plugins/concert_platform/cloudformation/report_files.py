@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.stateful import Clients
 
 FOLDER = "reports"
@@ -26,15 +25,11 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST_CELL else f"{text[: LONGEST_CELL - 3]}..."
 
 
-def save(clients: Clients, bucket: str | None, path: str, document: Mapping[str, Any], text: str) -> str:
+def save(clients: Clients, bucket: str, path: str, document: Mapping[str, Any], text: str) -> str:
     """Write `reports/<path>.json` and, for people, `.txt` beside it; returns the URI of the first.
 
     The same path again replaces both, so that a retry leaves one report.
-
-    :raises CloudFormationError: when there is no environment bucket
     """
-    if bucket is None:
-        raise CloudFormationError("the orchestration stack has no EnvironmentBucketName: run deploy_stacks.sh first")
     body = json.dumps(document, indent=2, sort_keys=True) + "\n"
     for suffix, content, kind in (("json", body, "application/json"), ("txt", text + "\n", "text/plain")):
         clients("s3").put_object(

@@ -13,6 +13,8 @@ logger = logging.getLogger(__name__)
 
 MISSING = "MISSING"
 SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+# All that a template asked for is there, be it an earlier one.
+DEPLOYED = (*SUCCEEDED, "UPDATE_ROLLBACK_COMPLETE")
 # A first creation that failed leaves such a stack: it cannot be updated, only deleted.
 LEFTOVERS = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 # Waiting for somebody's review, not for CloudFormation.
@@ -26,6 +28,7 @@ UNEXPLAINED = "CloudFormation names no failed resource; look at the stack's even
 FIRST_PAUSE = 0.2  # seconds; a small operation is over soon
 LONGEST_PAUSE = 5.0  # a long one must not use up the account's request rate
 WAIT_SECONDS = 3600.0
+EMPTY_STACK_SECONDS = 120.0  # a stack without resources is deleted at once
 
 
 def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
@@ -39,6 +42,11 @@ def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
 def is_busy(status: str) -> bool:
     """Whether CloudFormation is at work on a stack of this status."""
     return status.endswith("_IN_PROGRESS") and status != REVIEW
+
+
+def is_ready(status: str) -> bool:
+    """Whether a change set can be created for a stack of this status."""
+    return not is_busy(status) and status not in (STUCK, *LEFTOVERS)
 
 
 class Stack:
@@ -76,7 +84,10 @@ class Stack:
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
     def physical_id(self, logical_id: str) -> str | None:
-        """What a resource of the stack is called; None when the stack has none of that name."""
+        """What a resource of the stack is called; None when the stack has none of that name.
+
+        CloudFormation also answers for a resource that it has deleted, as long as it remembers the stack.
+        """
         from botocore.exceptions import ClientError
 
         try:
@@ -85,7 +96,8 @@ class Stack:
             if "does not exist" in error.response["Error"]["Message"]:
                 return None
             raise
-        return found["StackResourceDetail"].get("PhysicalResourceId") or None
+        detail = found["StackResourceDetail"]
+        return None if detail["ResourceStatus"] == "DELETE_COMPLETE" else detail.get("PhysicalResourceId") or None
 
     def parameter_names(self) -> list[str]:
         described = self.describe() or {}

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import yaml
 
+from concert_platform.cloudformation.environment_files import VERSIONED
 from concert_platform.cloudformation.errors import MissingParameterError, ParameterError
 from concert_platform.resources import resource
 from concert_platform.settings import STACKS, Settings
@@ -16,6 +17,8 @@ from concert_platform.settings import STACKS, Settings
 TEMPLATES = (STACKS[0], "orchestration", *STACKS[1:])  # a stack takes outputs of the ones before it
 LARGEST_INLINE_TEMPLATE = 51_200  # bytes; a larger one is read from S3
 PROJECT_TAG = "concert-platform"
+# The code outside Airflow: the parameter that takes its prefix, and the stack whose bucket it lies in.
+ARTIFACTS_PARAMETER, OWNER_OF_ARTIFACTS = "ArtifactsPrefix", "storage-processing"
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,8 @@ def resolve_parameters(
 
     :param fixed: values from the parameter file and the caller; each must name a parameter
     :param outputs: outputs of other stacks; the ones that no parameter is named after are not used
-    :param previous: parameters that the stack has today: a secret one keeps its value when nobody gives a new one
+    :param previous: parameters that the stack has today: a secret one, or a version of Airflow's files, without which
+        the stack would drop Airflow, keeps its value when nobody gives a new one
     :raises ParameterError: when a value names no parameter
     :raises MissingParameterError: when a parameter has neither value nor default
     """
@@ -99,7 +103,11 @@ def resolve_parameters(
             "it to include/cfn/parameters",
             missing,
         )
-    kept = [name for name, spec in template.parameters.items() if name not in given and spec.get("NoEcho")]
+    kept = [
+        name
+        for name, spec in template.parameters.items()
+        if name not in given and (spec.get("NoEcho") or name in VERSIONED.values())
+    ]
     return [
         *({"ParameterKey": name, "ParameterValue": str(value)} for name, value in sorted(given.items())),
         *({"ParameterKey": name, "UsePreviousValue": True} for name in kept if name in previous),

@@ -106,7 +106,7 @@ class ReportDriftOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         run: Any = context["dag_run"]
-        bucket = Deployment(settings(), run=run.run_id).outputs("orchestration").get("EnvironmentBucketName")
+        bucket = Deployment(settings(), run=run.run_id).environment_bucket
         if bucket is None:
             raise AirflowSkipException("orchestration is not deployed: there is nothing to report, and no place for it")
         found = {item["stack"]: StackDrift.from_dict(item) for item in self.drifts or [] if item}

@@ -124,7 +124,7 @@ class ReportTeardownOperator(BaseOperator):
         for line in text.splitlines():
             self.log.info("%s", line)
         context["ti"].xcom_push(key="report", value=document)
-        bucket = Deployment(settings(), run=context["run_id"]).outputs("orchestration").get("EnvironmentBucketName")
+        bucket = Deployment(settings(), run=context["run_id"]).report_bucket
         address = save(found.clients, bucket, report_path("teardown", context), document, text)
         self.log.info("report: %s", address)
         remains = [*standing, *(row["name"] for row in document["kept"] if context["params"]["delete_data"])]

@@ -102,6 +102,7 @@ def test_a_value_that_a_resource_decides_is_not_known_before() -> None:
     with pytest.raises(UnknownValueError):
         values.of({"Fn::Sub": "${Role.Arn}"})
     assert values.of({"Fn::Sub": ["${Environment}/${!Literal}/${Own}", {"Own": "x"}]}) == "staging/${Literal}/x"
+    assert values.of({"Fn::Sub": ["${Environment}${Suffix}", {"Suffix": ""}]}) == "staging"  # its own, though empty
 
 
 def test_references_are_found_wherever_they_stand() -> None:
