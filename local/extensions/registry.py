@@ -88,6 +88,8 @@ def _resource_arn(
         arn = _original_resource_arn(service, method, path, headers, body, query_params, region, account)
         if service == "dynamodb" and arn == "*":  # calls about tags name the table by its ARN
             return str(iam_actions._safe_json_field(body, "ResourceArn") or arn)
+        if service == "logs" and arn == "*":  # AWS looks for groups on all of them
+            return f"arn:aws:logs:{region}:{account}:log-group:*"
         return _key_arn(arn, body, region, account) if service == "kms" else arn
     action = headers.get("x-amz-target", "").rpartition(".")[2]
     try:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from concert_platform.cloudformation import Deployment, deployment, load_template
 from concert_platform.cloudformation.changes import ChangeSet
+from concert_platform.cloudformation.errors import CloudFormationError
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.settings import BUCKETS, Settings
 from tests.contract.conftest import ACCOUNT, REGION, Emulator
@@ -31,7 +32,6 @@ OUTPUTS = {
     "GlueDatabaseName": "concert_platform_production",
     "EtlJobName": f"{NAME}-concert-etl-job",
     "EtlLogGroupName": f"{GLUE_LOGS}/output",
-    "EtlErrorLogGroupName": f"{GLUE_LOGS}/error",
     "AthenaWorkgroupName": f"{NAME}-analysts",
     "AnalystRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}-analyst",
     "NamespaceName": f"{NAME}-warehouse",
@@ -82,6 +82,21 @@ def test_a_second_deployment_finds_nothing_to_change(outputs: dict[str, str]) ->
     assert change_set("second").id is None
 
 
+@pytest.mark.parametrize("default", ["CreateDatabaseDefaultPermissions", "CreateTableDefaultPermissions"])
+def test_an_account_that_opens_new_tables_to_everybody_is_refused(
+    default: str, outputs: dict[str, str], aws: Emulator
+) -> None:
+    everybody = {"Principal": {"DataLakePrincipalIdentifier": "IAM_ALLOWED_PRINCIPALS"}, "Permissions": ["ALL"]}
+    lake = aws.client("lakeformation")
+    lake.put_data_lake_settings(DataLakeSettings={default: [everybody]})
+    try:
+        with pytest.raises(CloudFormationError, match=r"to everybody whom IAM lets in.*step 5 of docs/aws\.md"):
+            change_set("open")
+    finally:
+        lake.put_data_lake_settings(DataLakeSettings={})
+    assert change_set("closed").id is None
+
+
 def test_a_changed_lifecycle_updates_that_bucket_and_nothing_else(
     outputs: dict[str, str], aws: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -127,6 +142,14 @@ def test_the_job_runs_encrypted_in_the_private_network_and_logs_to_its_groups(
     assert outputs["EtlLogGroupName"] == f"{prefix}/{job['SecurityConfiguration']}-role/{role}/output"
     [group] = aws.client("logs").describe_log_groups(logGroupNamePrefix=outputs["EtlLogGroupName"])["logGroups"]
     assert (group["retentionInDays"], group["kmsKeyId"]) == (365, outputs["DataKeyArn"])
+
+
+def test_what_is_done_in_the_warehouse_is_logged_for_a_time(outputs: dict[str, str], aws: Emulator) -> None:
+    folder = f"/aws/redshift/{outputs['NamespaceName']}/"
+    groups = aws.client("logs").describe_log_groups(logGroupNamePrefix=folder)["logGroups"]
+    namespace = aws.client("redshift-serverless").get_namespace(namespaceName=outputs["NamespaceName"])["namespace"]
+    assert {group["logGroupName"].removeprefix(folder) for group in groups} == set(namespace["logExports"])
+    assert {(group["retentionInDays"], group["kmsKeyId"]) for group in groups} == {(365, outputs["DataKeyArn"])}
 
 
 @pytest.mark.parametrize(

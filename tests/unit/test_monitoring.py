@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from concert_platform import metrics
-from concert_platform.cloudformation.templates import TEMPLATES
+from concert_platform.cloudformation.templates import TEMPLATES, environment_file
 from concert_platform.settings import ENVIRONMENTS
 from tests.unit.template_reader import read
 
@@ -32,14 +32,18 @@ AWS_METRICS = {
     ("AWS/Lambda", ("FunctionName",)): {"Duration", "Errors", "Invocations", "Throttles"},
     ("AWS/Logs", ("LogGroupName",)): {"IncomingBytes", "IncomingLogEvents"},
     ("AWS/Redshift-Serverless", ("Namespace",)): {"DataStorage"},
-    ("AWS/Redshift-Serverless", ("Workgroup",)): {
-        "ComputeCapacity", "ComputeSeconds", "QueriesQueued", "QueriesRunning"},
+    ("AWS/Redshift-Serverless", ("Workgroup",)): {"ComputeCapacity", "ComputeSeconds"},
     ("AWS/S3", ("BucketName", "StorageType")): {"BucketSizeBytes"},
     ("AWS/SQS", ("QueueName",)): {"ApproximateNumberOfMessagesVisible"},
     ("AWS/X-Ray", ("GroupName",)): {"ApproximateTraceCount"},
 }  # fmt: skip
+IDLE_USD = {"development": 470, "staging": 470, "production": 820}  # docs/infrastructure.md
 REPORTED = ("LoadedPartitions", "LoadedRows")
-SEARCHED = {"AWS/Billing": {"EstimatedCharges"}, "/aws/sagemaker/TrainingJobs": {"CPUUtilization", "MemoryUtilization"}}
+SEARCHED = {
+    "AWS/Billing": {"EstimatedCharges"},
+    "AWS/Redshift-Serverless": {"QueriesQueued", "QueriesRunning"},  # by QueryType, Workgroup
+    "/aws/sagemaker/TrainingJobs": {"CPUUtilization", "MemoryUtilization"},
+}
 ACCESS_LOG_FIELDS = ("latency", "status", "method", "path", "request_id", "integration_latency", "error", "trace")
 
 Metric = tuple[str, str, tuple[str, ...]]
@@ -254,6 +258,27 @@ def test_a_query_that_an_alarm_names_is_saved() -> None:
     descriptions = [alarm["AlarmDescription"] for alarm in of_type(MONITORING, "AWS::CloudWatch::Alarm").values()]
     named = set(re.findall(r"the query ([a-z/-]+)", " ".join(descriptions)))
     assert named and named <= saved
+
+
+def test_the_budget_counts_one_environment() -> None:
+    [budget] = of_type(MONITORING, "AWS::Budgets::Budget").values()
+    assert [filtered["Tags"]["Key"] for filtered in budget["Budget"]["FilterExpression"]["And"]] == [
+        "Project",
+        "Environment",
+    ]
+    assert "CostFilters" not in budget["Budget"]  # AWS takes one of the two
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_the_budget_is_above_what_the_idle_environment_costs(environment: str) -> None:
+    given = environment_file(environment)["stacks"]["monitoring"]["MonthlyBudgetUsd"]
+    assert float(given) > IDLE_USD[environment]
+
+
+def test_the_access_log_has_an_alarm_for_its_silence() -> None:
+    alarm = of_type(MONITORING, "AWS::CloudWatch::Alarm")["AccessLogSilentAlarm"]
+    looked_at = {metric[:2] for metric in alarm_metrics(alarm)}
+    assert looked_at == {("AWS/ApiGateway", "Count"), ("AWS/Logs", "IncomingLogEvents")}
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)

@@ -138,3 +138,40 @@ def test_records_and_versions_of_models_outlive_the_stack(kind: str) -> None:
     assert {(item.get("DeletionPolicy"), item.get("UpdateReplacePolicy")) for item in found} == {
         ("RetainExceptOnCreate", "Retain")
     }
+
+
+def statements(role: str) -> dict[str, dict[str, Any]]:
+    """Statements of a role's policies by Sid."""
+    policies = of_type("AWS::IAM::Role")[role]["Policies"]
+    return {item["Sid"]: item for policy in policies for item in policy["PolicyDocument"]["Statement"]}
+
+
+def test_an_analyst_may_ask_athena_at_all() -> None:
+    asked = statements("AnalystRole")["AskAtAll"]
+    assert asked["Action"] == "glue:GetDatabase"
+    assert asked["Resource"]["Fn::Sub"].endswith(":database/default")
+
+
+def test_a_training_job_reports_metrics_of_sagemaker_only() -> None:
+    reported = statements("TrainingRole")["ReportMetrics"]
+    assert reported["Action"] == "cloudwatch:PutMetricData"
+    assert reported["Condition"] == {"StringLike": {"cloudwatch:namespace": "/aws/sagemaker/*"}}
+
+
+def test_a_service_takes_a_role_for_this_account_only() -> None:
+    for name, role in of_type("AWS::IAM::Role").items():
+        for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+            conditions = str(statement.get("Condition", {}))
+            assert "AWS::AccountId" in conditions or "AWS" in statement["Principal"], name
+
+
+def test_redshift_finds_a_log_group_for_each_log_that_it_exports() -> None:
+    [namespace] = [item for item in resources("storage-processing").values() if item["Type"].endswith("::Namespace")]
+    folder = f"/aws/redshift/{namespace['Properties']['NamespaceName']['Fn::Sub']}/"
+    groups = {
+        logical_id: item["LogGroupName"]["Fn::Sub"].removeprefix(folder)
+        for logical_id, item in of_type("AWS::Logs::LogGroup").items()
+        if item["LogGroupName"]["Fn::Sub"].startswith(folder)
+    }
+    assert sorted(groups.values()) == sorted(namespace["Properties"]["LogExports"])
+    assert sorted(groups) == sorted(namespace["DependsOn"])

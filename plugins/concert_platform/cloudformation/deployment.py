@@ -32,6 +32,7 @@ from concert_platform.cloudformation.errors import (
     UnderReviewError,
     one_line,
 )
+from concert_platform.cloudformation.lake import LAKE_STACK, check_lake_defaults
 from concert_platform.cloudformation.request import (
     BUCKET,
     BUCKET_OUTPUT,
@@ -204,6 +205,8 @@ class Deployment:
         :raises ChangeSetError: when CloudFormation refuses the template or its parameters
         :raises DryRunEndsError: when a dry run would have to delete what another run has left
         """
+        if name == LAKE_STACK:
+            check_lake_defaults(clients_of(self.settings)("lakeformation"))
         template, stack = load_template(name), self.stack(name)
         if not is_ready(status := stack.status()):
             raise StackBusyError(stack.name, status)
