@@ -11,7 +11,7 @@ When: by hand after a change of a template, a parameter file or such code; `run_
 finds nothing to change succeeds within seconds. Params:
 - `environment`: a safeguard; one Airflow deploys its own environment, and a run meant for another one is refused.
 - `stacks`: which stacks; the others are skipped, and their outputs are taken as they are.
-- `dry_run`: show what would change and execute nothing.
+- `dry_run`: show what would change and execute nothing; a stack that had to be deleted or rolled back first is skipped.
 - `allow_replacement`: let resources that hold data be replaced or removed, which is refused otherwise.
 
 What a failure means. `review_changes` names what is refused and why: mend the template or include/cfn/parameters.
@@ -25,10 +25,10 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, TaskGroup, chain, task
 
+from concert_platform.cloudformation.templates import ARTIFACTS_PARAMETER
 from concert_platform.compat import TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
 from concert_platform.operators.cloudformation import (
-    ARTIFACTS_PARAMETER,
     CHANGE_SET,
     ExecuteChangesOperator,
     PublishArtifactsOperator,
@@ -87,7 +87,9 @@ with DAG(
 ):  # fmt: skip
     validate_templates = ValidateTemplatesOperator(task_id="validate_templates")
     artifacts_prefix = hash_artifacts()
-    publish_artifacts = PublishArtifactsOperator(task_id="publish_artifacts", trigger_rule=TriggerRule.NONE_FAILED)
+    publish_artifacts = PublishArtifactsOperator(
+        task_id="publish_artifacts", prefix=artifacts_prefix, trigger_rule=TriggerRule.NONE_FAILED
+    )
     code = {ARTIFACTS_PARAMETER: artifacts_prefix}
     networking, storage_processing = deploy("networking"), deploy("storage-processing", **code)
     chatbot, compute_application = deploy("chatbot", **code), deploy("compute-application", **code)

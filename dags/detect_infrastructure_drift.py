@@ -9,9 +9,10 @@ When: daily; by hand after somebody has worked in the console. Params: `fail_on_
 drift, for a check before a release.
 
 A run that finds drift succeeds: the detection has worked, the message calls whoever answers for it, and trying again
-would find the same. What a failure means: `detect_drift` could not compare a stack (another detection is under way, or
-Airflow's role may not read a type of it); `check_drift` names the stacks that were compared only in part. The report of
-the others is written all the same. Types that CloudFormation cannot compare are listed in the report.
+would find the same. What a failure means: `detect_drift` could not compare a stack (another detection is under way for
+longer than half an hour, or CloudFormation refuses); `check_drift` names the stacks that were compared only in part or,
+such as one whose deletion has failed, not at all. The report of the others is written all the same. Types that
+CloudFormation cannot compare are listed in the report. Values that may be secrets are hidden in log, report and mail.
 
 To end a drift, deploy a change of the resource's template, which sets its properties again, or take the change into the
 template; an unchanged template is no change for CloudFormation and leaves the drift.

@@ -2,13 +2,15 @@
 
 `./deploy_stacks.sh --destroy ENVIRONMENT REGION` removes those two, without which Airflow would not run.
 
-What holds data or a key (buckets, tables, secrets, the key, the warehouse's namespace) outlives its stack. The report
-names each: in the log of `report_teardown`, its XCom `report`, and the environment's bucket as
-`reports/teardown/<day>/<run>.json`. The next deploy_infrastructure takes them over again by an import, with all data.
+What holds data or a key (buckets, tables, secrets, the key, the warehouse's namespace) outlives its stack. What holds
+something and is not retained is lost with it, such as log groups and queues: `check_teardown` names it before anything
+is deleted. The report names all of both: in the log of `report_teardown`, its XCom `report`, and the environment's
+bucket as `reports/teardown/<day>/<run>.json`. The next deploy_infrastructure imports what was kept, with all data.
 
 When: by hand. Params: `confirm` must be the name of the environment that this Airflow runs in. `delete_data` deletes
 what is retained as well, buckets with every version of every object: keys in seven days, the rest at once and for good.
-Production is refused whatever is confirmed.
+What bears one of our names but belongs to another stack, or lacks the platform's tags, is left alone and fails the
+task. Production is refused whatever is confirmed.
 
 What a failure means: `check_teardown` has refused the request, and nothing was touched. A task that deletes a stack
 names the resource that CloudFormation could not delete, and why; `delete_retained` names what it could not delete.
@@ -59,8 +61,9 @@ with DAG(
         delete_tracing, delete_monitoring, delete_compute_application, delete_chatbot, delete_storage_processing,
     ]  # fmt: skip
     report_teardown = ReportTeardownOperator(
-        task_id="report_teardown", left=[stack.output for stack in stacks], trigger_rule="all_done"
-    )
+        task_id="report_teardown", left=[stack.output for stack in stacks], losses=check_teardown.output,
+        trigger_rule="all_done",
+    )  # fmt: skip
 
     chain(check_teardown, [delete_tracing, delete_monitoring], delete_compute_application, delete_chatbot)
     chain(delete_chatbot, delete_storage_processing, delete_retained, report_teardown)

@@ -17,6 +17,7 @@ import hmac
 import json
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -102,12 +103,16 @@ class LocalAws:
 
     async def _save_regularly(self) -> None:
         """Write the call log, and the services' state so that a killed emulator loses seconds and not the run."""
+        saving = 0.0
         while True:
-            await asyncio.sleep(SECONDS_BETWEEN_SAVES)
+            await asyncio.sleep(
+                max(SECONDS_BETWEEN_SAVES, 9 * saving)
+            )  # much state costs a tenth of the time, not more
             self.log.write()
             if persistence.PERSIST_STATE and self._saved_at_call != self._calls:
-                self._saved_at_call = self._calls
+                self._saved_at_call, started = self._calls, time.monotonic()
                 persistence.save_all(emulator._build_persistence_save_dict())
+                saving = time.monotonic() - started
 
 
 def _role_credentials(role_name: str) -> tuple[int, dict, bytes]:

@@ -24,6 +24,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 CHECKOV = ("--framework", "cloudformation", "--compact", "--quiet", "--skip-download")
 _started = time.monotonic()
+IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadgroup")  # what belongs together: tests/conftest.py
 
 
 def say(text: str) -> None:
@@ -143,7 +144,7 @@ def test(arguments: Annotated[list[str] | None, typer.Argument(help="passed on t
     log = LOGS / "tests-spark.log"
     with log.open("w") as output:
         spark = _pytest("spark", ["tests/spark", "-p", "no:randomly"], output)
-    codes = [_pytest("airflow", ["tests"]).wait(), spark.wait()]
+    codes = [_pytest("airflow", ["tests", *IN_TWO_PROCESSES]).wait(), spark.wait()]
     console.print(log.read_text(), markup=False, end="")
     raise typer.Exit(max(codes))
 

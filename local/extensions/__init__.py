@@ -18,5 +18,5 @@ A module here declares what it brings; `registry.py` finds and installs it:
 
 A service module also has ministack's own handle_request, reset, get_state and load_persisted_state. Modules do not
 import each other, and are installed in the order of their names, each over what those before have put in place. What
-they share: registry.role_credentials(role_arn), and AWS's resource schemas (resource_schemas.py).
+they share: role_credentials and deliver of registry.py, and AWS's resource schemas (resource_schemas.py).
 """

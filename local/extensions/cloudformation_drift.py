@@ -1,8 +1,9 @@
 """Drift detection of the types that ministack does not read, or reads in part.
 
 A reader answers with the properties of a resource as they are, in the template's shape, or None when it is gone;
-`reads` names the properties that it knows. Tables and functions also get here what ministack drops when a stack makes
-them: recovery, expiry and encryption of a table, network, key, dead letters and reserved concurrency of a function.
+`reads` names the properties that it knows. Some types also get here what ministack drops when a stack makes them:
+recovery, expiry and encryption of a table, encryption of a stream, network, key, dead letters and reserved concurrency
+of a function.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ministack.services import cloudformation, dynamodb, ec2, glue, kms, lambda_svc
+from ministack.services import cloudformation, dynamodb, ec2, glue, kinesis, kms, lambda_svc
 from ministack.services.cloudformation import drift, provisioners
 
 Properties = dict[str, Any]
 GROUP, TABLE, FUNCTION = "AWS::EC2::SecurityGroup", "AWS::DynamoDB::Table", "AWS::Lambda::Function"
+STREAM = "AWS::Kinesis::Stream"
 
 # ---------------------------------------------------------------- security groups
 
@@ -109,6 +111,24 @@ def _as_expected(expected: Any, found: Properties) -> Properties:
     return {key: value for key, value in found.items() if key in (expected or {})}
 
 
+# ---------------------------------------------------------------- streams
+
+
+def _apply_to_stream(name: str, new: Properties, old: Properties) -> None:
+    """Told by DescribeStream; the records are kept as they come."""
+    if new.get("StreamEncryption") != old.get("StreamEncryption"):
+        encryption = new.get("StreamEncryption") or {"EncryptionType": "NONE", "KeyId": None}
+        kinesis._streams[name].update({key: encryption[key] for key in ("EncryptionType", "KeyId")})
+
+
+def read_stream(name: str, properties: Properties) -> Properties | None:
+    stream = kinesis._streams.get(name)
+    if stream is None:
+        return None
+    encryption = {key: stream[key] for key in ("EncryptionType", "KeyId") if stream.get("KeyId")}
+    return {"Name": name, "RetentionPeriodHours": stream["RetentionPeriodHours"], "StreamEncryption": encryption}
+
+
 # ---------------------------------------------------------------- functions
 
 _FUNCTION_CONFIG = {"VpcConfig": {}, "KmsKeyArn": "", "DeadLetterConfig": {}}  # and what a dropped one becomes
@@ -170,7 +190,8 @@ def _with(apply: Callable[..., None], kind: str) -> dict[str, Any]:
         return name, attributes
 
     def update(physical_id: str, old: Properties, new: Properties, stack_name: str, logical_id: str) -> tuple:
-        name, attributes = original["update"](physical_id, old, new, stack_name, logical_id)
+        named = [logical_id] if original.get("update_with_logical_id") else []
+        name, attributes = original["update"](physical_id, old, new, stack_name, *named)
         apply(name, new, old if name == physical_id else {})
         return name, attributes
 
@@ -190,6 +211,8 @@ RESOURCE_TYPES: dict[str, dict[str, Any]] = {
     FUNCTION: {**_with(_apply_to_function, FUNCTION), "read": read_function, "reads": (
         *drift._DRIFT_READERS[FUNCTION][1], "VpcConfig", "KmsKeyArn", "DeadLetterConfig",
         "ReservedConcurrentExecutions")},
+    STREAM: {**_with(_apply_to_stream, STREAM), "read": read_stream, "reads": (
+        "Name", "RetentionPeriodHours", "StreamEncryption")},
     "AWS::Glue::Job": {"read": read_job, "reads": (*JOB, "Tags")},
     "AWS::EC2::InternetGateway": _exists(lambda: ec2._internet_gateways),
     "AWS::EC2::RouteTable": _exists(lambda: ec2._route_tables),

@@ -11,6 +11,7 @@ from typing import Any
 
 from ministack.services import (
     apigateway_v1,
+    cloudformation,
     cloudwatch,
     cloudwatch_logs,
     dynamodb,
@@ -24,7 +25,7 @@ from ministack.services import (
     sns,
     sqs,
 )
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import handlers, helpers, provisioners, stacks
 
 Properties = dict[str, Any]
 
@@ -115,6 +116,23 @@ def _not_found(kind: str, names: Callable[[], Any]) -> Callable[[str], str | Non
     return problem
 
 
+# ---------------------------------------------------------------- whose a resource is
+
+_original_describe_resources = handlers._describe_stack_resources
+
+
+def describe_stack_resources(params: dict[str, Any]) -> tuple:
+    """Also by the id of a resource: all that its stack holds."""
+    wanted = helpers._p(params, "PhysicalResourceId")
+    if not wanted:
+        return _original_describe_resources(params)
+    for name, stack in cloudformation._stacks.items():
+        held = (record.get("PhysicalResourceId") for record in stack.get("_resources", {}).values())
+        if stack.get("StackStatus") != "DELETE_COMPLETE" and wanted in held:
+            return _original_describe_resources({**params, "StackName": [stack.get("StackName", name)]})
+    return helpers._error("ValidationError", f"Stack for {wanted} does not exist")
+
+
 # ---------------------------------------------------------------- a secret is known by its ARN
 
 
@@ -164,4 +182,7 @@ RESOURCE_TYPES: dict[str, dict[str, Any]] = {
         ),
     },
 }  # fmt: skip
-PATCHES = {"ministack.services.cloudformation.stacks._provision_resource": provision_resource}
+PATCHES = {
+    "ministack.services.cloudformation.handlers._describe_stack_resources": describe_stack_resources,
+    "ministack.services.cloudformation.stacks._provision_resource": provision_resource,
+}

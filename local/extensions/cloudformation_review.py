@@ -1,7 +1,8 @@
 """What AWS sees in a template and ministack does not: circular references, changed outputs, exports in use.
 
 A circle is refused with the change set instead of noticed during the deployment, outputs alone are a change worth
-executing, and an export that another stack imports cannot be taken away.
+executing, a resource whose condition turns is added or removed, and an export that another stack imports cannot be
+taken away.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ _MODULE = "ministack.services.cloudformation"
 # As they are by now: the modules before this one in the alphabet have put theirs in ministack's place.
 _validate_properties: Any = changesets.validate_template_support
 _create_checked_change_set: Any = handlers._create_change_set
+_resolve_everything = changesets._resolve_props_for_diff
 _original_outputs = stacks._resolve_stack_outputs
 
 
@@ -43,6 +45,18 @@ def create_change_set(params: dict[str, Any]) -> tuple:
     return answer
 
 
+def resolve_props_for_diff(template: dict[str, Any], params: dict[str, Any], *stack: str) -> dict[str, Any]:
+    """A template for the comparison with another: what its conditions leave out is not there."""
+    resolved = _resolve_everything(template, params, *stack)
+    conditions = engine._evaluate_conditions(template, params) if template else {}
+    kept = {
+        logical_id: resource
+        for logical_id, resource in resolved.get("Resources", {}).items()
+        if conditions.get(resource.get("Condition"), True)
+    }
+    return {**resolved, "Resources": kept}
+
+
 def resolve_stack_outputs(*arguments: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     """:raises ValueError: when an export that another stack imports is no longer among the outputs"""
     outputs, exports = _original_outputs(*arguments)
@@ -59,6 +73,7 @@ def resolve_stack_outputs(*arguments: Any) -> tuple[list[dict[str, Any]], dict[s
 PATCHES = {
     f"{_MODULE}.changesets.validate_template_support": validate_template_support,
     f"{_MODULE}.handlers.validate_template_support": validate_template_support,
+    f"{_MODULE}.changesets._resolve_props_for_diff": resolve_props_for_diff,
     f"{_MODULE}.handlers._create_change_set": create_change_set,
     f"{_MODULE}.stacks._resolve_stack_outputs": resolve_stack_outputs,
 }

@@ -155,6 +155,11 @@ def _list_packages(request: dict[str, Any]) -> dict[str, Any]:
     return {"ModelPackageSummaryList": []}
 
 
+def _list_tags(request: dict[str, Any]) -> dict[str, Any]:
+    group = drift._DRIFT_READERS[GROUP][0](request.get("ResourceArn", ""), {})
+    return {"Tags": (group or {}).get("Tags", [])}
+
+
 def _group_arn(request: dict[str, Any]) -> str:
     name = request.get("ModelPackageGroupName", "")
     arn = f"{_arn('', '').rpartition(':')[0]}:model-package-group/{name}"
@@ -170,6 +175,7 @@ ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "DeleteModelPackageGroup": _delete_group,
     "DescribeModelPackageGroup": _describe_group,
     "ListModelPackages": _list_packages,
+    "ListTags": _list_tags,
 }
 
 

@@ -14,6 +14,7 @@ import boto3
 import pytest
 from airflow.exceptions import AirflowFailException, DownstreamTasksSkipped, TaskDeferred
 from airflow.sdk import DAG
+from botocore.exceptions import ClientError
 
 from concert_platform.cloudformation import Deployment, deployment, request
 from concert_platform.cloudformation.templates import parse_template
@@ -38,6 +39,32 @@ class ScratchSettings(Settings):
 
 SETTINGS = ScratchSettings(ENVIRONMENT, ACCOUNT, "us-east-1")
 STACK = SETTINGS.stack("networking")
+
+
+class Answering:
+    """A client that answers one call as AWS does and the local AWS does not; `answer` gets the real method.
+
+    :param times: how often, before the local AWS answers again
+    """
+
+    def __init__(self, client: Any, method: str, answer: Callable[..., Any], times: int = 1_000) -> None:
+        self._client, self._method, self._answer, self.left = client, method, answer, times
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._client, name)
+        if name != self._method or self.left == 0:
+            return real
+        self.left -= 1
+        return lambda **arguments: self._answer(real, **arguments)
+
+
+def refusing(operation: str, code: str, message: str) -> Callable[..., Any]:
+    """An answer that is an error."""
+
+    def refuse(_real: Any, **_arguments: Any) -> Any:
+        raise ClientError({"Error": {"Code": code, "Message": message}}, operation)
+
+    return refuse
 
 
 class TaskInstance:
@@ -127,6 +154,11 @@ class Scratch:
         if outcome.state == "success":
             self.execute(**params)
         return outcome
+
+    def answer(self, method: str, answer: Callable[..., Any], times: int = 1) -> None:
+        """Let the library's next client of CloudFormation answer as AWS does; see Answering."""
+        client = Answering(boto3.client("cloudformation"), method, answer, times)
+        self.monkeypatch.setattr(Deployment, "client", client)
 
     def status(self) -> str:
         return Deployment(SETTINGS, run="looking").stack("networking").status()

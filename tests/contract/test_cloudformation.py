@@ -3,6 +3,7 @@
 import json
 import urllib.request
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
@@ -137,7 +138,10 @@ def test_a_retry_finds_the_change_set_of_its_predecessor(scratch: Any) -> None:
     stack.check_succeeded(stack.wait_until_idle())
 
 
-def test_a_stack_left_under_review_by_another_run_is_created_again(scratch: Any) -> None:
+def test_a_stack_left_under_review_by_another_run_is_created_again_once_it_is_old(
+    scratch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "REVIEW_LIFETIME", timedelta(0))
     abandoned = scratch(QUEUE, run="abandoned").create_change_set("networking")
     created = scratch(QUEUE, run="next").create_change_set("networking")
     assert created.id != abandoned.id

@@ -9,6 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -26,8 +27,9 @@ BUNDLE = artifacts.Bundle(
 )
 PREFIX = {"ArtifactsPrefix": BUNDLE.prefix}
 PASSWORD = "Correct-horse-7-battery"
+DAY = (datetime.now(UTC) - timedelta(days=2)).date()
 EVENT = {"event_id": "e1", "type": "view", "user_id": "u1", "artist_id": "a1", "concert_id": "c1",
-         "occurred_at": "2026-07-01T23:30:00+00:00"}  # fmt: skip
+         "occurred_at": f"{DAY}T23:30:00+00:00"}  # fmt: skip
 
 
 class RootDeployment(Deployment):
@@ -87,17 +89,21 @@ def key(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
     return {"x_api_key": found["value"]}
 
 
-@pytest.fixture(scope="module")
-def token(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
-    """Header of a signed-in user."""
+def sign_in(aws: Emulator, outputs: dict[str, str], user: str) -> dict[str, str]:
+    """Header of a new user."""
     cognito, pool = aws.client("cognito-idp"), {"UserPoolId": outputs["UserPoolId"]}
-    cognito.admin_create_user(**pool, Username="fan@example.org", MessageAction="SUPPRESS")
-    cognito.admin_set_user_password(**pool, Username="fan@example.org", Password=PASSWORD, Permanent=True)
+    cognito.admin_create_user(**pool, Username=user, MessageAction="SUPPRESS")
+    cognito.admin_set_user_password(**pool, Username=user, Password=PASSWORD, Permanent=True)
     answer = cognito.admin_initiate_auth(
         **pool, ClientId=outputs["UserPoolClientId"], AuthFlow="ADMIN_USER_PASSWORD_AUTH",
-        AuthParameters={"USERNAME": "fan@example.org", "PASSWORD": PASSWORD},
+        AuthParameters={"USERNAME": user, "PASSWORD": PASSWORD},
     )  # fmt: skip
     return {"Authorization": answer["AuthenticationResult"]["IdToken"]}
+
+
+@pytest.fixture(scope="module")
+def token(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
+    return sign_in(aws, outputs, "fan@example.org")
 
 
 def until(look: Callable[[], Any], seconds: float = 30) -> Any:
@@ -152,6 +158,23 @@ def test_an_invalid_message_does_not_reach_the_function(call: Any, token: dict, 
     assert (status, document["error"]["code"]) == (400, "BAD_REQUEST_BODY")
 
 
+def test_nobody_writes_into_the_session_of_another(
+    call: Any, token: dict, aws: Emulator, outputs: dict[str, str]
+) -> None:
+    session = {"session_id": call("POST", "/chat", {"message": "help"}, **token)[2]["session_id"]}
+    other = sign_in(aws, outputs, "other@example.org")
+    lines = aws.client("dynamodb").scan(TableName=outputs["ConversationTableName"])["Count"]
+    assert call("POST", "/chat", {"message": "remember city Rome", **session}, **other)[0] == 404
+    assert (
+        call("POST", "/chat", {"message": "what do you know"}, **other)[2]["reply"] == "I know nothing about you yet."
+    )
+    assert aws.client("dynamodb").scan(TableName=outputs["ConversationTableName"])["Count"] == lines + 2
+
+
+def test_half_of_a_character_is_the_callers_mistake(call: Any, token: dict) -> None:
+    assert call("POST", "/chat", {"message": "\ud800"}, **token)[0] == 400
+
+
 def test_idle_sessions_are_closed_by_the_maintenance(aws: Emulator, outputs: dict[str, str]) -> None:
     dynamodb, table = aws.client("dynamodb"), outputs["SessionTableName"]
     idle = {"session_id": "s1", "open_marker": "open", "last_message_at": "2026-01-01T00:00:00+00:00"}
@@ -170,10 +193,22 @@ def test_idle_sessions_are_closed_by_the_maintenance(aws: Emulator, outputs: dic
 def aggregate(aws: Emulator, outputs: dict[str, str], subject: str) -> dict[str, str]:
     item = (
         aws.client("dynamodb")
-        .get_item(TableName=outputs["AggregateTableName"], Key={"subject": {"S": subject}, "day": {"S": "2026-07-01"}})
+        .get_item(
+            TableName=outputs["AggregateTableName"], Key={"subject": {"S": subject}, "day": {"S": DAY.isoformat()}}
+        )
         .get("Item", {})
     )
-    return {name: value["N"] for name, value in item.items() if "N" in value}
+    return {name: value["N"] for name, value in item.items() if name == "interactions" or name.endswith("_count")}
+
+
+def letters(aws: Emulator, outputs: dict[str, str]) -> list[dict[str, Any]]:
+    """Takes what lies in the processor's dead letter queue."""
+    sqs = aws.client("sqs")
+    queue = sqs.get_queue_url(QueueName=outputs["ProcessorDeadLetterQueueName"])["QueueUrl"]
+    messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
+    for message in messages:
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return [json.loads(message["Body"]) for message in messages]
 
 
 def test_an_event_counts_once_however_often_it_is_sent(call: Any, key: dict, aws: Emulator, outputs: dict) -> None:
@@ -190,17 +225,37 @@ def test_an_interaction_needs_a_key_and_a_subject(call: Any, key: dict) -> None:
     assert call("POST", "/interactions", {"type": "view", "user_id": "u1"}, **key)[0] == 400
 
 
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [({"type": "anything"}, "BAD_REQUEST_BODY"), ({"occurred_at": "2001-01-01T00:00:00Z"}, "bad_request")],
+)
+def test_what_would_swell_or_outlive_the_aggregates_is_refused(call: Any, key: dict, changed: dict, code: str) -> None:
+    status, _, document = call("POST", "/interactions", {**EVENT, **changed}, **key)
+    assert (status, document["error"]["code"]) == (400, code)
+
+
+def test_an_aggregate_that_is_full_holds_up_no_record(aws: Emulator, outputs: dict[str, str]) -> None:
+    dynamodb, day = aws.client("dynamodb"), {"S": DAY.isoformat()}
+    full = {"subject": {"S": "artist#full"}, "day": day, "filler": {"S": "x" * (400 * 1024 - 60)}}
+    dynamodb.put_item(TableName=outputs["AggregateTableName"], Item=full)
+    for number, artist in enumerate(("full", "behind"), 4):
+        data = json.dumps({**EVENT, "event_id": f"e{number}", "artist_id": artist, "concert_id": None}).encode()
+        aws.client("kinesis").put_record(StreamName=outputs["StreamName"], Data=data, PartitionKey="u1")
+    until(lambda: aggregate(aws, outputs, "artist#behind"))
+    assert aggregate(aws, outputs, "artist#full") == {}
+    assert [letter["reason"].split(":")[:2] for letter in letters(aws, outputs)] == [
+        ["DynamoDB refuses the record", " ValidationError"]
+    ]
+
+
 def test_poison_goes_to_the_queue_and_the_next_record_counts(aws: Emulator, outputs: dict[str, str]) -> None:
     good = json.dumps({**EVENT, "event_id": "e3", "artist_id": "after"}).encode()
     for data in (b"{", json.dumps({**EVENT, "user_id": ""}).encode(), good):
         aws.client("kinesis").put_record(StreamName=outputs["StreamName"], Data=data, PartitionKey="u1")
     until(lambda: aggregate(aws, outputs, "artist#after"))
-    sqs = aws.client("sqs")
-    queue = sqs.get_queue_url(QueueName=outputs["ProcessorDeadLetterQueueName"])["QueueUrl"]
-    letters = [json.loads(message["Body"])
-               for message in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)["Messages"]]  # fmt: skip
-    assert sorted(letter["reason"] for letter in letters) == ["the record is not JSON", "user_id is missing"]
-    assert b"{" in [base64.b64decode(letter["data"]) for letter in letters]
+    found = letters(aws, outputs)
+    assert sorted(letter["reason"] for letter in found) == ["the record is not JSON", "user_id is missing"]
+    assert b"{" in [base64.b64decode(letter["data"]) for letter in found]
 
 
 # ---------------------------------------------------------------- stack

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,15 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from concert_platform.cloudformation import CloudFormationError, Deployment, ReplacementRefusedError, bootstrap
 from concert_platform.cloudformation.__main__ import main
 from concert_platform.cloudformation.documents import parse_document
+from concert_platform.cloudformation.environment_files import VERSIONED
+from concert_platform.settings import Settings
 from tests.contract.conftest import REPOSITORY
 from tests.contract.test_cloudformation import log_in
 
+SETTINGS = Settings("production", "000000000000", "us-east-1")
 # Production: one NAT gateway per zone, and no other test of the session uses it.
 PREFIX = "concert-platform-production"
 BUCKET = f"{PREFIX}-airflow-000000000000"
@@ -53,8 +58,9 @@ def run(emulator: Any, dist: Path) -> Iterator[Callable[..., int]]:
                              "AWS_SECRET_ACCESS_KEY": "secret-of-tests"})  # fmt: skip
         monkeypatch.delenv("AWS_CONTAINER_CREDENTIALS_FULL_URI")
 
-        def call(command: str, *stack: str, package: Path = dist) -> int:
-            return main([command, "production", "us-east-1", *stack, "--dist", str(package)])
+        def call(command: str, *stack: str, package: Path = dist, confirm: str = "production") -> int:
+            confirmation = ["--confirm", confirm] if command == "destroy" and confirm else []
+            return main([command, "production", "us-east-1", *stack, "--dist", str(package), *confirmation])
 
         yield call
 
@@ -171,6 +177,19 @@ def test_nothing_reaches_the_warehouse_through_the_network(deployed: None, root:
     assert groups[0]["IpPermissions"] == []
 
 
+def test_airflow_stays_when_nobody_names_the_versions_of_its_files(deployed: None, root: Any) -> None:
+    before = parameters(root)
+    assert Deployment(SETTINGS, run="without versions").deploy("orchestration")["EnvironmentName"] == PREFIX
+    assert parameters(root) == before
+
+
+def test_airflow_is_removed_only_by_who_asks_for_it(deployed: None, root: Any) -> None:
+    without = dict.fromkeys(VERSIONED.values(), "")
+    with pytest.raises(ReplacementRefusedError, match=r"it would remove AirflowEnvironment \(AWS::MWAA::Environment\)"):
+        Deployment(SETTINGS, run="removal").deploy("orchestration", without)
+    assert outputs(root, "orchestration")["EnvironmentName"] == PREFIX
+
+
 def test_a_second_call_changes_nothing(deployed: None, run: Callable, root: Any) -> None:
     def state() -> list[Any]:
         return [versions(root), *(stack(root, name).get("LastUpdatedTime") for name in ("networking", "orchestration"))]
@@ -214,22 +233,42 @@ def test_a_file_that_somebody_deleted_comes_back(deployed: None, run: Callable, 
     assert parameters(root)["StartupScriptS3ObjectVersion"] == head["VersionId"]
 
 
-def test_destroy_of_everything_is_the_teardown_dags(run: Callable, capsys: Any) -> None:
-    with pytest.raises(SystemExit):
-        run("destroy", "all")
+@pytest.mark.parametrize("name", ["all", "storage-processing", "tracing"])
+def test_destroy_of_anything_else_is_the_teardown_dags(name: str, run: Callable, capsys: Any) -> None:
+    with pytest.raises(SystemExit) as usage:
+        run("destroy", name)
+    assert usage.value.code == 2
     assert "tear_down_infrastructure deletes the rest" in capsys.readouterr().err
+    with pytest.raises(CloudFormationError, match="tear_down_infrastructure deletes the rest"):
+        bootstrap.destroy(Deployment(SETTINGS, run="destroy"), [name], confirm="production")
 
 
-def lift_protection(root: Any) -> None:
-    for name in ("networking", "orchestration"):
-        root("cloudformation").update_termination_protection(
-            StackName=f"{PREFIX}-{name}", EnableTerminationProtection=False
-        )
+@pytest.mark.parametrize("confirm", ["", "Production", "development", "yes"])
+def test_production_is_destroyed_only_when_its_name_is_repeated(
+    confirm: str, deployed: None, run: Callable, root: Any, caplog: Any
+) -> None:
+    for names in ((), ("networking",), ("orchestration",)):
+        assert run("destroy", *names, confirm=confirm) == 1
+        assert "production was not deleted: repeat its name, --confirm production," in caplog.text
+    assert stack(root, "networking") and stack(root, "orchestration")
 
 
-def test_production_is_protected_against_deletion(deployed: None, run: Callable, root: Any, caplog: Any) -> None:
-    assert run("destroy") == 1
-    assert f"{PREFIX}-networking and {PREFIX}-orchestration are protected against deletion: lift it" in caplog.text
+def test_one_of_the_two_is_not_deleted_from_under_the_other(deployed: None, run: Callable, caplog: Any) -> None:
+    assert run("destroy", "networking") == 1
+    assert "networking cannot be deleted before orchestration" in caplog.text
+    assert run("destroy", "orchestration") == 1
+    assert "orchestration cannot be deleted before networking" in caplog.text
+
+
+def test_the_script_explains_itself() -> None:
+    found = subprocess.run(
+        [REPOSITORY / "deploy_stacks.sh", "--destroy", "production"], capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 2 and "--destroy production REGION" in found.stderr
+    assert "--confirm production" in found.stderr
+
+
+def test_production_is_protected_against_deletion(deployed: None, root: Any) -> None:
     with pytest.raises(ClientError, match="TerminationProtection is enabled"):
         root("cloudformation").delete_stack(StackName=f"{PREFIX}-networking")
 
@@ -243,7 +282,6 @@ def test_the_url_of_airflow_is_shown(deployed: None, run: Callable, root: Any, c
 def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
     deployed: None, run: Callable, root: Any, caplog: Any
 ) -> None:
-    lift_protection(root)
     key = outputs(root, "orchestration")["EnvironmentKeyArn"]
     caplog.set_level("INFO")
     assert run("destroy") == 0
@@ -253,5 +291,4 @@ def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
     assert "FlowLogKey" in kept[0] and "EnvironmentKey" in kept[1] and BUCKET in kept[1]
     assert run("deploy") == 0
     assert outputs(root, "orchestration")["EnvironmentKeyArn"] == key
-    lift_protection(root)
     assert run("destroy") == 0

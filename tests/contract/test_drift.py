@@ -1,14 +1,14 @@
 """Changes made past a template, by hand and for real, are found by drift detection."""
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from concert_platform.cloudformation import Stack
-from concert_platform.cloudformation.drift import StackDrift, detection_status, read_drift, readable, start_detection
+from concert_platform.cloudformation import drift as library
+from concert_platform.cloudformation.drift import StackDrift, read_drift, readable
 from tests.contract.scratch_stacks import SETTINGS, deploy, log_in_as_root, use_templates
 
 PREFIX = "concert-platform-development-drift"
@@ -37,6 +37,7 @@ TEMPLATE = f"""Resources:
       Runtime: python3.12
       Handler: index.handler
       MemorySize: 128
+      Environment: {{Variables: {{MODE: slow, API_KEY: hunter1}}}}
       Timeout: 5
       Role: !GetAtt Role.Arn
       Code: {{ZipFile: 'def handler(event, context): return event'}}
@@ -87,10 +88,7 @@ def fresh(stack: Stack) -> StackDrift:
 
 
 def detect(stack: Stack) -> StackDrift:
-    detection_id = start_detection(stack)
-    while (detection := detection_status(stack.client, detection_id))["DetectionStatus"] == "DETECTION_IN_PROGRESS":
-        time.sleep(0.1)
-    return read_drift(stack, detection)
+    return read_drift(stack, next(event for event in library.detect(stack) if event))
 
 
 def suspend_versions(client: Callable[[str], Any]) -> None:
@@ -151,6 +149,15 @@ def test_a_property_changed_by_hand_is_reported_with_both_values(
     assert found.status == "DRIFTED"
     named = [item for item in found.differences if (item.resource, item.property) == (resource, property_path)]
     assert [(item.expected, item.actual) for item in named] == [(expected, actual)], readable([found])
+
+
+def test_a_variable_of_a_function_is_reported_without_its_value(fresh: StackDrift, stack: Stack, root: Any) -> None:
+    variables = {"MODE": "fast", "API_KEY": "hunter2"}
+    root("lambda").update_function_configuration(FunctionName=PREFIX, Environment={"Variables": variables})
+    found = detect(stack)
+    shown = [item for item in found.differences if item.property.startswith("/Environment")]
+    assert shown and "hunter" not in str(found) and "fast" not in str(found)
+    assert "hunter" not in readable([found]) and "(hidden)" in shown[0].expected + shown[0].actual
 
 
 def test_a_rule_opened_by_hand_in_a_security_group_is_reported(fresh: StackDrift, stack: Stack, root: Any) -> None:

@@ -64,6 +64,9 @@ RESOURCES = {
     "Queue": ("AWS::SQS::Queue", {"QueueName": NAME}),
     "Function": ("AWS::Lambda::Function", FUNCTION),
     "Job": ("AWS::Glue::Job", JOB),
+    "Stream": ("AWS::Kinesis::Stream", {
+        "Name": NAME, "ShardCount": 1, "RetentionPeriodHours": 48,
+        "StreamEncryption": {"EncryptionType": "KMS", "KeyId": KEY}}),
     "Query": ("AWS::Logs::QueryDefinition", {"Name": "q", "QueryString": "fields @message"}),
     "Secret": ("AWS::SecretsManager::Secret", {"Name": NAME, "Description": "d", "SecretString": "{}"}),
 }  # fmt: skip
@@ -133,6 +136,9 @@ BY_HAND: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
                    {"Table": ["/TimeToLiveSpecification/Enabled"]}),
     "encryption off": ("dynamodb", "update_table", {"TableName": NAME, "SSESpecification": {"Enabled": False}},
                        {"Table": ["/SSESpecification/KMSMasterKeyId", "/SSESpecification/SSEEnabled"]}),
+    "stream in clear": ("kinesis", "stop_stream_encryption",
+                        {"StreamName": NAME, "EncryptionType": "KMS", "KeyId": KEY},
+                        {"Stream": ["/StreamEncryption/EncryptionType", "/StreamEncryption/KeyId"]}),
     "more concurrency": ("lambda", "put_function_concurrency",
                          {"FunctionName": NAME, "ReservedConcurrentExecutions": 50},
                          {"Function": ["/ReservedConcurrentExecutions"]}),

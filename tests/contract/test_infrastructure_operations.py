@@ -8,7 +8,9 @@ import boto3
 import pytest
 
 from concert_platform import artifacts
-from concert_platform.cloudformation import TEMPLATES, Deployment
+from concert_platform.cloudformation import TEMPLATES, Deployment, Stack
+from concert_platform.cloudformation.review import STATEFUL_TYPES
+from concert_platform.cloudformation.stacks import MISSING
 from concert_platform.cloudformation.teardown import TORN_DOWN
 from concert_platform.compat import AirflowFailException, AirflowSkipException
 from concert_platform.operators import drift, teardown
@@ -61,7 +63,7 @@ def as_airflow(deployed: None, emulator: Any, monkeypatch: pytest.MonkeyPatch) -
     log_in(monkeypatch, emulator.role_environment(ROLE))
     for module in (drift, teardown):
         monkeypatch.setattr(module, "settings", lambda: SETTINGS)
-    if not Deployment(SETTINGS, run="look").stack(STACKS[-1]).exists():  # an earlier test has torn it down
+    if Deployment(SETTINGS, run="look").stack(STACKS[-1]).status() == MISSING:  # an earlier test has torn it down
         deploy("again")
 
 
@@ -147,29 +149,36 @@ def test_without_a_topic_the_log_says_that_nobody_is_told(
 
 def test_without_a_bucket_the_report_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drift, "settings", lambda: Settings("production", "999999999999", "us-east-1"))
-    monkeypatch.setattr(Deployment, "outputs", lambda *_: {})
+    monkeypatch.setattr(Deployment, "environment_bucket", None)
     with pytest.raises(AirflowSkipException):
         run_task(drift.ReportDriftOperator(task_id="report_drift", stacks=[], drifts=[]), make_context())
 
 
 def tear_down(context: Any) -> Any:
     """The tasks of tear_down_infrastructure; returns the report."""
-    run_task(teardown.CheckTeardownOperator(task_id="check_teardown"), context)
+    losses = run_task(teardown.CheckTeardownOperator(task_id="check_teardown"), context)
     left = [run_task(teardown.DeleteStackOperator(task_id="delete", stack=name), context) for name in TORN_DOWN]
     run_task(teardown.DeleteRetainedOperator(task_id="delete_retained"), context)
-    run_task(teardown.ReportTeardownOperator(task_id="report_teardown", left=left), context)
+    run_task(teardown.ReportTeardownOperator(task_id="report_teardown", left=left, losses=losses), context)
     return context["ti"].xcoms["report"]
 
 
 @pytest.mark.parametrize("operator", [
     teardown.CheckTeardownOperator, teardown.DeleteRetainedOperator,
     lambda task_id: teardown.DeleteStackOperator(task_id=task_id, stack="tracing"),
-    lambda task_id: teardown.ReportTeardownOperator(task_id=task_id, left=[]),
+    lambda task_id: teardown.ReportTeardownOperator(task_id=task_id, left=[], losses=[]),
 ])  # fmt: skip
 def test_each_task_of_a_teardown_refuses_what_is_not_confirmed(operator: Any) -> None:
     with pytest.raises(AirflowFailException, match="confirm is 'staging'"):
         run_task(operator(task_id="task"), make_context(confirm="staging", delete_data=True))
-    assert Deployment(SETTINGS, run="any").stack("tracing").exists()
+    assert Deployment(SETTINGS, run="any").stack("tracing").status() != MISSING
+
+
+def held(root: Any) -> set[tuple[str, str]]:
+    """Stack and logical id of all that holds something, by the replacement guard's types."""
+    stacks = [Stack(root("cloudformation"), SETTINGS.stack(name)) for name in TORN_DOWN]
+    return {(stack.name, item["LogicalResourceId"]) for stack in stacks for item in stack.resources()
+            if item["ResourceType"] in STATEFUL_TYPES}  # fmt: skip
 
 
 def test_a_teardown_and_the_next_deployment_keep_the_data(root: Any) -> None:
@@ -178,8 +187,12 @@ def test_a_teardown_and_the_next_deployment_keep_the_data(root: Any) -> None:
         TableName=SETTINGS.ingest_state_table, Item={"source": {"S": "kept"}, "item": {"S": "kept"}}
     )
     key = root("kms").describe_key(KeyId=f"alias/{SETTINGS.prefix}-data")["KeyMetadata"]["KeyId"]
+    holding = held(root)
     report = tear_down(make_context(confirm="development", delete_data=False))
     assert report["deleted"] == [] and report["stacks_left"] == []
+    named = [(row["stack"], row["logical_id"]) for row in [*report["kept"], *report["lost"]]]
+    assert len(named) == len(set(named)) and holding <= set(named)
+    assert all(row["name"] and row["note"] for row in report["lost"])
     assert {SETTINGS.raw_bucket, SETTINGS.ingest_state_table, SETTINGS.source_secret("ticketmaster")} <= {
         row["name"] for row in report["kept"]
     }

@@ -1,12 +1,15 @@
 """Teardown and the deployment after it: what is kept, what comes back, what is gone for good."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import boto3
 import pytest
 
-from concert_platform.cloudformation import ChangeSetError, CloudFormationError, Deployment, Stack
+from concert_platform.cloudformation import ChangeSetError, CloudFormationError, Deployment, Stack, deployment
+from concert_platform.cloudformation.ownership import TAGS
+from concert_platform.cloudformation.retained import Retained
 from concert_platform.cloudformation.teardown import TORN_DOWN, Teardown, TeardownRefusedError
 from concert_platform.settings import Settings
 from tests.contract.scratch_stacks import SETTINGS, deploy, log_in_as_root, use_templates
@@ -74,22 +77,38 @@ Outputs:
   TableName: {{Value: !Ref Table}}
 """
 USERS = f"""Resources:
+  Models:
+    Type: AWS::SageMaker::ModelPackageGroup
+    {KEPT}
+    Properties: {{ModelPackageGroupName: {PREFIX}}}
   UserPool:
     Type: AWS::Cognito::UserPool
     {KEPT}
     Properties: {{UserPoolName: {PREFIX}}}
 """
 TEMPLATES = {"storage-processing": STORAGE, "compute-application": USERS}
-RETAINED = {"Key", "Alias", "Bucket", "Table", "Secret", "Stream", "Namespace", "LogGroup", "Failures", "UserPool"}
+RETAINED = {"Key", "Alias", "Bucket", "Table", "Secret", "Stream", "Namespace", "LogGroup", "Failures", "Models",
+            "UserPool"}  # fmt: skip
 
 
 def teardown(run: str = "teardown", settings: Settings = SETTINGS) -> Teardown:
     return Teardown(settings, confirm="development", run=run)
 
 
+def tear_down(name: str, run: str = "teardown") -> list[Retained]:
+    """What a stack has left once it is deleted."""
+    found = teardown(run)
+    found.stack(name).wait_until_idle()
+    stack_id = found.start(name)
+    if stack_id is not None:
+        Stack(found.clients("cloudformation"), stack_id).wait_until_idle()
+    return found.finish(name, stack_id)
+
+
 def tear_down_all(run: str = "teardown") -> list[dict[str, str]]:
-    left = [item for name in TORN_DOWN for item in teardown(run).tear_down(name)]
-    return teardown(run).rows(left)
+    losses = teardown(run).losses()
+    left = [item for name in TORN_DOWN for item in tear_down(name, run)]
+    return teardown(run).rows(left, losses)
 
 
 @pytest.fixture
@@ -110,7 +129,8 @@ def platform(emulator: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def still_there() -> set[str]:
-    return {item.logical_id for name in TORN_DOWN for item in teardown().retained(name) if not item.obstacle}
+    found = (item for name in TORN_DOWN for item in teardown().retained(name))
+    return {item.logical_id for item in found if not item.obstacle and not item.ending}
 
 
 def test_production_is_refused_whatever_is_confirmed() -> None:
@@ -128,6 +148,9 @@ def test_a_wrong_confirmation_is_refused(confirm: str) -> None:
 def test_a_teardown_says_by_name_what_it_keeps(platform: None) -> None:
     rows = tear_down_all()
     assert {row["logical_id"] for row in rows if row["outcome"] == "kept"} == RETAINED
+    [lost] = [row for row in rows if row["outcome"] == "lost"]
+    assert (lost["logical_id"], lost["name"].rpartition("/")[2]) == ("Queue", PREFIX)
+    assert lost["note"].startswith("messages, such as events that failed")
     names = {row["logical_id"]: row["name"] for row in rows}
     assert names["Bucket"] == PREFIX and names["Secret"] == f"{PREFIX}/key"
     assert names["Key"] == names["Alias"] == "alias/concert-platform-development-teardown"
@@ -172,7 +195,10 @@ def test_an_import_that_was_killed_before_its_execution_is_gone_on_with(platform
     assert boto3.client("s3").get_object(Bucket=PREFIX, Key="raw/a.json")["Body"].read() == b"second version"
 
 
-def test_an_import_that_nobody_executed_gives_way_to_that_of_another_run(platform: None) -> None:
+def test_an_import_that_nobody_executed_gives_way_to_that_of_another_run_once_it_is_old(
+    platform: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "REVIEW_LIFETIME", timedelta(0))
     tear_down_all()
     abandoned = Deployment(SETTINGS, run="second").create_change_set("storage-processing")
     deploy("storage-processing", run="third")
@@ -189,7 +215,7 @@ def test_a_teardown_with_its_data_leaves_nothing(platform: None) -> None:
     kms = boto3.client("kms")
     key = kms.describe_key(KeyId="alias/concert-platform-development-teardown")["KeyMetadata"]["KeyId"]
     boto3.client("s3").delete_object(Bucket=PREFIX, Key="raw/a.json")  # a delete marker
-    left = [item for name in TORN_DOWN for item in teardown().tear_down(name)]
+    left = [item for name in TORN_DOWN for item in tear_down(name)]
     assert teardown().delete_retained() == []
     rows = teardown().rows(left)
     assert {row["logical_id"]: row["outcome"] for row in rows} == {
@@ -209,7 +235,7 @@ def test_a_teardown_that_was_killed_goes_on_with_what_is_left(platform: None, mo
     for number in range(5):
         boto3.client("s3").put_object(Bucket=PREFIX, Key=f"raw/{number}.json", Body=b"{}")
     assert teardown().start("compute-application")  # killed while CloudFormation was at work
-    left = [item for name in TORN_DOWN for item in teardown().tear_down(name)]
+    left = [item for name in TORN_DOWN for item in tear_down(name)]
     assert {item.logical_id for item in left} == RETAINED
     monkeypatch.setattr(stateful, "OBJECTS_AT_ONCE", 2)
     batches = stateful._versions
@@ -226,3 +252,96 @@ def test_a_teardown_that_was_killed_goes_on_with_what_is_left(platform: None, mo
     assert teardown("another run").delete_retained() == []
     assert still_there() == set()
     assert {row["outcome"] for row in teardown("another run").rows(left)} == {"deleted", "deleted in 7 days"}
+
+
+# ---------------------------------------------------------------- of the same name, and somebody else's
+
+TABLE = f"""Resources:
+  Mine:
+    Type: AWS::DynamoDB::Table
+    DeletionPolicy: Delete
+    Properties:
+      TableName: {PREFIX}
+      BillingMode: PAY_PER_REQUEST
+      AttributeDefinitions: [{{AttributeName: id, AttributeType: S}}]
+      KeySchema: [{{AttributeName: id, KeyType: HASH}}]
+"""
+
+
+@pytest.fixture
+def payroll(platform: None) -> Iterator[None]:
+    """The stacks are gone, and another one has taken over the table that they kept."""
+    tear_down_all()
+    client = boto3.client("cloudformation")
+    client.create_change_set(
+        StackName="payroll", ChangeSetName="takes-over", ChangeSetType="IMPORT", TemplateBody=TABLE,
+        ResourcesToImport=[{"ResourceType": "AWS::DynamoDB::Table", "LogicalResourceId": "Mine",
+                            "ResourceIdentifier": {"TableName": PREFIX}}],
+    )  # fmt: skip
+    client.get_waiter("change_set_create_complete").wait(
+        StackName="payroll", ChangeSetName="takes-over", WaiterConfig={"Delay": 1}
+    )
+    client.execute_change_set(StackName="payroll", ChangeSetName="takes-over")
+    assert Stack(client, "payroll").wait_until_idle() == "IMPORT_COMPLETE"
+    yield
+    Stack(client, "payroll").delete("end-payroll")
+
+
+def test_a_table_that_another_stack_has_is_not_deleted(payroll: None) -> None:
+    failures = teardown().delete_retained()
+    assert failures == [f"Table (DynamoDB::Table {PREFIX}) belongs to stack payroll: rename it, or let that stack go"]
+    assert boto3.client("dynamodb").scan(TableName=PREFIX)["Count"] == 1
+    kept = [(row["logical_id"], row["note"]) for row in teardown().rows([]) if row["outcome"] == "kept"]
+    assert kept == [("Table", "belongs to stack payroll: rename it, or let that stack go")]
+
+
+def test_a_deployment_does_not_advise_to_delete_what_another_stack_has(payroll: None) -> None:
+    with pytest.raises(ChangeSetError, match=r"Table \(.*\) belongs to stack payroll") as refused:
+        deploy("storage-processing", run="second")
+    assert "delete_data" not in str(refused.value)
+    assert Deployment(SETTINGS, run="second").stack("storage-processing").status() == "MISSING"
+
+
+def test_of_two_user_pools_of_one_name_none_is_deleted(platform: None) -> None:
+    tear_down_all()
+    cognito = boto3.client("cognito-idp")
+    second = cognito.create_user_pool(PoolName=PREFIX)["UserPool"]["Id"]
+    try:
+        [failure] = teardown().delete_retained()
+        assert f"UserPool (Cognito::UserPool {PREFIX}) is the name of 2 pools" in failure
+        assert len(cognito.list_user_pools(MaxResults=10)["UserPools"]) == 2
+    finally:
+        cognito.delete_user_pool(UserPoolId=second)
+
+
+def test_what_lacks_the_platforms_tags_is_neither_deleted_nor_imported(platform: None) -> None:
+    tear_down_all()
+    sqs = boto3.client("sqs")
+    queue = sqs.get_queue_url(QueueName=f"{PREFIX}-failures")["QueueUrl"]
+    sqs.untag_queue(QueueUrl=queue, TagKeys=["Environment"])
+    with pytest.raises(ChangeSetError, match=r"Failures .* lacks the tags Environment=development: rename it if"):
+        deploy("storage-processing", run="second")
+    [failure] = teardown().delete_retained()
+    assert "Failures" in failure and sqs.get_queue_url(QueueName=f"{PREFIX}-failures")
+    sqs.tag_queue(QueueUrl=queue, Tags={"Environment": "development"})
+
+
+def test_a_key_to_which_the_alias_was_led_by_hand_is_not_deleted(platform: None) -> None:
+    tear_down_all()
+    kms, alias = boto3.client("kms"), "alias/concert-platform-development-teardown"
+    own = kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyId"]
+    other = kms.create_key(Description="somebody else's")["KeyMetadata"]["KeyId"]
+    kms.update_alias(AliasName=alias, TargetKeyId=other)
+    try:
+        failures = teardown().delete_retained()
+        assert [failure.partition(" ")[0] for failure in failures] == ["Key", "Alias"]
+        assert kms.describe_key(KeyId=alias)["KeyMetadata"]["KeyState"] == "Enabled"
+    finally:
+        kms.update_alias(AliasName=alias, TargetKeyId=own)
+
+
+@pytest.mark.parametrize("kind", sorted(TAGS))
+def test_the_tags_of_what_a_stack_keeps_are_read_from_its_service(kind: str, platform: None) -> None:
+    found = [item for stack in TEMPLATES for item in teardown().retained(stack) if item.type == kind]
+    tags = TAGS[kind](teardown().clients, found[0].identifier)
+    assert (tags["Project"], tags["Environment"]) == ("concert-platform", "development")

@@ -19,14 +19,14 @@ def chat(event: Event) -> Response:
     """Answer a message and keep both in the session, a new one when the caller names none."""
     user_id = _user(event)
     body, now = read_json(event), datetime.now(UTC)
-    message, session_id = body.get("message"), _uuid(body.get("session_id") or str(uuid.uuid4()))
-    if not isinstance(message, str) or not 1 <= len(message.strip()) <= len(message) <= LONGEST_MESSAGE:
-        raise RequestError(400, "bad_request", f"message is not a text of 1 to {LONGEST_MESSAGE} characters")
+    message, session_id = _text(body.get("message")), _uuid(body.get("session_id", str(uuid.uuid4())))
     reply = reply_to(message, store.preferences(user_id))
     try:
         store.add_exchange(user_id, session_id, message, reply.text, now)
     except store.ForeignSessionError as error:
         raise RequestError(404, "not_found", f"there is no session {session_id}") from error
+    except store.BusySessionError as error:
+        raise RequestError(409, "conflict", "another message of the session is on its way: send it again") from error
     if reply.remembered:
         store.remember(user_id, *reply.remembered, now)
     if reply.forgotten:
@@ -40,6 +40,17 @@ def _user(event: Event) -> str:
     if not claims.get("sub"):
         raise RequestError(401, "unauthorized", "sign in first")
     return str(claims["sub"])
+
+
+def _text(message: Any) -> str:
+    if not isinstance(message, str) or not 1 <= len(message.strip()) <= len(message) <= LONGEST_MESSAGE:
+        raise RequestError(400, "bad_request", f"message is not a text of 1 to {LONGEST_MESSAGE} characters")
+    try:
+        message.encode()
+    except UnicodeEncodeError as error:
+        # JSON can name half of a character; no table takes it.
+        raise RequestError(400, "bad_request", "message has half of a surrogate pair") from error
+    return message
 
 
 def _uuid(value: Any) -> str:

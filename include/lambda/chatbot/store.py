@@ -22,10 +22,15 @@ class ForeignSessionError(LookupError):
     """The session belongs to somebody else."""
 
 
+class BusySessionError(Exception):
+    """Another message of the session is being kept at this moment."""
+
+
 def add_exchange(user_id: str, session_id: str, message: str, reply: str, now: datetime) -> None:
     """Keep a message and its answer, and open the session or keep it open.
 
     :raises ForeignSessionError: when another user began it
+    :raises BusySessionError: when another message came between; nothing was kept
     """
     session = {
         "TableName": os.environ["SESSION_TABLE"],
@@ -48,6 +53,8 @@ def add_exchange(user_id: str, session_id: str, message: str, reply: str, now: d
         reasons = error.response.get("CancellationReasons") or [{}]
         if reasons[0].get("Code") == "ConditionalCheckFailed":
             raise ForeignSessionError(session_id) from error
+        if "TransactionConflict" in (reason.get("Code") for reason in reasons):
+            raise BusySessionError(session_id) from error
         raise
 
 

@@ -1,30 +1,37 @@
 """Counts the interactions of the stream, each once, per artist or concert and day.
 
 One transaction writes the event's id and adds to the aggregates, so that a batch may come twice. A record that breaks a
-rule goes to the dead letter queue with its reason. At the first failure that may pass, the rest of the batch is given
-back from that record on, which keeps the order of the shard.
+rule, or that the tables refuse for good, goes to the dead letter queue with its reason. At the first failure that may
+pass, the rest of the batch is given back from that record on, which keeps the order of the shard.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 from collections import Counter
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from answers import Event, health, logger
+from answers import Event, health, load_json, logger
 from botocore.exceptions import BotoCoreError, ClientError
 from clients import client
-from interactions import Interaction, InvalidInteractionError
+from interactions import LONGEST_DELAY, LONGEST_LEAD, LONGEST_RETENTION, Interaction, InvalidInteractionError
 from metrics import emit
 
-KEPT_IDS = timedelta(days=30)  # longer than a stream can hold a record
+# An event may be sent again as long as it is taken, and then be read again as long as the stream holds it.
+KEPT_IDS = LONGEST_DELAY + LONGEST_RETENTION + timedelta(days=1)
 LONGEST_MESSAGE = 180_000  # characters of data in a dead letter; a queue takes 256 KiB
 
+# Reasons of a cancelled transaction that no retry will mend: an item at its 400 KB, a value that no table takes.
+PERMANENT = ("ItemCollectionSizeLimitExceeded", "ValidationError")
+
 Record = dict[str, Any]
+
+
+class RefusedRecordError(ValueError):
+    """The tables will never take the record; the message says why."""
 
 
 def handler(event: Event, _context: object) -> dict[str, Any]:
@@ -49,33 +56,46 @@ def take(record: Record) -> str:
 
     :raises ClientError: when AWS did not take it and may take it later
     """
-    now = datetime.now(UTC)
+    arrived = datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], UTC)
     try:
-        interaction = Interaction.parse(decode(record), now)
-    except InvalidInteractionError as error:
+        interaction = Interaction.parse(decode(record), arrived, tolerance=LONGEST_LEAD)
+        return "CountedRecords" if count(interaction, datetime.now(UTC)) else "DuplicateRecords"
+    except (InvalidInteractionError, RefusedRecordError) as error:
         bury(record, str(error))
         return "PoisonRecords"
-    return "CountedRecords" if count(interaction, now) else "DuplicateRecords"
 
 
 def decode(record: Record) -> Any:
     """:raises InvalidInteractionError: when the data is not JSON"""
     try:
-        return json.loads(base64.b64decode(record["kinesis"]["data"]))
-    except (binascii.Error, ValueError, RecursionError) as error:
+        return load_json(base64.b64decode(record["kinesis"]["data"]))
+    except ValueError as error:
         raise InvalidInteractionError("the record is not JSON") from error
 
 
 def count(interaction: Interaction, now: datetime) -> bool:
-    """Add an event to its aggregates; False when it was counted before."""
+    """Add an event to its aggregates; False when it was counted before.
+
+    :raises RefusedRecordError: when no retry will mend what DynamoDB refused
+    """
     try:
         client("dynamodb").transact_write_items(TransactItems=transaction(interaction, now))
     except ClientError as error:
         reasons = error.response.get("CancellationReasons") or [{}]
         if reasons[0].get("Code") == "ConditionalCheckFailed":
             return False
+        if reason := permanent(error, reasons):
+            raise RefusedRecordError(reason) from error
         raise
     return True
+
+
+def permanent(error: ClientError, reasons: list[dict[str, Any]]) -> str | None:
+    """Why DynamoDB will never take the record; None when it may take it later."""
+    if error.response["Error"]["Code"] == "ValidationException":
+        return f"DynamoDB refuses the record: {error.response['Error'].get('Message')}"
+    found = next((reason for reason in reasons if reason.get("Code") in PERMANENT), None)
+    return found and f"DynamoDB refuses the record: {found['Code']}: {found.get('Message')}"
 
 
 def transaction(interaction: Interaction, now: datetime) -> list[dict[str, Any]]:
@@ -89,19 +109,22 @@ def transaction(interaction: Interaction, now: datetime) -> list[dict[str, Any]]
         },
         "ConditionExpression": "attribute_not_exists(event_id)",
     }
-    day = interaction.occurred_at.date().isoformat()
+    day = interaction.occurred_at.date()
     return [{"Put": seen}, *({"Update": addition(subject, day, interaction.type, now)}
                              for subject in interaction.subjects)]  # fmt: skip
 
 
-def addition(subject: str, day: str, kind: str, now: datetime) -> dict[str, Any]:
+def addition(subject: str, day: date, kind: str, now: datetime) -> dict[str, Any]:
+    expires = datetime.combine(day, time(tzinfo=UTC)) + timedelta(days=int(os.environ["AGGREGATE_DAYS"]))
     return {
         "TableName": os.environ["AGGREGATE_TABLE"],
-        "Key": {"subject": {"S": subject}, "day": {"S": day}},
-        "UpdateExpression": "SET updated_at = :now ADD interactions :one, #kind :one",
+        "Key": {"subject": {"S": subject}, "day": {"S": day.isoformat()}},
+        "UpdateExpression": "SET updated_at = :now, expires_at = :expires ADD interactions :one, #kind :one",
         "ExpressionAttributeNames": {"#kind": f"{kind}_count"},
-        "ExpressionAttributeValues": {":now": {"S": now.isoformat()}, ":one": {"N": "1"}},
-    }
+        "ExpressionAttributeValues": {
+            ":now": {"S": now.isoformat()}, ":expires": {"N": str(int(expires.timestamp()))}, ":one": {"N": "1"},
+        },
+    }  # fmt: skip
 
 
 def bury(record: Record, reason: str) -> None:

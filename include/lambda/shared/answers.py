@@ -7,7 +7,6 @@ A failure has one shape, also in the gateway responses of compute-application.ya
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 import os
@@ -61,12 +60,24 @@ def read_json(event: Event) -> dict[str, Any]:
     """
     body = event.get("body") or ""
     try:
-        document = json.loads(base64.b64decode(body) if event.get("isBase64Encoded") else body)
-    except (binascii.Error, RecursionError, ValueError) as error:
+        document = load_json(base64.b64decode(body) if event.get("isBase64Encoded") else body)
+    except ValueError as error:
         raise RequestError(400, "bad_request", "the body is not JSON") from error
     if not isinstance(document, dict):
         raise RequestError(400, "bad_request", "the body is not a JSON object")
     return document
+
+
+def load_json(data: str | bytes) -> Any:
+    """:raises ValueError: when the data is not JSON, is nested too deep, or has NaN or Infinity, which JSON has not"""
+    try:
+        return json.loads(data, parse_constant=_refuse)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _refuse(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 def respond(event: Event, status: int, document: dict[str, Any]) -> Response:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 LONGEST_ID = 128  # characters
 LONGEST_LEAD = timedelta(minutes=5)  # a clock may be ahead by this much
-TYPE = re.compile(r"[a-z][a-z_]{0,31}")
+LONGEST_RETENTION = timedelta(hours=168)  # of the stream; MaxValue of StreamRetentionHours in storage-processing.yaml
+LONGEST_DELAY = LONGEST_RETENTION  # an event that waited longer with its sender is refused
+# Each type is an attribute of an aggregate, and an item has an end. The API's model takes the same ones.
+TYPES = ("attend", "follow", "like", "save", "share", "ticket_click", "view")
 REQUIRED = ("event_id", "type", "user_id", "occurred_at")
 SUBJECTS = ("artist_id", "concert_id")
 
@@ -30,8 +32,12 @@ class Interaction:
     concert_id: str | None = None
 
     @classmethod
-    def parse(cls, document: Any, now: datetime) -> Interaction:
-        """:raises InvalidInteractionError: when a field is missing or has a value that it cannot have"""
+    def parse(cls, document: Any, arrived: datetime, tolerance: timedelta = timedelta(0)) -> Interaction:
+        """Judge an event by the time of its arrival, so that the verdict is the same whenever it is read again.
+
+        :param tolerance: how long it may have been on its way from where it was judged before
+        :raises InvalidInteractionError: when a field is missing or has a value that it cannot have
+        """
         if not isinstance(document, dict):
             raise InvalidInteractionError("the record is not a JSON object")
         for name in REQUIRED:
@@ -41,11 +47,11 @@ class Interaction:
             _check_id(name, document.get(name))
         if not any(document.get(name) for name in SUBJECTS):
             raise InvalidInteractionError("artist_id or concert_id is missing")
-        if not isinstance(document["type"], str) or not TYPE.fullmatch(document["type"]):
-            raise InvalidInteractionError("type is not 1 to 32 lower-case letters and '_'")
+        if document["type"] not in TYPES:
+            raise InvalidInteractionError(f"type is none of {', '.join(TYPES)}")
         return cls(
             event_id=document["event_id"], type=document["type"], user_id=document["user_id"],
-            occurred_at=_time(document["occurred_at"], now),
+            occurred_at=_time(document["occurred_at"], arrived, tolerance),
             artist_id=document.get("artist_id") or None, concert_id=document.get("concert_id") or None,
         )  # fmt: skip
 
@@ -67,7 +73,7 @@ def _check_id(name: str, value: Any) -> None:
     raise InvalidInteractionError(f"{name} is not a text of at most {LONGEST_ID} printable characters")
 
 
-def _time(value: Any, now: datetime) -> datetime:
+def _time(value: Any, arrived: datetime, tolerance: timedelta) -> datetime:
     try:
         found = datetime.fromisoformat(value)
     except (TypeError, ValueError) as error:
@@ -78,6 +84,8 @@ def _time(value: Any, now: datetime) -> datetime:
         found = found.astimezone(UTC)
     except OverflowError as error:
         raise InvalidInteractionError("occurred_at is not a time that a calendar has") from error
-    if found > now + LONGEST_LEAD:
+    if found > arrived + LONGEST_LEAD + tolerance:
         raise InvalidInteractionError("occurred_at lies in the future")
+    if found < arrived - LONGEST_DELAY - tolerance:
+        raise InvalidInteractionError(f"occurred_at lies more than {LONGEST_DELAY.days} days back")
     return found

@@ -1,7 +1,8 @@
 """Command line: `python -m concert_platform.cloudformation deploy|destroy|outputs ENVIRONMENT REGION [STACK]`.
 
 Without STACK, the two stacks that Airflow itself needs: networking, then orchestration. The DAG deploy_infrastructure
-deploys the others; naming one here, or `all`, deploys it without Airflow. `outputs` prints JSON.
+deploys the others; naming one here, or `all`, deploys it without Airflow. `destroy` takes these two only, or one of
+them, and production only with `--confirm production`. `outputs` prints JSON.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from concert_platform.cloudformation import bootstrap
 from concert_platform.cloudformation.deployment import Deployment
 from concert_platform.cloudformation.environment_files import DIST
-from concert_platform.cloudformation.errors import CloudFormationError
+from concert_platform.cloudformation.explanations import explained
 from concert_platform.cloudformation.templates import TEMPLATES
 from concert_platform.settings import ENVIRONMENTS, Settings
 
@@ -33,20 +34,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     parser = _parser()
     options = parser.parse_args(arguments)
-    if options.command == "destroy" and options.stack == ALL:
-        parser.error("destroy takes one stack, or none for Airflow's two: tear_down_infrastructure deletes the rest")
+    if options.command == "destroy" and options.stack not in (None, *bootstrap.BOOTSTRAP):
+        parser.error("destroy takes networking, orchestration or neither: tear_down_infrastructure deletes the rest")
     stacks = {None: bootstrap.BOOTSTRAP, ALL: TEMPLATES}.get(options.stack, (options.stack,))
     try:
         deployment = _deployment(options.environment, options.region)
         if options.command == "deploy":
-            bootstrap.deploy(deployment, stacks, options.dist)
+            bootstrap.deploy(deployment, stacks, options.dist, allow_replacement=options.allow_replacement)
         elif options.command == "destroy":
-            bootstrap.destroy(deployment, stacks)
+            bootstrap.destroy(deployment, stacks, confirm=options.confirm)
         else:
             found = {name: deployment.outputs(name) for name in stacks}
             sys.stdout.write(json.dumps(found, indent=2, sort_keys=True) + "\n")
-    except CloudFormationError as error:
-        logger.error("%s", error)
+    except Exception as error:
+        if not (line := explained(error)):
+            raise
+        logger.error("%s", line)
         return 1
     return 0
 
@@ -57,7 +60,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("environment", choices=ENVIRONMENTS)
     parser.add_argument("region", help="AWS region, such as us-east-1")
     parser.add_argument("stack", nargs="?", choices=[*TEMPLATES, ALL], help="the two that Airflow needs, if not given")
+    parser.add_argument("--confirm", default="", metavar="ENVIRONMENT", help="its name again, to destroy production")
     parser.add_argument("--dist", type=Path, default=DIST, help="package that `make package` has built")
+    parser.add_argument(
+        "--allow-replacement", action="store_true", help="let resources that hold data be replaced or removed"
+    )
     return parser
 
 

@@ -19,7 +19,13 @@ from concert_platform.cloudformation.retained import find_retained
 from concert_platform.cloudformation.stacks import MISSING, ORCHESTRATION, SUCCEEDED
 from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.cloudformation.teardown import PROTECTED
-from concert_platform.cloudformation.templates import TEMPLATES, environment_file, load_template
+from concert_platform.cloudformation.templates import (
+    ARTIFACTS_PARAMETER,
+    OWNER_OF_ARTIFACTS,
+    TEMPLATES,
+    environment_file,
+    load_template,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -28,14 +34,15 @@ BOOTSTRAP = (NETWORKING, ORCHESTRATION)
 ENVIRONMENT_OUTPUT = "EnvironmentName"
 URL_OUTPUT = "AirflowUrl"
 BOUNDARY_OUTPUT = "PermissionsBoundaryArn"
-ARTIFACTS_PARAMETER = "ArtifactsPrefix"
-OWNER_OF_ARTIFACTS = "storage-processing"
 
 
-def deploy(deployment: Deployment, stacks: Sequence[str], dist: Path = DIST) -> None:
+def deploy(
+    deployment: Deployment, stacks: Sequence[str], dist: Path = DIST, *, allow_replacement: bool = False
+) -> None:
     """Bring stacks up to date, in the order given; in production, protect all that are there against deletion.
 
     :param dist: the built package with Airflow's files
+    :param allow_replacement: let resources that hold data be replaced or removed
     :raises PackageMissingError: before anything is touched, when it is not there and orchestration is wanted
     """
     if ORCHESTRATION in stacks:
@@ -44,7 +51,7 @@ def deploy(deployment: Deployment, stacks: Sequence[str], dist: Path = DIST) -> 
         deployment.deploy(ORCHESTRATION)
         logger.info("%s: deployed without Airflow", deployment.settings.stack(ORCHESTRATION))
     for name in stacks:
-        deployment.deploy(name, _overrides(deployment, name, dist))
+        deployment.deploy(name, _overrides(deployment, name, dist), allow_replacement=allow_replacement)
         logger.info("%s: deployed", deployment.settings.stack(name))
         if name == OWNER_OF_ARTIFACTS:
             logger.info("published %s", artifacts.publish(deployment.settings.artifacts_bucket))
@@ -72,13 +79,16 @@ def _overrides(deployment: Deployment, name: str, dist: Path) -> dict[str, str]:
     return {}
 
 
-def destroy(deployment: Deployment, stacks: Sequence[str]) -> None:
-    """Delete stacks and say by name what outlives them.
+def destroy(deployment: Deployment, stacks: Sequence[str], *, confirm: str = "") -> None:
+    """Delete one or both of the first stacks and say by name what outlives them.
 
-    :raises CloudFormationError: before anything is touched, when another stack still needs one of them
+    :param confirm: the environment's name, without which production is not deleted
+    :raises CloudFormationError: before anything is touched: other stacks, production without confirmation, or a stack
+        that another one still needs
     """
+    _refuse_unconfirmed(deployment, stacks, confirm)
     _refuse_needed(deployment, stacks)
-    _refuse_protected(deployment, stacks)
+    _lift_protection(deployment, stacks)
     if set(BOOTSTRAP) <= set(stacks) and ENVIRONMENT_OUTPUT in deployment.outputs(ORCHESTRATION):
         deployment.deploy(ORCHESTRATION, dict.fromkeys(VERSIONED.values(), ""), allow_replacement=True)
     for name in stacks:
@@ -87,10 +97,21 @@ def destroy(deployment: Deployment, stacks: Sequence[str]) -> None:
         logger.info("%s: deleted; kept: %s", deployment.settings.stack(name), kept)
 
 
+def _refuse_unconfirmed(deployment: Deployment, stacks: Sequence[str], confirm: str) -> None:
+    environment = deployment.settings.environment
+    if others := [name for name in stacks if name not in BOOTSTRAP]:
+        raise CloudFormationError(
+            f"{', '.join(others)} is not deleted from here, only {' and '.join(BOOTSTRAP)}: tear_down_infrastructure "
+            "deletes the rest"
+        )
+    if confirm != environment and (confirm or environment == PROTECTED):
+        raise CloudFormationError(
+            f"{environment} was not deleted: repeat its name, --confirm {environment}, to delete {' and '.join(stacks)}"
+        )
+
+
 def _refuse_needed(deployment: Deployment, stacks: Sequence[str]) -> None:
     """Everything else stands on these two, and each of these two on the other."""
-    if set(stacks).isdisjoint(BOOTSTRAP):
-        return
     others = [name for name in TEMPLATES if name not in stacks]
     if standing := [name for name in others if deployment.stack(name).status() != MISSING]:
         raise CloudFormationError(
@@ -99,18 +120,17 @@ def _refuse_needed(deployment: Deployment, stacks: Sequence[str]) -> None:
         )
 
 
-def _refuse_protected(deployment: Deployment, stacks: Sequence[str]) -> None:
-    described = [deployment.stack(name).describe() or {} for name in stacks]
-    if protected := [str(found["StackName"]) for found in described if found.get("EnableTerminationProtection")]:
-        raise CloudFormationError(
-            f"{' and '.join(protected)} are protected against deletion: lift it for each with `aws cloudformation "
-            "update-termination-protection --no-enable-termination-protection --stack-name NAME`"
-        )
+def _lift_protection(deployment: Deployment, stacks: Sequence[str]) -> None:
+    """Whoever has repeated production's name has asked for it."""
+    for name in stacks:
+        if (deployment.stack(name).describe() or {}).get("EnableTerminationProtection"):
+            stack = deployment.settings.stack(name)
+            deployment.client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
 
 
 def _kept(deployment: Deployment, name: str) -> Iterator[str]:
     """What a deleted stack has left; of Airflow also the log groups, which Amazon MWAA made."""
-    settings, clients = deployment.settings, clients_of(deployment.settings.region)
+    settings, clients = deployment.settings, clients_of(deployment.settings)
     known = {"Environment": settings.environment, **environment_file(settings.environment)["stacks"].get(name, {})}
     yield from map(str, find_retained(clients, settings, load_template(name), known))
     if name == ORCHESTRATION:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from concert_platform import artifacts
 from concert_platform.cloudformation.changes import ChangeSet
 from concert_platform.cloudformation.review import COLUMNS, dangers
 
@@ -45,15 +46,20 @@ class Report:
 def publish_report(client: Any, bucket: str, stack: str, run: str, slug: str, change_set: ChangeSet) -> Report:
     """Write both files; a retry replaces them.
 
+    A run that finds nothing left to do after it has executed its changes keeps the report of those.
+
     :param client: boto3 client of S3
     :param stack: short name of the stack
     :param slug: name of the run that may stand in a path
     """
     path = f"{FOLDER}/{stack}/{slug}"
-    for suffix, kind, text in (
+    files = [
         ("html", "text/html; charset=utf-8", as_html(change_set, run)),
         ("json", "application/json", as_json(change_set, run)),
-    ):
+    ]
+    if change_set.id is None and artifacts.exists(client, bucket, f"{path}.html"):
+        files = []
+    for suffix, kind, text in files:
         client.put_object(Bucket=bucket, Key=f"{path}.{suffix}", Body=text.encode(), ContentType=kind)
     link = client.generate_presigned_url(
         "get_object", Params={"Bucket": bucket, "Key": f"{path}.html"}, ExpiresIn=LINK_SECONDS

@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from concert_platform.cloudformation.errors import ChangeSetError, StackFailedError, StackTimeoutError
-from concert_platform.cloudformation.review import count_actions, summarize, table
-from concert_platform.cloudformation.stacks import Stack, pauses
+from concert_platform.cloudformation.errors import (
+    ChangeSetError,
+    StackBusyError,
+    StackFailedError,
+    StackTimeoutError,
+)
+from concert_platform.cloudformation.review import COLUMNS, count_actions, summarize
+from concert_platform.cloudformation.stacks import Stack, is_ready, pauses
+from concert_platform.cloudformation.tables import table
 
-WAIT_SECONDS = 600.0
+WAIT_SECONDS = 120.0  # a worker is busy that long; the next try of the task finds the change set and goes on
 NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 AVAILABLE = "AVAILABLE"
 RUNNING = "EXECUTE_IN_PROGRESS"
 OBSOLETE = "OBSOLETE"
-EXECUTED = (RUNNING, "EXECUTE_COMPLETE")
+COMPLETE = "EXECUTE_COMPLETE"
+NOT_FOUND = ("ChangeSetNotFound", "ChangeSetNotFoundException")
 PENDING = ("CREATE_PENDING", "CREATE_IN_PROGRESS")
 IMPORT = "IMPORT"
+NOT_READY = re.compile(r" is in (?P<status>[A-Z_]+) state and can ?not be updated")
 
 
 @dataclass(frozen=True)
@@ -29,12 +38,14 @@ class ChangeSet:
     :param stack: full name of the stack
     :param changes: rows of review.summarize()
     :param type: CREATE, UPDATE or IMPORT
+    :param is_part: whether it brings a part of the template, and the rest has to follow
     """
 
     stack: str
     id: str | None
     changes: list[dict[str, str]] = field(default_factory=list)
     type: str = "UPDATE"
+    is_part: bool = False
 
     @property
     def token(self) -> str:
@@ -49,7 +60,7 @@ class ChangeSet:
 
     def table(self) -> str:
         """What would change, one line a resource, for the log."""
-        return "\n".join([self.title, *(table(self.changes) if self.changes else [])])
+        return "\n".join([self.title, *(table(self.changes, COLUMNS) if self.changes else [])])
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -74,6 +85,7 @@ def create_change_set(client: Any, request: dict[str, Any], run: str) -> ChangeS
     :param request: arguments of CreateChangeSet without name
     :param run: what makes a request of today another one than that of yesterday
     :raises ChangeSetError: when CloudFormation refuses the template or its parameters
+    :raises StackBusyError: when another operation has begun on the stack
     """
     stack, name = request["StackName"], _name(request, run)
     found = _describe(client, stack, name)
@@ -87,42 +99,77 @@ def create_change_set(client: Any, request: dict[str, Any], run: str) -> ChangeS
     if found["Status"] == "FAILED":
         return _failed(client, stack, found)
     rows = summarize(_all_changes(client, stack, found))
-    return ChangeSet(stack, found["ChangeSetId"], rows, request["ChangeSetType"])
+    kind = request["ChangeSetType"]
+    return ChangeSet(stack, found["ChangeSetId"], rows, kind, is_part=kind == IMPORT)
 
 
 def execute_change_set(client: Any, change_set: ChangeSet) -> None:
     """Start a change set; one that is under way or done already is left alone.
 
     :raises ChangeSetError: when the stack was changed since
+    :raises StackBusyError: when another operation has begun on the stack
     :raises StackFailedError: when it was executed before and failed
     """
     if change_set.id is None:
         return
-    state = _execution(client, change_set)
+    state = execution_status(client, change_set)
     if state == AVAILABLE:
-        client.execute_change_set(
-            ChangeSetName=change_set.id, StackName=change_set.stack, ClientRequestToken=change_set.token
-        )
-    elif state == OBSOLETE:
+        state = _start(client, change_set)
+    if state == OBSOLETE:
         raise ChangeSetError(
             f"stack {change_set.stack} was changed by others since its change set was reviewed: deploy again"
         )
-    elif state not in EXECUTED:
+    if state not in (RUNNING, COMPLETE):
         reason = Stack(client, change_set.stack).first_failure()
         raise StackFailedError(f"the change set of stack {change_set.stack} is {state}: {reason}")
 
 
+def _start(client: Any, change_set: ChangeSet) -> str:
+    """Ask for the execution; returns what the change set is then, whoever was faster."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client.execute_change_set(
+            ChangeSetName=change_set.id, StackName=change_set.stack, ClientRequestToken=change_set.token
+        )
+    except ClientError as error:
+        code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
+        _check_ready(change_set.stack, message)
+        if code not in (*NOT_FOUND, "InvalidChangeSetStatus", "InvalidChangeSetStatusException"):
+            raise
+        return execution_status(client, change_set)
+    return RUNNING
+
+
 def is_running(client: Any, change_set: ChangeSet) -> bool:
     """Whether CloudFormation is still at work on a change set."""
-    return _execution(client, change_set) == RUNNING
+    return execution_status(client, change_set) == RUNNING
 
 
-def _execution(client: Any, change_set: ChangeSet) -> str:
-    return client.describe_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)["ExecutionStatus"]
+def execution_status(client: Any, change_set: ChangeSet) -> str:
+    """ExecutionStatus of a change set. CloudFormation deletes the others of a stack when it executes one of them."""
+    found = _describe(client, change_set.stack, str(change_set.id))
+    return str(found["ExecutionStatus"]) if found else OBSOLETE
+
+
+def is_of_run(change_set_id: str, run: str) -> bool:
+    """Whether an ARN is that of a change set that a run has created."""
+    return f"/{_prefix(run)}" in change_set_id
+
+
+def _prefix(run: str) -> str:
+    return f"deploy-{sha256(run.encode()).hexdigest()[:8]}-"
 
 
 def _name(request: dict[str, Any], run: str) -> str:
-    return f"deploy-{request_digest(request, run)}"
+    return _prefix(run) + request_digest(request, run)
+
+
+def _check_ready(stack: str, message: str) -> None:
+    """:raises StackBusyError: when that is what CloudFormation says"""
+    found = NOT_READY.search(message)
+    if found and not is_ready(found["status"]):
+        raise StackBusyError(stack, found["status"])
 
 
 def _create(client: Any, request: dict[str, Any]) -> None:
@@ -134,6 +181,7 @@ def _create(client: Any, request: dict[str, Any]) -> None:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
         if code == "AlreadyExistsException":  # the answer to the first try was lost on its way
             return
+        _check_ready(request["StackName"], message)
         if code not in ("ValidationError", "InsufficientCapabilitiesException"):
             raise
         raise ChangeSetError(
@@ -148,7 +196,7 @@ def _describe(client: Any, stack: str, name: str) -> dict[str, Any] | None:
         return client.describe_change_set(ChangeSetName=name, StackName=stack)
     except ClientError as error:
         code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
-        if code in ("ChangeSetNotFound", "ChangeSetNotFoundException") or "does not exist" in message:
+        if code in NOT_FOUND or "does not exist" in message:
             return None
         raise
 

@@ -6,47 +6,62 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
 from concert_platform.cloudformation.changes import (
-    IMPORT,
+    COMPLETE,
     ChangeSet,
     create_change_set,
     execute_change_set,
+    execution_status,
     find_change_set,
+    is_of_run,
     is_running,
 )
-from concert_platform.cloudformation.errors import ChangeSetError, CloudFormationError, StackFailedError
+from concert_platform.cloudformation.errors import (
+    ChangeSetError,
+    CloudFormationError,
+    DryRunEndsError,
+    StackBusyError,
+    StackFailedError,
+    StackTimeoutError,
+    UnderReviewError,
+    one_line,
+)
 from concert_platform.cloudformation.request import (
     BUCKET,
     BUCKET_OUTPUT,
     change_set_request,
-    needs_bucket,
+    is_part,
     template_argument,
 )
-from concert_platform.cloudformation.retained import import_retained
+from concert_platform.cloudformation.retained import Retained, import_request, not_imported, to_import
 from concert_platform.cloudformation.review import check_replacements
 from concert_platform.cloudformation.stacks import (
-    LEFTOVERS,
+    EMPTY_STACK_SECONDS,
     ORCHESTRATION,
     REVIEW,
     STUCK,
     WAIT_SECONDS,
     Stack,
     is_busy,
+    is_ready,
     pauses,
     service_role,
 )
 from concert_platform.cloudformation.stateful import clients_of
-from concert_platform.cloudformation.templates import Template, load_template
+from concert_platform.cloudformation.templates import load_template
 from concert_platform.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 ENDS_IN_FAILURE = (STUCK, "DELETE_FAILED")
+# A run executes its change set within a minute after the review; one that is older was abandoned.
+REVIEW_LIFETIME = timedelta(minutes=15)
 
 
 @dataclass(frozen=True)
@@ -65,11 +80,13 @@ class Deployment:
     """The stacks of one environment, as one run deploys them.
 
     :param run: names the run (an Airflow run id, a time): two tries of one run are the same request to CloudFormation
+    :param dry_run: touch nothing but change sets of this run and the empty stacks that they make
     """
 
-    def __init__(self, settings: Settings, *, run: str) -> None:
+    def __init__(self, settings: Settings, *, run: str, dry_run: bool = False) -> None:
         self.settings = settings
         self.run = run
+        self.dry_run = dry_run
 
     @cached_property
     def client(self) -> Any:
@@ -93,8 +110,18 @@ class Deployment:
         # An import brings the bucket back without outputs.
         return stack.outputs().get(BUCKET_OUTPUT) or stack.physical_id(BUCKET)
 
+    @property
+    def report_bucket(self) -> str:
+        """:raises CloudFormationError: when there is no environment yet"""
+        bucket = self.environment_bucket
+        if bucket is None:
+            raise CloudFormationError("there is no bucket for reports: deploy orchestration with deploy_stacks.sh")
+        return bucket
+
     def stack(self, name: str) -> Stack:
-        full_name = self.settings.stack(name)
+        return self._stack(self.settings.stack(name))
+
+    def _stack(self, full_name: str) -> Stack:
         return Stack(self.client, full_name, service_role(self.settings, full_name))
 
     def outputs(self, name: str) -> dict[str, str]:
@@ -112,7 +139,7 @@ class Deployment:
         try:
             self.client.validate_template(**template_argument(self, load_template(name)))
         except ClientError as error:
-            raise CloudFormationError(f"template {name}: {error.response['Error']['Message']}") from error
+            raise CloudFormationError(f"template {name}: {one_line(error.response['Error']['Message'])}") from error
 
     def validate_all(self, names: Sequence[str]) -> None:
         """Let CloudFormation read several templates side by side.
@@ -140,14 +167,18 @@ class Deployment:
         for; afterwards call it again with the Wait's `since`.
 
         :raises StackFailedError: when what it started has failed
+        :raises DryRunEndsError: when a dry run would have to start something
         """
         stack = self.stack(name)
         status = stack.status()
         if is_busy(status):
             logger.info("%s is %s: waiting for its end", stack.name, status)
             return Wait(stack.name, since)
-        if status != STUCK and status not in LEFTOVERS:
+        if is_ready(status):
             return None
+        if self.dry_run:
+            step = "continue its rollback" if status == STUCK else "delete it"
+            raise DryRunEndsError(f"stack {stack.name} is {status}: a real run would {step} first")
         newest = stack.newest_event()
         if since == newest:  # what was started has not begun yet
             return Wait(stack.name, since)
@@ -162,37 +193,72 @@ class Deployment:
         return Wait(stack.start_deletion(token) or stack.name, newest)
 
     def create_change_set(self, name: str, overrides: Mapping[str, str] | None = None) -> ChangeSet:
-        """Work out what would change, once the stack is ready for it.
+        """Work out what would change on a stack that prepare() has found ready.
 
-        The result is of type IMPORT when an earlier life of a new stack has left resources that have to be taken over
-        first: execute it, wait, and call this again for the rest.
+        The result is a part, such as the import of what an earlier life of a new stack has left, when the rest of the
+        template can only follow: execute it, wait, and call this again.
 
         :param name: short name of the stack
         :param overrides: parameter values that neither the file nor another stack knows; the ones that the template
             does not have are left out
+        :raises StackBusyError: when the stack is no longer ready: prepare() it again
+        :raises UnderReviewError: when a new stack waits for the execution of another run's change set
+        :raises ChangeSetError: when CloudFormation refuses the template or its parameters
+        :raises DryRunEndsError: when a dry run would have to delete what another run has left
         """
-        self._wait_until_ready(name)
         template, stack = load_template(name), self.stack(name)
+        if not is_ready(status := stack.status()):
+            raise StackBusyError(stack.name, status)
         request = change_set_request(self, template, overrides or {})
-        if request["ChangeSetType"] == "CREATE" and (imported := self._import_retained(template, request)):
-            return imported
+        if request["ChangeSetType"] == "CREATE":
+            found = to_import(clients_of(self.settings), self.settings, template, request)
+            if found:
+                return self._import(import_request(template, request, found), found)
+        created = self._create(request)
+        return replace(created, is_part=is_part(template, request))
+
+    def _import(self, request: dict[str, Any], found: Sequence[Retained]) -> ChangeSet:
+        logger.info("%s: importing what was retained: %s", request["StackName"], ", ".join(map(str, found)))
+        try:
+            return self._create(request)
+        except ChangeSetError as error:
+            raise ChangeSetError(not_imported(found, str(error))) from error
+
+    def _create(self, request: dict[str, Any]) -> ChangeSet:
+        stack = self._stack(request["StackName"])
         if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
-            logger.info("%s waits for the review of a change set of another run: deleting it", stack.name)
-            self._clear(stack)
+            self._clear_review(stack)
         try:
             return create_change_set(self.client, request, self.run)
         except ChangeSetError:
             if stack.status() == REVIEW:  # a new stack of which nothing was created
-                self._clear(stack)
+                self._clear(stack, EMPTY_STACK_SECONDS)
             raise
+
+    def _clear_review(self, stack: Stack) -> None:
+        """Make room in a stack that waits for the execution of another request, but for one of a run that may live."""
+        described = stack.describe() or {}
+        made = described.get("CreationTime", datetime.min.replace(tzinfo=UTC))
+        if not is_of_run(described.get("ChangeSetId", ""), self.run):
+            lives = datetime.now(UTC) - made < REVIEW_LIFETIME
+            waits = f"stack {stack.name} is {REVIEW} since {made:%H:%M:%S} UTC, for another run"
+            if self.dry_run:
+                raise DryRunEndsError(f"{waits}: a real run would {'be refused' if lives else 'delete it first'}")
+            if lives:
+                raise UnderReviewError(
+                    f"{waits}: let that run execute its change set, or deploy again {REVIEW_LIFETIME.seconds // 60} "
+                    "minutes after its review, when the stack is deleted as abandoned"
+                )
+        logger.info("%s waits for a change set that nobody will execute: deleting it", stack.name)
+        self._clear(stack, EMPTY_STACK_SECONDS)
 
     def discard(self, change_set: ChangeSet) -> None:
         """Delete a change set that nobody will execute, and the empty stack that it was to fill."""
-        stack = Stack(self.client, change_set.stack, service_role(self.settings, change_set.stack))
+        stack = self._stack(change_set.stack)
         if change_set.id is not None:
             self.client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)
         if stack.status() == REVIEW:
-            self._clear(stack)
+            self._clear(stack, EMPTY_STACK_SECONDS)
 
     def execute(self, change_set: ChangeSet) -> bool:
         """Start a change set; see outcome() for its end. False while another operation holds the stack.
@@ -200,16 +266,21 @@ class Deployment:
         :raises ChangeSetError: when the stack was changed since the review
         :raises StackFailedError: when it was executed before and failed
         """
+        if change_set.id is None:
+            return True
         if is_busy(Stack(self.client, change_set.stack).status()) and not is_running(self.client, change_set):
             return False
-        execute_change_set(self.client, change_set)
+        try:
+            execute_change_set(self.client, change_set)
+        except StackBusyError:
+            return False
         return True
 
     def outcome(self, name: str, change_set: ChangeSet, patience: float = 0.0) -> dict[str, str] | None:
         """Outputs of a stack whose change set is executed; None while CloudFormation is at work on it.
 
         :param patience: seconds to wait for the end
-        :raises StackFailedError: when CloudFormation rolled back
+        :raises StackFailedError: when CloudFormation rolled back, whatever others have made of the stack since
         """
         stack, deadline = self.stack(name), time.monotonic() + patience
         for pause in pauses():
@@ -220,6 +291,11 @@ class Deployment:
                 return None
             time.sleep(pause)
         stack.check_succeeded(status)
+        if (state := execution_status(self.client, change_set)) != COMPLETE:
+            raise StackFailedError(
+                f"the change set of stack {stack.name} is {state}, and others have changed the stack since: look at "
+                "its events in the console, then deploy again"
+            )
         return stack.outputs()
 
     # ---------------------------------------------------------------- all steps, blocking
@@ -234,8 +310,7 @@ class Deployment:
         :raises ReplacementRefusedError: when a resource that holds data would be replaced or removed
         :raises StackFailedError: when CloudFormation rolled back
         """
-        is_first_part = needs_bucket(self, load_template(name))
-        change_set = self.create_change_set(name, overrides)
+        change_set = self._create_when_ready(name, overrides)
         logger.info("%s", change_set.table())
         if change_set.id is None:
             return self.outputs(name)
@@ -244,8 +319,10 @@ class Deployment:
         stack = self.stack(name)
         while not self.execute(change_set):
             stack.wait_until_idle()
-        stack.check_succeeded(stack.wait_until_idle())
-        return self.deploy(name, overrides) if is_first_part or change_set.type == IMPORT else stack.outputs()
+        outputs = self.outcome(name, change_set, WAIT_SECONDS)
+        if outputs is None:
+            raise StackTimeoutError(f"stack {stack.name} is still busy after {WAIT_SECONDS:.0f} s: look at its events")
+        return self.deploy(name, overrides, allow_replacement=allow_replacement) if change_set.is_part else outputs
 
     def check_replacements(self, change_set: ChangeSet) -> None:
         """Discard a change set that endangers data.
@@ -265,6 +342,18 @@ class Deployment:
 
     # ---------------------------------------------------------------- helpers
 
+    def _create_when_ready(self, name: str, overrides: Mapping[str, str] | None) -> ChangeSet:
+        deadline = time.monotonic() + WAIT_SECONDS
+        for pause in pauses():
+            self._wait_until_ready(name)
+            try:
+                return self.create_change_set(name, overrides)
+            except StackBusyError as busy:
+                if time.monotonic() > deadline:
+                    raise StackTimeoutError(str(busy)) from busy
+            time.sleep(pause)
+        raise AssertionError("pauses() does not end")
+
     def _wait_until_ready(self, name: str) -> None:
         since, deadline = "", time.monotonic() + WAIT_SECONDS
         while wait := self.prepare(name, since):
@@ -273,13 +362,9 @@ class Deployment:
                 time.sleep(next(pauses()))
             since = wait.since
 
-    def _import_retained(self, template: Template, request: dict[str, Any]) -> ChangeSet | None:
-        clients = clients_of(self.settings.region)
-        return import_retained(self.client, clients, self.settings, template, request, self.run)
-
-    def _clear(self, stack: Stack) -> None:
+    def _clear(self, stack: Stack, timeout: float = WAIT_SECONDS) -> None:
         """Delete a stack and wait. A retry sends the same token, and so the same request."""
-        stack.delete(_token(self.run, (stack.describe() or {}).get("StackId", "")))
+        stack.delete(_token(self.run, (stack.describe() or {}).get("StackId", "")), timeout)
 
 
 def _token(*parts: str) -> str:

@@ -107,7 +107,7 @@ class Values:
     def _sub(self, argument: Any) -> str:
         text, own = (argument, {}) if isinstance(argument, str) else argument
         given = {name: str(self.of(item)) for name, item in own.items()}
-        filled = REFERENCE.sub(lambda match: given.get(match[1]) or self._ref(match[1]), text)
+        filled = REFERENCE.sub(lambda match: given[match[1]] if match[1] in given else self._ref(match[1]), text)
         return filled.replace("${!", "${")
 
     def _find_in_map(self, argument: list[Any]) -> Any:

@@ -7,29 +7,38 @@ report names them, so that no one takes silence for agreement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from concert_platform.cloudformation.errors import CloudFormationError
-from concert_platform.cloudformation.report_files import table
-from concert_platform.cloudformation.stacks import Stack
+from concert_platform.cloudformation.errors import CloudFormationError, one_line
+from concert_platform.cloudformation.masking import masked
+from concert_platform.cloudformation.report_files import LONGEST_CELL
+from concert_platform.cloudformation.stacks import DEPLOYED, MISSING, REVIEW, STUCK, Stack, is_busy
+from concert_platform.cloudformation.tables import table
 
 IN_PROGRESS = "DETECTION_IN_PROGRESS"
 FAILED = "DETECTION_FAILED"
+UNDER_WAY = "in progress"  # CloudFormation's words about another detection
 FIELDS = ("DetectionStatus", "DetectionStatusReason", "StackDriftStatus")  # what read_drift takes of a detection
-# Others hold nothing yet, or are on their way out.
-DETECTABLE = (
-    "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_FAILED", "IMPORT_COMPLETE",
-)  # fmt: skip
-COLUMNS = ("stack", "resource", "type", "property", "expected", "actual")
+DETECTABLE = (*DEPLOYED, STUCK)
+EMPTY = (MISSING, REVIEW, "DELETE_COMPLETE", "ROLLBACK_COMPLETE")  # such a stack holds nothing
+NOT_DEPLOYED, NOT_COMPARABLE = "NOT_DEPLOYED", "NOT_COMPARABLE"
+COLUMNS = {
+    "stack": "STACK", "resource": "RESOURCE", "type": "TYPE", "property": "PROPERTY", "expected": "EXPECTED",
+    "actual": "ACTUAL",
+}  # fmt: skip
 TOPIC_SUBJECT_LIMIT = 100  # characters that SNS takes
 MESSAGE_LINES = 40
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One property that is not what the template says; a deleted resource is one difference without a property."""
+    """One property that is not what the template says; a deleted resource is one difference without a property.
+
+    :param expected: value in the template, hidden where it may be a secret
+    :param actual: value of the resource, likewise
+    """
 
     stack: str
     resource: str
@@ -44,7 +53,8 @@ class Difference:
 class StackDrift:
     """What one detection found.
 
-    :param status: DRIFTED, IN_SYNC or UNKNOWN, as CloudFormation says it; NOT_DEPLOYED without a stack
+    :param status: DRIFTED, IN_SYNC or UNKNOWN, as CloudFormation says it; NOT_DEPLOYED for a stack without resources,
+        NOT_COMPARABLE for one in a state in which CloudFormation compares nothing
     :param checked: number of resources that were compared
     :param unchecked: types that CloudFormation could not compare
     :param failure: why the detection did not cover everything it should have; empty when it did
@@ -65,20 +75,49 @@ class StackDrift:
         return cls(**{**document, "differences": [Difference(**item) for item in document["differences"]]})
 
 
-def start_detection(stack: Stack) -> str:
-    """Let CloudFormation compare a stack; returns the id of the detection.
+def without_detection(stack: str, status: str) -> StackDrift | None:
+    """The result for a stack that CloudFormation does not compare; None for one that it does.
 
-    :raises CloudFormationError: when another detection of the stack is under way, or the stack's status allows none
+    :param status: of the stack while no operation is under way
+    """
+    if status in DETECTABLE:
+        return None
+    if status in EMPTY:
+        return StackDrift(stack, NOT_DEPLOYED)
+    why = f"not comparable while it is {status}: run deploy_infrastructure for it, or finish its deletion"
+    return StackDrift(stack, NOT_COMPARABLE, failure=why)
+
+
+def detect(stack: Stack) -> Iterator[dict[str, Any] | None]:
+    """Let CloudFormation compare a stack: None after each look, and at last what read_drift takes.
+
+    :raises CloudFormationError: when the detection cannot be started
+    """
+    while (detection_id := start_detection(stack)) is None:
+        yield None
+    while (found := detection_status(stack.client, detection_id))["DetectionStatus"] == IN_PROGRESS:
+        yield None
+    yield {name: found[name] for name in FIELDS if name in found}
+
+
+def start_detection(stack: Stack) -> str | None:
+    """Id of a new detection; None while another one or an operation holds the stack.
+
+    :raises CloudFormationError: when the stack's status allows no detection
     """
     from botocore.exceptions import ClientError
 
     try:
         return stack.client.detect_stack_drift(StackName=stack.name)["StackDriftDetectionId"]
     except ClientError as error:
-        if error.response["Error"]["Code"] != "ValidationError":
+        said = error.response["Error"]
+        if UNDER_WAY in said["Message"].lower().replace("_", " "):
+            return None
+        if said["Code"] != "ValidationError":
             raise
-        message = error.response["Error"]["Message"]
-        raise CloudFormationError(f"drift of stack {stack.name} cannot be detected now: {message}") from error
+        if is_busy(stack.status()):
+            return None
+        raise CloudFormationError(one_line(said["Message"])) from error
 
 
 def detection_status(client: Any, detection_id: str) -> dict[str, Any]:
@@ -92,8 +131,6 @@ def read_drift(stack: Stack, detection: dict[str, Any]) -> StackDrift:
     """
     client = stack.client
     found = _pages(client.describe_stack_resource_drifts, "StackResourceDrifts", StackName=stack.name)
-    pages = client.get_paginator("list_stack_resources").paginate(StackName=stack.name)
-    resources = [resource for page in pages for resource in page["StackResourceSummaries"]]
     compared = {
         drift["LogicalResourceId"]
         for drift in found
@@ -105,8 +142,10 @@ def read_drift(stack: Stack, detection: dict[str, Any]) -> StackDrift:
         status=detection.get("StackDriftStatus", "UNKNOWN"),
         checked=len(compared),
         differences=[difference for drift in found for difference in _differences(stack.name, drift)],
-        unchecked=sorted({item["ResourceType"] for item in resources if item["LogicalResourceId"] not in compared}),
-        failure=detection.get("DetectionStatusReason", "no reason given") if failed else "",
+        unchecked=sorted(
+            {item["ResourceType"] for item in stack.resources() if item["LogicalResourceId"] not in compared}
+        ),
+        failure=one_line(detection.get("DetectionStatusReason", "no reason given")) if failed else "",
     )
 
 
@@ -125,9 +164,10 @@ def _differences(stack: str, drift: dict[str, Any]) -> list[Difference]:
     if drift["StackResourceDriftStatus"] == "DELETED":
         return [Difference(*about, "-", "exists", "deleted")]
     return [
-        Difference(*about, item["PropertyPath"], item["ExpectedValue"], item["ActualValue"])
+        Difference(*about, path := item["PropertyPath"], masked(path, item["ExpectedValue"]),
+                   masked(path, item["ActualValue"]))
         for item in drift.get("PropertyDifferences", [])
-    ]
+    ]  # fmt: skip
 
 
 # ---------------------------------------------------------------- report
@@ -152,7 +192,7 @@ def readable(stacks: Iterable[StackDrift]) -> str:
     stacks = list(stacks)
     lines = [_stack_line(stack) for stack in stacks]
     rows = [asdict(difference) for stack in stacks for difference in stack.differences]
-    return "\n".join([*lines, *(["", *table(rows, COLUMNS)] if rows else [])])
+    return "\n".join([*lines, *(["", *table(rows, COLUMNS, LONGEST_CELL)] if rows else [])])
 
 
 def _stack_line(stack: StackDrift) -> str:

@@ -5,8 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def one_line(text: object) -> str:
+    """What AWS or a parser says in several lines, as one."""
+    return " ".join(str(text).split())
+
+
 class CloudFormationError(RuntimeError):
     """A stack could not be brought to the wanted state."""
+
+
+class UnreadableFileError(CloudFormationError):
+    """A template or a parameter file is no YAML or JSON."""
 
 
 class ParameterError(CloudFormationError):
@@ -30,6 +39,25 @@ class MissingOutputError(ParameterError):
 
 class ChangeSetError(CloudFormationError):
     """CloudFormation did not accept a change set."""
+
+
+class StackBusyError(CloudFormationError):
+    """An operation has begun since the stack was ready: wait for it, then try again.
+
+    :param stack: full name of the stack
+    """
+
+    def __init__(self, stack: str, status: str) -> None:
+        super().__init__(f"stack {stack} is {status}: wait for its end, then deploy again")
+        self.stack = stack
+
+
+class UnderReviewError(CloudFormationError):
+    """A new stack belongs to another run, which has not executed its change set yet."""
+
+
+class DryRunEndsError(CloudFormationError):
+    """What is to come cannot be shown without changing a stack first."""
 
 
 class ReplacementRefusedError(CloudFormationError):

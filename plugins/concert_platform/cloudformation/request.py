@@ -111,6 +111,11 @@ def template_argument(deployment: Deployment, template: Template) -> dict[str, s
     return {"TemplateURL": f"https://s3.{deployment.settings.region}.amazonaws.com/{bucket}/{key}"}
 
 
+def is_part(template: Template, request: Mapping[str, Any]) -> bool:
+    """Whether a request holds not the whole template, but the part through whose bucket the rest passes."""
+    return request.get("TemplateBody", template.body) != template.body
+
+
 def bucket_template(body: str) -> str:
     """The part of the orchestration template that makes the bucket through which the rest of it passes."""
     part = import_template(body, {BUCKET})

@@ -8,24 +8,21 @@ without properties that lead to anything else, then the update to the whole temp
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from typing import Any
 
-from concert_platform.cloudformation.changes import ChangeSet, create_change_set, find_change_set
+from concert_platform.cloudformation.changes import IMPORT
 from concert_platform.cloudformation.documents import UnknownValueError, Values, parse_document, references
 from concert_platform.cloudformation.errors import ChangeSetError
-from concert_platform.cloudformation.stacks import REVIEW, Stack
+from concert_platform.cloudformation.ownership import objection
 from concert_platform.cloudformation.stateful import ALIAS, KEY, KINDS, RETAINING, Clients
 from concert_platform.cloudformation.templates import LARGEST_INLINE_TEMPLATE, Template
 from concert_platform.settings import Settings
 
-logger = logging.getLogger(__name__)
-
 # Sections that a part of a template may refer to. An import takes neither outputs nor tags.
 KEPT_SECTIONS = ("AWSTemplateFormatVersion", "Conditions", "Mappings", "Parameters")
+ANOTHER_STACK = "already exists in stack"  # CloudFormation's words
 KEPT_ATTRIBUTES = ("Type", "Condition", "DeletionPolicy", "UpdateReplacePolicy", "Properties")
 
 
@@ -35,7 +32,8 @@ class Retained:
 
     :param name: what the template calls it: a bucket's name, the alias of a key
     :param identifier: what CloudFormation imports it by
-    :param obstacle: why it cannot be imported; empty when it can
+    :param obstacle: why it is left alone: it is not, or not clearly, the platform's; empty when it is
+    :param ending: why it cannot be imported although it is the platform's: its deletion has begun
     """
 
     stack: str
@@ -44,6 +42,7 @@ class Retained:
     name: str
     identifier: str
     obstacle: str = ""
+    ending: str = ""
 
     def __str__(self) -> str:
         return f"{self.logical_id} ({self.type.removeprefix('AWS::')} {self.name})"
@@ -74,58 +73,39 @@ def find_retained(
             continue  # without a name of its own it is in nobody's way
         there = kind.find(clients, name)
         if there is not None:
+            # A name may be anybody's: a table of another stack, an alias that leads to another key by now.
             stack = settings.stack(template.name)
-            found.append(Retained(stack, logical_id, resource["Type"], name, *there))
+            why = there.obstacle or objection(clients, settings, stack, resource["Type"], there.identifier)
+            found.append(Retained(stack, logical_id, resource["Type"], name, there.identifier, why, there.ending))
     return found
 
 
-def import_retained(
-    client: Any, clients: Clients, settings: Settings, template: Template, request: Mapping[str, Any], run: str
-) -> ChangeSet | None:
-    """A change set of type IMPORT for what an earlier life of a new stack has left behind; None when it left nothing.
+def to_import(clients: Clients, settings: Settings, template: Template, request: Mapping[str, Any]) -> list[Retained]:
+    """What an earlier life of a new stack has left behind, and the new one takes back.
 
-    Once it is executed the stack is IMPORT_COMPLETE, and its whole template an update.
-
-    :param client: boto3 client of CloudFormation
     :param request: arguments of CreateChangeSet for the whole template, without name
     :raises ChangeSetError: with the resources that stand in the way, when they cannot be imported
     """
     given = {item["ParameterKey"]: item.get("ParameterValue", "") for item in request["Parameters"]}
     found = find_retained(clients, settings, template, given)
-    stack = Stack(client, request["StackName"], request.get("RoleARN"))
-    if blocked := [f"{item} {item.obstacle}" for item in found if item.obstacle]:
-        raise ChangeSetError(f"stack {stack.name} cannot be created: {'; '.join(blocked)}")
-    if not found:
-        return None
-    import_request = _import_request(template, request, found)
-    if stack.status() == REVIEW and find_change_set(client, import_request, run) is None:
-        _clear(stack, run)  # left by another run
-    logger.info("%s: importing what was retained: %s", stack.name, ", ".join(map(str, found)))
-    try:
-        return create_change_set(client, import_request, run)
-    except ChangeSetError as error:
-        if stack.status() == REVIEW:
-            _clear(stack, run)
-        raise ChangeSetError(
-            f"{', '.join(map(str, found))} outlived an earlier stack and cannot be imported: {error}; import them by "
-            "hand, or trigger tear_down_infrastructure with delete_data to delete them"
-        ) from error
+    if blocked := [f"{item} {why}" for item in found if (why := item.obstacle or item.ending)]:
+        raise ChangeSetError(f"stack {request['StackName']} cannot be created: {'; '.join(blocked)}")
+    return found
 
 
-def _clear(stack: Stack, run: str) -> None:
-    """Delete a stack that holds nothing yet."""
-    stack_id = (stack.describe() or {}).get("StackId", "")
-    stack.delete(sha256(f"{run}:{stack_id}".encode()).hexdigest()[:32])
+def import_request(template: Template, request: Mapping[str, Any], found: list[Retained]) -> dict[str, Any]:
+    """Arguments of CreateChangeSet for the import; once it is executed, the whole template is an update.
 
-
-def _import_request(template: Template, request: Mapping[str, Any], found: list[Retained]) -> dict[str, Any]:
+    :param request: the ones for the whole template
+    :raises ChangeSetError: when the import would be too large
+    """
     body = json.dumps(import_template(template.body, {item.logical_id for item in found}), separators=(",", ":"))
     if len(body.encode()) > LARGEST_INLINE_TEMPLATE:
         raise ChangeSetError(f"the retained resources of {template.name} make a template that is too large to import")
     kept = {key: request[key] for key in ("StackName", "Parameters", "Capabilities", "RoleARN") if key in request}
     return {
         **kept,
-        "ChangeSetType": "IMPORT",
+        "ChangeSetType": IMPORT,
         "TemplateBody": body,
         "ResourcesToImport": [
             {
@@ -136,6 +116,13 @@ def _import_request(template: Template, request: Mapping[str, Any], found: list[
             for item in found
         ],
     }
+
+
+def not_imported(found: Sequence[Retained], reason: str) -> str:
+    said = f"{', '.join(map(str, found))} cannot be imported: {reason}"
+    if ANOTHER_STACK in reason:  # it came in between: what another stack holds is not ours to delete
+        return f"{said}; rename it, or let that stack go"
+    return f"{said}; import by hand, or trigger tear_down_infrastructure with delete_data to delete what is retained"
 
 
 def import_template(body: str, wanted: set[str]) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """What a change set would do, as rows to read, and which of them endanger data.
 
-The one home of the types that hold data: the replacement guard refuses to replace or remove them.
+The one home of the types that hold data: the replacement guard refuses to replace or remove them, and the validator
+asks templates to retain those whose loss has no reason here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from concert_platform.cloudformation.errors import ReplacementRefusedError
 
@@ -23,22 +24,41 @@ COLUMNS = {
 NOTHING = "-"
 REPLACED = ("True", "Conditional")
 
-# A new resource of such a type starts empty: what the old one holds is lost, or stays behind outside the stack.
+
+class Stateful(NamedTuple):
+    """A type whose new resource starts empty.
+
+    :param holds: what is lost, or stays behind outside the stack, when a resource is replaced or removed
+    :param lost_because: why it may go with its stack; empty for a type that every template has to retain
+    """
+
+    holds: str
+    lost_because: str = ""
+
+
 STATEFUL_TYPES = {
-    "AWS::Cognito::UserPool": "accounts of users",
-    "AWS::DynamoDB::GlobalTable": "items",
-    "AWS::DynamoDB::Table": "items",
-    "AWS::Glue::Database": "tables of the catalogue",
-    "AWS::Glue::Table": "partitions, which say what is published",
-    "AWS::KMS::Key": "the only way to read what is encrypted with it",
-    "AWS::Kinesis::Stream": "records that nobody has read yet",
-    "AWS::Logs::LogGroup": "logs",
-    "AWS::RedshiftServerless::Namespace": "the warehouse's tables",
-    "AWS::RedshiftServerless::Workgroup": "the warehouse's endpoint, limits and grants",
-    "AWS::S3::Bucket": "objects and their versions",
-    "AWS::SQS::Queue": "messages, such as events that failed",
-    "AWS::SageMaker::ModelPackageGroup": "versions of models",
-    "AWS::SecretsManager::Secret": "a value that only its owner knows",
+    "AWS::Cognito::UserPool": Stateful("accounts of users"),
+    "AWS::DynamoDB::Table": Stateful("items"),
+    "AWS::Glue::Database": Stateful("tables of the catalogue", "the template makes them again"),
+    "AWS::Glue::Table": Stateful(
+        "partitions, which say what is published", "the data stays in its bucket, and curate_concerts publishes it anew"
+    ),
+    "AWS::KMS::Key": Stateful("the only way to read what is encrypted with it"),
+    "AWS::Kinesis::Stream": Stateful("records that nobody has read yet"),
+    "AWS::Logs::LogGroup": Stateful("logs", "they tell of resources that go with the same stack"),
+    "AWS::MWAA::Environment": Stateful(
+        "the metadata database: history of runs, variables, connections", "deploy_stacks.sh --destroy is asked for that"
+    ),
+    "AWS::RedshiftServerless::Namespace": Stateful("the warehouse's tables"),
+    "AWS::RedshiftServerless::Workgroup": Stateful(
+        "the warehouse's endpoint, limits and grants", "the template makes them again; the tables are the namespace's"
+    ),
+    "AWS::S3::Bucket": Stateful("objects and their versions"),
+    "AWS::SQS::Queue": Stateful(
+        "messages, such as events that failed", "copies; each template says beside its queue of what"
+    ),
+    "AWS::SageMaker::ModelPackageGroup": Stateful("versions of models"),
+    "AWS::SecretsManager::Secret": Stateful("a value that only its owner knows"),
 }
 # Whatever its type, a template that retains a resource says that it holds data.
 RETAINING_POLICIES = ("Retain", "Snapshot", "ReplaceAndRetain", "ReplaceAndSnapshot")
@@ -67,13 +87,6 @@ def _row(change: Mapping[str, Any]) -> dict[str, str]:
 
 def _listed(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names)) or NOTHING
-
-
-def table(rows: Sequence[Row]) -> list[str]:
-    """Lines of a table with aligned columns, the header first."""
-    lines = [COLUMNS, *rows]
-    widths = {key: max(len(line[key]) for line in lines) for key in COLUMNS}
-    return ["  ".join(line[key].ljust(widths[key]) for key in COLUMNS).rstrip() for line in lines]
 
 
 def count_actions(rows: Iterable[Row]) -> str:

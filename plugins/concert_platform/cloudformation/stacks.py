@@ -15,6 +15,8 @@ logger = logging.getLogger(__name__)
 ORCHESTRATION = "orchestration"
 MISSING = "MISSING"
 SUCCEEDED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+# All that a template asked for is there, be it an earlier one.
+DEPLOYED = (*SUCCEEDED, "UPDATE_ROLLBACK_COMPLETE")
 # A first creation that failed leaves such a stack: it cannot be updated, only deleted.
 LEFTOVERS = ("ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED")
 # Waiting for somebody's review, not for CloudFormation.
@@ -28,6 +30,7 @@ UNEXPLAINED = "CloudFormation names no failed resource; look at the stack's even
 FIRST_PAUSE = 0.2  # seconds; a small operation is over soon
 LONGEST_PAUSE = 5.0  # a long one must not use up the account's request rate
 WAIT_SECONDS = 3600.0
+EMPTY_STACK_SECONDS = 120.0  # a stack without resources is deleted at once
 
 
 def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
@@ -41,6 +44,11 @@ def pauses(longest: float = LONGEST_PAUSE) -> Iterator[float]:
 def is_busy(status: str) -> bool:
     """Whether CloudFormation is at work on a stack of this status."""
     return status.endswith("_IN_PROGRESS") and status != REVIEW
+
+
+def is_ready(status: str) -> bool:
+    """Whether a change set can be created for a stack of this status."""
+    return not is_busy(status) and status not in (STUCK, *LEFTOVERS)
 
 
 def service_role(settings: Settings, stack: str) -> str | None:
@@ -78,17 +86,16 @@ class Stack:
         described = self.describe()
         return described["StackStatus"] if described else MISSING
 
-    def exists(self) -> bool:
-        """Whether the stack holds resources that an update can start from."""
-        return self.status() not in (MISSING, REVIEW, "DELETE_COMPLETE", *LEFTOVERS)
-
     def outputs(self) -> dict[str, str]:
         """Outputs by key; none for a stack that was never deployed."""
         described = self.describe() or {}
         return {output["OutputKey"]: output["OutputValue"] for output in described.get("Outputs", [])}
 
     def physical_id(self, logical_id: str) -> str | None:
-        """What a resource of the stack is called; None when the stack has none of that name."""
+        """What a resource of the stack is called; None when the stack has none of that name.
+
+        CloudFormation also answers for a resource that it has deleted, as long as it remembers the stack.
+        """
         from botocore.exceptions import ClientError
 
         try:
@@ -97,7 +104,8 @@ class Stack:
             if "does not exist" in error.response["Error"]["Message"]:
                 return None
             raise
-        return found["StackResourceDetail"].get("PhysicalResourceId") or None
+        detail = found["StackResourceDetail"]
+        return None if detail["ResourceStatus"] == "DELETE_COMPLETE" else detail.get("PhysicalResourceId") or None
 
     def parameter_names(self) -> list[str]:
         described = self.describe() or {}
@@ -150,6 +158,11 @@ class Stack:
             f"cloudformation continue-update-rollback --stack-name {self.name} --resources-to-skip "
             f"{failures[0]['LogicalResourceId']}`"
         )
+
+    def resources(self) -> list[dict[str, Any]]:
+        """Summaries of all that the stack holds, or has held."""
+        pages = self.client.get_paginator("list_stack_resources").paginate(StackName=self.name)
+        return [resource for page in pages for resource in page["StackResourceSummaries"]]
 
     def newest_event(self) -> str:
         """Id of the newest event: another one tells that something has happened since."""

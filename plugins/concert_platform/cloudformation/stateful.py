@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, NamedTuple
 
+from concert_platform.settings import Settings
+
 RETAINING = ("Retain", "RetainExceptOnCreate")
 KEY, ALIAS = "AWS::KMS::Key", "AWS::KMS::Alias"
 OBJECTS_AT_ONCE = 1000  # as many as DeleteObjects takes
 KEY_WINDOW_DAYS = 7  # the shortest that KMS allows
+DELETING = "DELETING"  # of a table, a stream, a namespace
 GONE_SECONDS, POLL_SECONDS = 600.0, 1.0
 MISSING = (
     "404",
@@ -37,11 +40,13 @@ class Found(NamedTuple):
     """A resource that is there.
 
     :param identifier: what CloudFormation imports it by
-    :param obstacle: why it can be neither imported nor made anew; empty when it can be imported
+    :param obstacle: why it can be neither imported nor deleted; empty when it is ours
+    :param ending: why it cannot be imported although it is ours: its deletion has begun
     """
 
     identifier: str
     obstacle: str = ""
+    ending: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,11 +69,23 @@ class Kind:
     end: str = "deleted"
 
 
-def clients_of(region: str) -> Clients:
-    """Clients of one region, each made once."""
+def clients_of(settings: Settings) -> Clients:
+    """Clients of an environment's region, each made once; the one of S3 touches no bucket of another account."""
     import boto3
 
-    return cache(lambda service: boto3.client(service, region_name=region))
+    @cache
+    def client(service: str) -> Any:
+        made = boto3.client(service, region_name=settings.region)
+        if service == "s3":
+            made.meta.events.register("provide-client-params.s3", own_buckets)
+        return made
+
+    def own_buckets(params: dict[str, Any], model: Any, **_: Any) -> dict[str, Any]:
+        if "ExpectedBucketOwner" not in model.input_shape.members:
+            return params
+        return {"ExpectedBucketOwner": settings.account_id, **params}
+
+    return client
 
 
 def _look(call: Callable[..., dict[str, Any]], *also: str, **arguments: Any) -> dict[str, Any] | None:
@@ -86,8 +103,8 @@ def _look(call: Callable[..., dict[str, Any]], *also: str, **arguments: Any) -> 
         raise
 
 
-def _leaving(status: str) -> str:
-    return "is being deleted: try again in a minute" if status == "DELETING" else ""
+def _found(name: str, status: str) -> Found:
+    return Found(name, ending="is being deleted: try again in a minute" if status == DELETING else "")
 
 
 def _wait_until_gone(call: Callable[..., dict[str, Any]], **arguments: Any) -> None:
@@ -108,7 +125,7 @@ def _find_bucket(clients: Clients, name: str) -> Found | None:
         return Found(name) if _look(clients("s3").head_bucket, Bucket=name) is not None else None
     except ClientError as error:
         if error.response["Error"]["Code"] == "403":
-            return Found(name, "belongs to somebody else, or may not be read")
+            return Found(name, "belongs to another account, or may not be read: rename it")
         raise
 
 
@@ -139,7 +156,7 @@ def _versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
 
 def _find_table(clients: Clients, name: str) -> Found | None:
     found = _look(clients("dynamodb").describe_table, TableName=name)
-    return Found(name, _leaving(found["Table"]["TableStatus"])) if found else None
+    return _found(name, found["Table"]["TableStatus"]) if found else None
 
 
 def _delete_table(clients: Clients, name: str) -> None:
@@ -147,18 +164,20 @@ def _delete_table(clients: Clients, name: str) -> None:
     found = _look(dynamodb.describe_table, TableName=name) or {"Table": {}}
     if found["Table"].get("DeletionProtectionEnabled"):
         dynamodb.update_table(TableName=name, DeletionProtectionEnabled=False)
-    _look(dynamodb.delete_table, TableName=name)
+    if found["Table"].get("TableStatus") != DELETING:
+        _look(dynamodb.delete_table, TableName=name)
     _wait_until_gone(dynamodb.describe_table, TableName=name)
 
 
 def _find_stream(clients: Clients, name: str) -> Found | None:
     found = _look(clients("kinesis").describe_stream_summary, StreamName=name)
-    return Found(name, _leaving(found["StreamDescriptionSummary"]["StreamStatus"])) if found else None
+    return _found(name, found["StreamDescriptionSummary"]["StreamStatus"]) if found else None
 
 
 def _delete_stream(clients: Clients, name: str) -> None:
     kinesis = clients("kinesis")
-    _look(kinesis.delete_stream, StreamName=name, EnforceConsumerDeletion=True)
+    if (found := _find_stream(clients, name)) and not found.ending:
+        _look(kinesis.delete_stream, StreamName=name, EnforceConsumerDeletion=True)
     _wait_until_gone(kinesis.describe_stream_summary, StreamName=name)
 
 
@@ -167,7 +186,7 @@ def _find_secret(clients: Clients, name: str) -> Found | None:
     if found is None:
         return None
     waits = "waits for its deletion: restore it, or delete it without recovery" if found.get("DeletedDate") else ""
-    return Found(found["ARN"], waits)
+    return Found(found["ARN"], ending=waits)
 
 
 def _delete_secret(clients: Clients, arn: str) -> None:
@@ -199,12 +218,13 @@ def _delete_queue(clients: Clients, url: str) -> None:
 
 def _find_namespace(clients: Clients, name: str) -> Found | None:
     found = _look(clients("redshift-serverless").get_namespace, namespaceName=name)
-    return Found(name, _leaving(found["namespace"]["status"])) if found else None
+    return _found(name, found["namespace"]["status"]) if found else None
 
 
 def _delete_namespace(clients: Clients, name: str) -> None:
     redshift = clients("redshift-serverless")
-    _look(redshift.delete_namespace, namespaceName=name)
+    if (found := _find_namespace(clients, name)) and not found.ending:
+        _look(redshift.delete_namespace, namespaceName=name)
     _wait_until_gone(redshift.get_namespace, namespaceName=name)
 
 
@@ -244,9 +264,8 @@ def _find_key(clients: Clients, alias: str) -> Found | None:
     if found is None:
         return None
     waits = found["KeyMetadata"]["KeyState"] == "PendingDeletion"
-    return Found(
-        found["KeyMetadata"]["KeyId"], "waits for its deletion: cancel that, or delete its alias" if waits else ""
-    )
+    ending = "waits for its deletion: cancel that, or delete its alias" if waits else ""
+    return Found(found["KeyMetadata"]["KeyId"], ending=ending)
 
 
 def _delete_key(clients: Clients, key_id: str) -> None:

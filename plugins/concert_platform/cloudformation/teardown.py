@@ -13,11 +13,14 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from concert_platform.cloudformation.errors import CloudFormationError, StackFailedError
-from concert_platform.cloudformation.report_files import table
+from concert_platform.cloudformation.documents import parse_document
+from concert_platform.cloudformation.errors import CloudFormationError, StackFailedError, one_line
+from concert_platform.cloudformation.report_files import LONGEST_CELL
 from concert_platform.cloudformation.retained import Retained, find_retained
+from concert_platform.cloudformation.review import STATEFUL_TYPES
 from concert_platform.cloudformation.stacks import MISSING, Stack, service_role
-from concert_platform.cloudformation.stateful import KINDS, Clients, clients_of
+from concert_platform.cloudformation.stateful import KINDS, RETAINING, Clients, clients_of
+from concert_platform.cloudformation.tables import table
 from concert_platform.cloudformation.templates import environment_file, load_template
 from concert_platform.settings import STACKS, Settings
 
@@ -28,7 +31,12 @@ STAYING = ("networking", "orchestration")
 TORN_DOWN = tuple(name for name in reversed(STACKS) if name not in STAYING)
 SKIPPED = "DELETE_SKIPPED"
 KEPT = "kept"
-COLUMNS = ("stack", "logical_id", "type", "name", "outcome")
+LOST = "lost"
+GONE = ("DELETE_COMPLETE", SKIPPED)  # statuses of a resource that its stack no longer holds
+COLUMNS = {
+    "stack": "STACK", "logical_id": "LOGICAL ID", "type": "TYPE", "name": "NAME", "outcome": "OUTCOME", "note": "NOTE",
+}  # fmt: skip
+Rows = list[dict[str, str]]
 
 
 class TeardownRefusedError(CloudFormationError):
@@ -55,7 +63,7 @@ class Teardown:
 
     @cached_property
     def clients(self) -> Clients:
-        return clients_of(self.settings.region)
+        return clients_of(self.settings)
 
     def stack(self, name: str) -> Stack:
         full_name = self.settings.stack(name)
@@ -67,14 +75,10 @@ class Teardown:
         Waiting for the end takes the id: a deleted stack has no name.
         """
         stack = self.stack(name)
-        described = stack.describe()
-        if described is None:
+        if stack.status() == MISSING:
             return None
-        stack_id = str(described["StackId"])
         # The last event tells a retry of this request from a new one after a failed deletion.
-        newest = stack.client.describe_stack_events(StackName=stack_id)["StackEvents"][0]["EventId"]
-        token = sha256(f"{self.run}:{newest}".encode()).hexdigest()[:32]
-        return stack.start_deletion(token) or stack_id
+        return stack.start_deletion(sha256(f"{self.run}:{stack.newest_event()}".encode()).hexdigest()[:32]) or None
 
     def finish(self, name: str, stack_id: str | None) -> list[Retained]:
         """What a deleted stack has left.
@@ -91,14 +95,6 @@ class Teardown:
         known = {item.logical_id for item in found}
         return [*found, *(item for item in skipped if item.logical_id not in known)]
 
-    def tear_down(self, name: str) -> list[Retained]:
-        """Delete one stack, wait for it, and return what it has left."""
-        self.stack(name).wait_until_idle()
-        stack_id = self.start(name)
-        if stack_id is not None:
-            Stack(self.clients("cloudformation"), stack_id).wait_until_idle()
-        return self.finish(name, stack_id)
-
     def retained(self, name: str) -> list[Retained]:
         """Which resources that the template of a stack retains exist now."""
         return find_retained(self.clients, self.settings, load_template(name), self._parameters(name))
@@ -106,7 +102,7 @@ class Teardown:
     def delete_retained(self) -> list[str]:
         """Delete all that outlived the stacks, with what is in it; returns what could not be deleted, and why.
 
-        Keys come last. One failure does not keep the others.
+        Keys come last. One failure does not keep the others. What is not clearly the platform's is left alone.
 
         :raises CloudFormationError: while a stack is there, whose resources these may be
         """
@@ -115,28 +111,53 @@ class Teardown:
         found = [item for name in TORN_DOWN for item in self.retained(name)]
         failures = []
         for item in sorted(found, key=lambda item: KINDS[item.type].rank):
+            if item.obstacle:
+                failures.append(f"{item} {item.obstacle}")
+                continue
             logger.info("%s: deleting %s with all that is in it", item.stack, item)
             try:
                 KINDS[item.type].delete(self.clients, item.identifier)
             except Exception as error:
                 logger.exception("%s was not deleted", item)
-                failures.append(f"{item}: {' '.join(str(error).split())}")
+                failures.append(f"{item}: {one_line(error)}")
         return failures
 
-    def rows(self, left: Sequence[Retained]) -> list[dict[str, str]]:
-        """The report: what the stacks left, and what has become of it.
+    def losses(self) -> Rows:
+        """What would go with the stacks that stand although it holds something: nobody retains it."""
+        return [row for name in TORN_DOWN for row in self._losses(name)]
+
+    def rows(self, left: Sequence[Retained], losses: Sequence[Mapping[str, str]] = ()) -> Rows:
+        """The report: what the stacks left and what has become of it, and what was lost with them.
 
         :param left: results of finish(), of this try and earlier ones
+        :param losses: result of losses() before the first deletion
         """
-        now = {(item.stack, item.logical_id): item for name in TORN_DOWN for item in self.retained(name)}
+        gone_stacks = [name for name in TORN_DOWN if self.stack(name).status() == MISSING]
+        now = {(item.stack, item.logical_id): item for name in gone_stacks for item in self.retained(name)}
         gone = {(item.stack, item.logical_id): item for item in left} | now
-        return [_row(item, KEPT if place in now or item.type not in KINDS else KINDS[item.type].end)
-                for place, item in sorted(gone.items())]  # fmt: skip
+        still = {(row["stack"], row["logical_id"]) for row in self.losses()} | set(gone)
+        lost = [dict(row) for row in losses if (row["stack"], row["logical_id"]) not in still]
+        return [*(_row(item, KEPT if place in now or item.type not in KINDS else KINDS[item.type].end)
+                  for place, item in sorted(gone.items())), *lost]  # fmt: skip
 
     def standing(self) -> list[str]:
         """Full names of the stacks that are still there."""
         names = [self.stack(name).name for name in TORN_DOWN]
         return [name for name in names if Stack(self.clients("cloudformation"), name).status() != MISSING]
+
+    def _losses(self, name: str) -> Iterator[dict[str, str]]:
+        stack = self.stack(name)
+        if stack.status() == MISSING:
+            return
+        written = parse_document(load_template(name).body)["Resources"]
+        for item in stack.resources():
+            kind, logical_id = item["ResourceType"], item["LogicalResourceId"]
+            retained = written.get(logical_id, {}).get("DeletionPolicy") in RETAINING
+            if kind in STATEFUL_TYPES and not retained and item["ResourceStatus"] not in GONE:
+                yield {
+                    "stack": stack.name, "logical_id": logical_id, "type": kind, "outcome": LOST,
+                    "name": item.get("PhysicalResourceId", "-"), "note": "; ".join(filter(None, STATEFUL_TYPES[kind])),
+                }  # fmt: skip
 
     def _parameters(self, name: str) -> dict[str, str]:
         given = environment_file(self.settings.environment)["stacks"].get(name, {})
@@ -144,21 +165,22 @@ class Teardown:
 
 
 def readable(rows: Sequence[Mapping[str, str]]) -> str:
-    return "\n".join(table(rows, COLUMNS)) if rows else "nothing outlived its stack"
+    return "\n".join(table(rows, COLUMNS, LONGEST_CELL)) if rows else "nothing outlived its stack"
 
 
 def report(rows: Sequence[Mapping[str, str]], *, environment: str, standing: Sequence[str]) -> dict[str, Any]:
-    """The document that goes to S3: what outlived its stack, and which stacks could not be deleted."""
+    """The document that goes to S3: what outlived its stack or went with it, and which stacks could not be deleted."""
     return {
         "environment": environment,
         "kept": [dict(row) for row in rows if row["outcome"] == KEPT],
-        "deleted": [dict(row) for row in rows if row["outcome"] != KEPT],
+        "deleted": [dict(row) for row in rows if row["outcome"] not in (KEPT, LOST)],
+        "lost": [dict(row) for row in rows if row["outcome"] == LOST],
         "stacks_left": list(standing),
     }
 
 
 def _row(item: Retained, outcome: str) -> dict[str, str]:
-    return {**item.to_dict(), "outcome": outcome}
+    return {**item.to_dict(), "outcome": outcome, "note": item.obstacle if outcome == KEPT else ""}
 
 
 def _skips(stack: Stack) -> Iterator[dict[str, Any]]:

@@ -9,13 +9,21 @@ from typing import Any, cast
 
 import yaml
 
-from concert_platform.cloudformation.errors import MissingParameterError, ParameterError
+from concert_platform.cloudformation.environment_files import VERSIONED
+from concert_platform.cloudformation.errors import (
+    MissingParameterError,
+    ParameterError,
+    UnreadableFileError,
+    one_line,
+)
 from concert_platform.resources import resource
 from concert_platform.settings import STACKS, Settings
 
 TEMPLATES = (STACKS[0], "orchestration", *STACKS[1:])  # a stack takes outputs of the ones before it
 LARGEST_INLINE_TEMPLATE = 51_200  # bytes; a larger one is read from S3
 PROJECT_TAG = "concert-platform"
+# The code outside Airflow: the parameter that takes its prefix, and the stack whose bucket it lies in.
+ARTIFACTS_PARAMETER, OWNER_OF_ARTIFACTS = "ArtifactsPrefix", "storage-processing"
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,7 @@ def load_template(name: str) -> Template:
     """A template of include/cfn by the short name of its stack.
 
     :raises ParameterError: when the platform has no such stack
+    :raises UnreadableFileError: when the file is no YAML
     """
     if name not in TEMPLATES:
         raise ParameterError(f"stack {name!r} is unknown: choose one of {', '.join(TEMPLATES)}")
@@ -62,13 +71,28 @@ def load_template(name: str) -> Template:
 
 
 def parse_template(name: str, body: str) -> Template:
-    document = yaml.load(body, Loader=_TagBlindLoader)  # noqa: S506 - derived from SafeLoader
+    try:
+        document = yaml.load(body, Loader=_TagBlindLoader)  # noqa: S506 - derived from SafeLoader
+    except yaml.YAMLError as error:
+        raise UnreadableFileError(f"include/cfn/{name}.yaml is no YAML: {one_line(error)}; correct it") from error
+    if not isinstance(document, dict):
+        raise UnreadableFileError(f"include/cfn/{name}.yaml is no template: it holds {type(document).__name__}")
     return Template(name, body, document.get("Parameters") or {}, tuple(document.get("Outputs") or {}))
 
 
 def environment_file(environment: str) -> dict[str, Any]:
-    """Parameters of an environment: ``{"CostCenter": ..., "stacks": {short name: {parameter: value}}}``."""
-    return json.loads(resource(f"include/cfn/parameters/{environment}.json").read_text())
+    """Parameters of an environment: ``{"CostCenter": ..., "stacks": {short name: {parameter: value}}}``.
+
+    :raises UnreadableFileError: when the file is no JSON, or holds something else
+    """
+    path = f"include/cfn/parameters/{environment}.json"
+    try:
+        document = json.loads(resource(path).read_text())
+    except json.JSONDecodeError as error:
+        raise UnreadableFileError(f"{path} is no JSON: {error}; correct it") from error
+    if not isinstance(document, dict) or not {"CostCenter", "stacks"} <= set(document):
+        raise UnreadableFileError(f"{path} has no CostCenter and stacks: compare it with another environment's")
+    return document
 
 
 def resolve_parameters(
@@ -82,7 +106,8 @@ def resolve_parameters(
 
     :param fixed: values from the parameter file and the caller; each must name a parameter
     :param outputs: outputs of other stacks; the ones that no parameter is named after are not used
-    :param previous: parameters that the stack has today: a secret one keeps its value when nobody gives a new one
+    :param previous: parameters that the stack has today: a secret one, or a version of Airflow's files, without which
+        the stack would drop Airflow, keeps its value when nobody gives a new one
     :raises ParameterError: when a value names no parameter
     :raises MissingParameterError: when a parameter has neither value nor default
     """
@@ -99,7 +124,11 @@ def resolve_parameters(
             "it to include/cfn/parameters",
             missing,
         )
-    kept = [name for name, spec in template.parameters.items() if name not in given and spec.get("NoEcho")]
+    kept = [
+        name
+        for name, spec in template.parameters.items()
+        if name not in given and (spec.get("NoEcho") or name in VERSIONED.values())
+    ]
     return [
         *({"ParameterKey": name, "ParameterValue": str(value)} for name, value in sorted(given.items())),
         *({"ParameterKey": name, "UsePreviousValue": True} for name in kept if name in previous),

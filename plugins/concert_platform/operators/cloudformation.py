@@ -21,14 +21,16 @@ from concert_platform.cloudformation import (
     ChangeSet,
     CloudFormationError,
     Deployment,
+    DryRunEndsError,
     MissingOutputError,
+    StackBusyError,
     StackTimeoutError,
     load_template,
     validated,
 )
 from concert_platform.cloudformation.change_report import publish_report
-from concert_platform.cloudformation.changes import IMPORT
 from concert_platform.cloudformation.review import dangers
+from concert_platform.cloudformation.templates import ARTIFACTS_PARAMETER, OWNER_OF_ARTIFACTS
 from concert_platform.compat import AirflowFailException, AirflowSkipException
 from concert_platform.links import ChangeSetReportLink
 from concert_platform.operators.fresh_retry import FreshRetryMixin
@@ -42,8 +44,6 @@ if TYPE_CHECKING:
 
 WAIT_FOR = timedelta(hours=1)
 PATIENCE = 3.0  # seconds; a small change is done before a trigger would have been set up
-ARTIFACTS_PARAMETER = "ArtifactsPrefix"
-OWNER_OF_ARTIFACTS = "storage-processing"
 CHANGE_SET = "change_set"  # XCom of a review
 
 
@@ -57,7 +57,7 @@ def deployment(context: Context) -> Deployment:
         raise AirflowFailException(
             f"this Airflow deploys {own.environment} and nothing else: trigger the DAG in the Airflow of {wanted}"
         )
-    return Deployment(own, run=context["run_id"])
+    return Deployment(own, run=context["run_id"], dry_run=bool(context["params"].get("dry_run")))
 
 
 @contextmanager
@@ -65,17 +65,10 @@ def one_line_failures() -> Iterator[None]:
     """Let a task fail for good where another try of it would fail again, with the library's line as its error."""
     try:
         yield
-    except StackTimeoutError:
+    except (StackBusyError, StackTimeoutError):
         raise
     except (CloudFormationError, ValidatorError) as error:
         raise AirflowFailException(str(error)) from error
-
-
-def report_bucket(found: Deployment) -> str:
-    bucket = found.environment_bucket
-    if bucket is None:
-        raise CloudFormationError("there is no bucket for reports: deploy orchestration with deploy_stacks.sh")
-    return bucket
 
 
 class ValidateTemplatesOperator(BaseOperator):
@@ -87,7 +80,7 @@ class ValidateTemplatesOperator(BaseOperator):
     def execute(self, context: Context) -> None:
         found = deployment(context)
         with one_line_failures():
-            bucket, digest = report_bucket(found), validated.content_digest()
+            bucket, digest = found.report_bucket, validated.content_digest()
             if validated.is_remembered(found.bucket_client, bucket, digest):
                 self.log.info("templates and parameters are the ones that were found good before")
                 return
@@ -108,7 +101,17 @@ class ValidateTemplatesOperator(BaseOperator):
 
 
 class PublishArtifactsOperator(BaseOperator):
-    """Upload the code bundle, unless this very content is there already or no selected stack takes it."""
+    """Upload the code bundle, unless this very content is there already or no selected stack takes it.
+
+    :param prefix: of the bundle whose hash the stacks of this run get (templated); files that have changed since then
+        make another bundle, which no stack of the run would find
+    """
+
+    template_fields: Sequence[str] = ("prefix",)
+
+    def __init__(self, *, prefix: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prefix = prefix
 
     def execute(self, context: Context) -> str:
         from concert_platform import artifacts
@@ -122,7 +125,12 @@ class PublishArtifactsOperator(BaseOperator):
             raise AirflowFailException(
                 f"{', '.join(takers)} take code from a bucket of {OWNER_OF_ARTIFACTS}: deploy that stack first"
             )
-        return artifacts.publish(bucket)
+        bundle = artifacts.build()
+        if bundle.prefix != self.prefix:
+            raise AirflowFailException(
+                f"the code has changed during the run, from {self.prefix} to {bundle.prefix}: trigger a new run"
+            )
+        return artifacts.publish(bucket, bundle)
 
 
 class ReviewChangesOperator(FreshRetryMixin, BaseOperator, SkipMixin):
@@ -166,9 +174,7 @@ class ReviewChangesOperator(FreshRetryMixin, BaseOperator, SkipMixin):
             raise AirflowSkipException(f"{self.stack} is not among the selected stacks")
         found = deployment(context)
         with one_line_failures():
-            if wait := found.prepare(self.stack, since):
-                self._defer(wait.stack, "execute_when_ready", since=wait.since)
-            change_set = self._work_out(context, found)
+            change_set = self._work_out(context, found, since)
             self._show(context, found, change_set)
             if params["dry_run"]:
                 found.discard(change_set)
@@ -177,13 +183,19 @@ class ReviewChangesOperator(FreshRetryMixin, BaseOperator, SkipMixin):
         if change_set.id is None or params["dry_run"]:
             context["ti"].xcom_push(key="outputs", value=found.outputs(self.stack))
             self.skip(context["ti"], context["task"].get_direct_relatives(upstream=False))
-        elif change_set.type == IMPORT:
+        elif change_set.is_part:
             self._import(context, found, change_set)
             self._review(context)
 
-    def _work_out(self, context: Context, found: Deployment) -> ChangeSet:
+    def _work_out(self, context: Context, found: Deployment, since: str) -> ChangeSet:
         try:
+            if wait := found.prepare(self.stack, since):
+                self._defer(wait.stack, "execute_when_ready", since=wait.since)
             return found.create_change_set(self.stack, self.parameters)
+        except StackBusyError as busy:
+            self._defer(busy.stack, "execute_when_ready", since="")
+        except DryRunEndsError as error:
+            raise AirflowSkipException(str(error)) from error
         except MissingOutputError as error:
             if context["params"]["dry_run"]:
                 raise AirflowSkipException(f"{error}; a dry run cannot look further") from error
@@ -192,8 +204,7 @@ class ReviewChangesOperator(FreshRetryMixin, BaseOperator, SkipMixin):
     def _import(self, context: Context, found: Deployment, change_set: ChangeSet) -> None:
         """Take over what an earlier life of the stack has left, which changes none of it."""
         with one_line_failures():
-            found.execute(change_set)
-            if found.outcome(self.stack, change_set, PATIENCE) is None:
+            if not found.execute(change_set) or found.outcome(self.stack, change_set, PATIENCE) is None:
                 self._defer(change_set.stack, "execute_after_import", change_set=change_set.to_dict())
 
     def _defer(self, stack: str, method_name: str, **kwargs: Any) -> NoReturn:
@@ -208,7 +219,7 @@ class ReviewChangesOperator(FreshRetryMixin, BaseOperator, SkipMixin):
         context["ti"].xcom_push(key=CHANGE_SET, value=change_set.to_dict())
         run = context["run_id"]
         report = publish_report(
-            found.bucket_client, report_bucket(found), self.stack, run, _slug(run, change_set), change_set
+            found.bucket_client, found.report_bucket, self.stack, run, _slug(run, change_set), change_set
         )
         self.report_link = report.link
         self.log.info("report: %s", report.uri)
@@ -216,7 +227,7 @@ class ReviewChangesOperator(FreshRetryMixin, BaseOperator, SkipMixin):
 
 
 def _slug(run: str, change_set: ChangeSet) -> str:
-    return f"{run_slug(run)}-import" if change_set.type == IMPORT else run_slug(run)
+    return f"{run_slug(run)}-import" if change_set.is_part else run_slug(run)
 
 
 class ExecuteChangesOperator(FreshRetryMixin, BaseOperator):

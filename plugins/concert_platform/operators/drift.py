@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from concert_platform.cloudformation import CloudFormationError, Deployment, Stack
-from concert_platform.cloudformation.drift import DETECTABLE, StackDrift, alert, read_drift, readable, report
-from concert_platform.cloudformation.drift import start_detection as start
+from concert_platform.cloudformation import Deployment, Stack
+from concert_platform.cloudformation.drift import StackDrift, alert, read_drift, readable, report, without_detection
 from concert_platform.cloudformation.report_files import save
 from concert_platform.cloudformation.stacks import is_busy
 from concert_platform.cloudformation.stateful import clients_of
@@ -40,7 +39,7 @@ def report_path(kind: str, context: Context) -> str:
 class DetectDriftOperator(FreshRetryMixin, BaseOperator):
     """Let CloudFormation compare one stack with its template; returns StackDrift as a dictionary.
 
-    A stack that is not deployed has no drift; one that is busy is waited for.
+    A stack that is not deployed has no drift; one that is busy, or compared for somebody else, is waited for.
 
     :param stack: short name of the stack
     :param wait_for: longest wait for the stack, and for the detection
@@ -64,20 +63,16 @@ class DetectDriftOperator(FreshRetryMixin, BaseOperator):
         return self._detect(self._stack(context), event["status"])
 
     def _detect(self, stack: Stack, status: str) -> dict[str, Any]:
-        if status not in DETECTABLE:
+        if found := without_detection(stack.name, status):
             self.log.info("%s is %s: there is nothing to compare", stack.name, status)
-            return StackDrift(stack.name, "NOT_DEPLOYED").to_dict()
-        try:
-            detection_id = start(stack)
-        except CloudFormationError as error:  # a detection of somebody else is under way: the retry comes after it
-            raise AirflowException(str(error)) from error
+            return found.to_dict()
         return self.defer(
-            trigger=DriftDetectionTrigger(detection_id=detection_id),
-            method_name="execute_complete",
-            timeout=self.wait_for,
+            trigger=DriftDetectionTrigger(stack=stack.name), method_name="execute_complete", timeout=self.wait_for
         )
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        if "error" in event:
+            raise AirflowException(event["error"])
         found = read_drift(self._stack(context), event)
         for line in readable([found]).splitlines():
             self.log.info("%s", line)
@@ -106,7 +101,7 @@ class ReportDriftOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         run: Any = context["dag_run"]
-        bucket = Deployment(settings(), run=run.run_id).outputs("orchestration").get("EnvironmentBucketName")
+        bucket = Deployment(settings(), run=run.run_id).environment_bucket
         if bucket is None:
             raise AirflowSkipException("orchestration is not deployed: there is nothing to report, and no place for it")
         found = {item["stack"]: StackDrift.from_dict(item) for item in self.drifts or [] if item}
@@ -116,7 +111,7 @@ class ReportDriftOperator(BaseOperator):
         text = readable(stacks)
         for line in text.splitlines():
             self.log.info("%s", line)
-        address = save(clients_of(settings().region), bucket, report_path("drift", context), document, text)
+        address = save(clients_of(settings()), bucket, report_path("drift", context), document, text)
         self.log.info("report: %s", address)
         return {**document, "address": address}
 
@@ -142,7 +137,7 @@ class AlertOnDriftOperator(BaseOperator):
         if topic is None:
             self.log.warning("monitoring is not deployed, so there is no topic to tell; see %s", self.report["address"])
             return None
-        return clients_of(settings().region)("sns").publish(TopicArn=topic, **alert(self.report))["MessageId"]
+        return clients_of(settings())("sns").publish(TopicArn=topic, **alert(self.report))["MessageId"]
 
 
 class CheckDriftOperator(BaseOperator):

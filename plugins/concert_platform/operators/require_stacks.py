@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from concert_platform.cloudformation.stacks import DEPLOYED
 from concert_platform.compat import AirflowSkipException
 from concert_platform.settings import settings
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-DEPLOYED = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE")
 # An update in progress leaves the stack's resources in place.
 USABLE = (*DEPLOYED, "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_IN_PROGRESS")
 

@@ -39,10 +39,18 @@ def teardown(context: Context) -> Teardown:
 
 
 class CheckTeardownOperator(BaseOperator):
-    """Refuse a teardown that is not confirmed by the environment's name, or is of a protected environment."""
+    """Refuse a teardown that is not confirmed by the environment's name, or is of a protected environment.
 
-    def execute(self, context: Context) -> None:
-        self.log.info("to be deleted: %s", ", ".join(teardown(context).standing()) or "nothing, all stacks are gone")
+    Returns what holds something and will be lost with its stack: afterwards no stack can tell.
+    """
+
+    def execute(self, context: Context) -> list[dict[str, str]]:
+        found = teardown(context)
+        self.log.info("to be deleted: %s", ", ".join(found.standing()) or "nothing, all stacks are gone")
+        losses = found.losses()
+        for row in losses:
+            self.log.info("lost with %s: %s %s (%s)", row["stack"], row["type"], row["name"], row["note"])
+        return losses
 
 
 class DeleteStackOperator(FreshRetryMixin, BaseOperator):
@@ -103,28 +111,30 @@ class DeleteRetainedOperator(BaseOperator):
 
 
 class ReportTeardownOperator(BaseOperator):
-    """Say by name what was kept and what was deleted, in the log, an XCom and the environment's bucket.
+    """Say by name what was kept, deleted and lost, in the log, an XCom and the environment's bucket.
 
     Runs whatever has become of the others, and fails when a stack, or with `delete_data` anything at all, is left.
 
     :param left: results of the DeleteStackOperators (templated)
+    :param losses: result of CheckTeardownOperator (templated)
     """
 
-    template_fields: Sequence[str] = ("left",)
+    template_fields: Sequence[str] = ("left", "losses")
 
-    def __init__(self, *, left: Iterable[Any], **kwargs: Any) -> None:
+    def __init__(self, *, left: Iterable[Any], losses: Any, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.left = list(left)
+        self.losses = losses
 
     def execute(self, context: Context) -> None:
         found = teardown(context)
-        rows = found.rows([Retained(**item) for items in self.left for item in items or []])
+        rows = found.rows([Retained(**item) for items in self.left for item in items or []], self.losses or [])
         standing = found.standing()
         document, text = report(rows, environment=settings().environment, standing=standing), readable(rows)
         for line in text.splitlines():
             self.log.info("%s", line)
         context["ti"].xcom_push(key="report", value=document)
-        bucket = Deployment(settings(), run=context["run_id"]).outputs("orchestration").get("EnvironmentBucketName")
+        bucket = Deployment(settings(), run=context["run_id"]).report_bucket
         address = save(found.clients, bucket, report_path("teardown", context), document, text)
         self.log.info("report: %s", address)
         remains = [*standing, *(row["name"] for row in document["kept"] if context["params"]["delete_data"])]

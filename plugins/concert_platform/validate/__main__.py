@@ -1,6 +1,6 @@
 """Command line: `python -m concert_platform.validate VALIDATOR [TARGET ...] [--json]`.
 
-Exit code: 0 nothing found, 1 something found, 2 nothing looked at (wrong usage, or a validator that is not there).
+Exit code: 0 nothing found, 1 something found, 2 not looked (wrong usage, or the validator cannot).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = registry.load(options.validator).validate(options.targets)
     except findings.ValidatorError as error:
         sys.stderr.write(f"error: {error}\n")
+        if options.json:
+            sys.stdout.write(findings.failure_as_json(options.validator, str(error)) + "\n")
         return 2
     width = shutil.get_terminal_size((160, 0)).columns if sys.stdout.isatty() else 160
     shown = (

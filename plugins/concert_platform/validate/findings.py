@@ -10,6 +10,7 @@ from typing import Literal
 
 Severity = Literal["error", "warning", "info"]
 NARROWEST = 40  # characters of the last column
+LONGEST_ERROR = 200  # characters
 
 
 class ValidatorError(RuntimeError):
@@ -38,6 +39,16 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.place} [{self.rule}] {self.message}: {self.remedy}"
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, as part of a ValidatorError's message."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:LONGEST_ERROR]
+
+
+def failure_as_json(validator: str, message: str) -> str:
+    """``{"validator": ..., "error": ...}``, without findings: nothing was looked at."""
+    return json.dumps({"validator": validator, "error": message}, indent=2)
 
 
 def table(validator: str, findings: Sequence[Finding], width: int) -> str:

@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from concert_platform.cloudformation import ChangeSet, ReplacementRefusedError
+from concert_platform.cloudformation import ChangeSet, ReplacementRefusedError, StackTimeoutError, changes
 from concert_platform.cloudformation.change_report import as_html, as_json, publish_report
-from concert_platform.cloudformation.changes import request_digest
+from concert_platform.cloudformation.changes import create_change_set, request_digest
 from concert_platform.cloudformation.review import STATEFUL_TYPES, check_replacements, dangers, summarize
 from concert_platform.cloudformation.stateful import ALIAS, KINDS
 
@@ -78,6 +79,46 @@ def test_a_replacement_that_cloudformation_is_not_sure_of_is_refused_too() -> No
     )
 
 
+class Pages:
+    """CloudFormation with a change set that was worked out before, its changes on two pages."""
+
+    def __init__(self, *pages: dict[str, Any]) -> None:
+        self.pages = pages
+
+    def describe_change_set(self, *, StackName: str, ChangeSetName: str, NextToken: str = "0") -> dict[str, Any]:
+        number = int(NextToken)
+        more = {"NextToken": str(number + 1)} if number + 1 < len(self.pages) else {}
+        return {"ChangeSetId": "arn", "Status": "CREATE_COMPLETE", "ExecutionStatus": "AVAILABLE",
+                "Changes": [self.pages[number]], **more}  # fmt: skip
+
+
+def test_a_removal_on_the_second_page_is_in_danger_too() -> None:
+    pages = Pages(change("Add", "ApiRole", "AWS::IAM::Role"),
+                  change("Remove", "Items", "AWS::DynamoDB::Table", PolicyAction="Delete"))  # fmt: skip
+    found = create_change_set(pages, {**REQUEST, "ChangeSetType": "UPDATE"}, "run")
+    assert [row["logical_id"] for row in found.changes] == ["ApiRole", "Items"]
+    with pytest.raises(ReplacementRefusedError, match="it would remove Items"):
+        check_replacements("some-stack", found.changes)
+
+
+def test_a_change_set_that_is_not_ready_does_not_hold_a_worker_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    pending = Pages(change("Add", "ApiRole", "AWS::IAM::Role"))
+    ready = pending.describe_change_set
+    monkeypatch.setattr(pending, "describe_change_set", lambda **given: {**ready(**given), "Status": "CREATE_PENDING"})
+    waited: list[float] = []
+    monkeypatch.setattr(changes.time, "sleep", waited.append)
+    monkeypatch.setattr(changes.time, "monotonic", lambda: sum(waited))
+    with pytest.raises(StackTimeoutError, match="is still not ready after 120 s"):
+        create_change_set(pending, {**REQUEST, "ChangeSetType": "UPDATE"}, "run")
+    assert sum(waited) < 130
+
+
+def test_airflow_itself_is_guarded() -> None:
+    assert "it would remove Environment (AWS::MWAA::Environment) from the template;" in refusal(
+        change("Remove", "Environment", "AWS::MWAA::Environment", PolicyAction="Delete")
+    )
+
+
 def test_every_resource_in_danger_is_named_also_one_that_would_be_left_behind() -> None:
     assert (
         "it would remove Items (AWS::DynamoDB::Table) from the template, leaving it behind outside the stack; "
@@ -126,17 +167,32 @@ def test_the_report_for_machines_holds_the_same() -> None:
     assert report["dangers"] == ["replace RawBucket (AWS::S3::Bucket) because of BucketName"]
 
 
+class Bucket:
+    def __init__(self) -> None:
+        self.put: dict[str, str] = {}
+        self.bodies: dict[str, bytes] = {}
+
+    def head_object(self, *, Bucket: str, Key: str) -> None:
+        if Key not in self.put:
+            raise ClientError({"Error": {"Code": "404", "Message": "Not Found"}}, "HeadObject")
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
+        self.put[Key], self.bodies[Key] = ContentType, Body
+
+    def generate_presigned_url(self, call: str, *, Params: dict[str, str], ExpiresIn: int) -> str:
+        return f"https://{Params['Bucket']}/{Params['Key']}?signed"
+
+
+def test_the_report_of_what_was_executed_is_not_replaced_by_one_without_changes() -> None:
+    client = Bucket()
+    for change_set in (ChangeSet("some-stack", "arn", summarize(CHANGES)), ChangeSet("some-stack", None)):
+        report = publish_report(client, "some-bucket", "networking", "run 1", "run-1", change_set)
+    assert b"RawBucket" in client.bodies["reports/change-sets/networking/run-1.html"]
+    assert b"RawBucket" in client.bodies["reports/change-sets/networking/run-1.json"]
+    assert report.uri == "s3://some-bucket/reports/change-sets/networking/run-1.html"
+
+
 def test_both_reports_lie_side_by_side_and_the_link_opens_the_page() -> None:
-    class Bucket:
-        def __init__(self) -> None:
-            self.put: dict[str, str] = {}
-
-        def put_object(self, *, Bucket: str, Key: str, Body: bytes, ContentType: str) -> None:
-            self.put[Key] = ContentType
-
-        def generate_presigned_url(self, call: str, *, Params: dict[str, str], ExpiresIn: int) -> str:
-            return f"https://{Params['Bucket']}/{Params['Key']}?signed"
-
     client = Bucket()
     report = publish_report(client, "some-bucket", "networking", "run 1", "run-1", ChangeSet("some-stack", None))
     assert client.put == {

@@ -7,7 +7,7 @@ import pytest
 
 from concert_platform.cloudformation import MissingOutputError, request
 from concert_platform.cloudformation.documents import parse_document
-from concert_platform.cloudformation.request import bucket_template, change_set_request
+from concert_platform.cloudformation.request import bucket_template, change_set_request, is_part
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.settings import Settings
 
@@ -77,6 +77,13 @@ def test_an_output_that_is_not_there_yet_names_the_stack_that_has_it(ask: Any) -
     assert str(caught.value) == (
         "template storage-processing needs VpcId: deploy networking as its template is now first"
     )
+
+
+def test_a_request_that_holds_the_whole_template_is_no_part() -> None:
+    template = parse_template("orchestration", "Resources: {}")
+    assert is_part(template, {"TemplateBody": "{}"})
+    assert not is_part(template, {"TemplateBody": template.body})
+    assert not is_part(template, {"TemplateURL": "https://s3/some-template"})
 
 
 def test_the_bucket_of_a_large_orchestration_template_comes_alone_and_needs_nothing_else() -> None:

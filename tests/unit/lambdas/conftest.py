@@ -52,6 +52,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     monkeypatch.setenv("ENVIRONMENT", "staging")
     monkeypatch.setenv("ARTIFACTS_PREFIX", "artifacts/0123456789abcdef")
     monkeypatch.setenv("SESSION_IDLE_MINUTES", "60")
+    monkeypatch.setenv("AGGREGATE_DAYS", "400")
     return FakeClient()
 
 
@@ -75,6 +76,6 @@ def load(aws: FakeClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 def cancelled(*codes: str) -> ClientError:
     response = {
         "Error": {"Code": "TransactionCanceledException", "Message": "cancelled"},
-        "CancellationReasons": [{"Code": code} for code in codes],
+        "CancellationReasons": [{"Code": code, "Message": "no"} for code in codes],
     }
     return ClientError(response, "TransactWriteItems")  # type: ignore[arg-type]

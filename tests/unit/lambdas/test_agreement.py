@@ -2,6 +2,7 @@
 
 import re
 import sys
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from concert_platform import artifacts
 from concert_platform.settings import Settings
 from tests.unit.lambdas.conftest import FOLDER
-from tests.unit.template_reader import resources
+from tests.unit.template_reader import read, resources
 
 SETTINGS = Settings(environment="staging", account_id="123456789012", region="eu-west-1")
 FUNCTIONS = {
@@ -42,12 +43,25 @@ def test_a_function_has_its_name_its_bundle_and_every_variable_it_reads(name: st
 def test_the_models_of_the_api_have_the_limits_of_the_functions(load: Any) -> None:
     schema = properties("compute-application", "InteractionModel")["Schema"]
     interactions = load("api", "interactions")
-    assert schema["properties"]["type"]["pattern"] == f"^{interactions.TYPE.pattern}$"
+    assert schema["properties"]["type"] == {"type": "string", "enum": list(interactions.TYPES)}
     assert {schema["properties"][name]["maxLength"] for name in ("event_id", "user_id", *interactions.SUBJECTS)} == {
         interactions.LONGEST_ID
     }
     message = properties("compute-application", "ChatModel")["Schema"]["properties"]["message"]
     assert message["maxLength"] == load("chatbot", "handler").LONGEST_MESSAGE
+
+
+def test_an_event_is_remembered_until_the_stream_cannot_give_it_again(load: Any) -> None:
+    retention = read("storage-processing")["Parameters"]["StreamRetentionHours"]
+    interactions, handler = load("concert_data_processor", "interactions"), load("concert_data_processor", "handler")
+    assert timedelta(hours=retention["MaxValue"]) == interactions.LONGEST_RETENTION
+    assert handler.KEPT_IDS > interactions.LONGEST_DELAY + interactions.LONGEST_RETENTION + interactions.LONGEST_LEAD
+
+
+@pytest.mark.parametrize("table", ["AggregateTable", "ProcessedEventTable"])
+def test_what_the_stream_leaves_in_the_tables_expires(table: str) -> None:
+    expiry = properties("compute-application", table)["TimeToLiveSpecification"]
+    assert expiry == {"AttributeName": "expires_at", "Enabled": True}
 
 
 def test_no_function_needs_more_than_the_runtime_has() -> None:

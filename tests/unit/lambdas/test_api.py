@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -60,14 +61,20 @@ def test_an_interaction_goes_to_the_stream_in_the_order_of_its_user(call: Any, a
 
 
 def test_the_callers_event_id_and_time_are_kept(call: Any, aws: Any) -> None:
-    own = {"event_id": "e1", "occurred_at": "2026-07-01T23:30:00-05:00"}
+    occurred = datetime.now(UTC) - timedelta(days=6)
+    own = {"event_id": "e1", "occurred_at": occurred.astimezone(timezone(timedelta(hours=-5))).isoformat()}
     assert call("POST", "/interactions", {**INTERACTION, **own})[2] == {"event_id": "e1"}
-    assert json.loads(aws.calls[0][1]["Data"])["occurred_at"] == "2026-07-02T04:30:00+00:00"
+    assert json.loads(aws.calls[0][1]["Data"])["occurred_at"] == occurred.isoformat()
 
 
 @pytest.mark.parametrize(
-    "body", ["", "{", "[]", "[" * 100_000, base64.b64encode(b"{}").decode(), {**INTERACTION, "user_id": ""}]
-)
+    "body",
+    ["", "{", "[]", "[" * 100_000, base64.b64encode(b"{}").decode(), {**INTERACTION, "user_id": ""},
+     {**INTERACTION, "type": "anything"}, {**INTERACTION, "type": ["view"]}, {**INTERACTION, "user_id": "\ud800"},
+     {**INTERACTION, "event_id": None}, {**INTERACTION, "artist_id": "a\x00"}, {**INTERACTION, "more": float("nan")},
+     {**INTERACTION, "occurred_at": "0001-01-01T00:00:00Z"}, {**INTERACTION, "occurred_at": 10**30},
+     json.dumps(INTERACTION)[:-1] + ', "type": "anything"}', '{"user_id": ' + "9" * 5000 + "}"],
+)  # fmt: skip
 def test_what_is_no_interaction_is_refused(call: Any, aws: Any, body: Any) -> None:
     status, _, document = call("POST", "/interactions", body)
     assert (status, document["error"]["code"], aws.calls) == (400, "bad_request", [])
@@ -76,6 +83,17 @@ def test_what_is_no_interaction_is_refused(call: Any, aws: Any, body: Any) -> No
 def test_a_body_may_come_in_base64(call: Any, aws: Any) -> None:
     body = base64.b64encode(json.dumps(INTERACTION).encode()).decode()
     assert call("POST", "/interactions", body, isBase64Encoded=True)[0] == 202
+
+
+@pytest.mark.parametrize("body", ["%", "Björk", "/w==", base64.b64encode(b"\xff").decode()])
+def test_a_body_that_is_said_to_be_base64_and_is_not_is_refused(call: Any, aws: Any, body: str) -> None:
+    assert (call("POST", "/interactions", body, isBase64Encoded=True)[0], aws.calls) == (400, [])
+
+
+def test_only_the_fields_of_an_interaction_reach_the_stream(call: Any, aws: Any) -> None:
+    headers = {"headers": None, "multiValueHeaders": None}  # as of a call with another content type, past the model
+    assert call("POST", "/interactions", {**INTERACTION, "view_count": 1e308}, **headers)[0] == 202
+    assert set(json.loads(aws.calls[0][1]["Data"])) == {*INTERACTION, "event_id", "occurred_at"}
 
 
 def test_a_stream_that_takes_nothing_is_said_to_be_unavailable(call: Any, aws: Any) -> None:

@@ -1,5 +1,6 @@
 """The chatbot: what it answers, what it keeps, and its maintenance."""
 
+import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -23,9 +24,10 @@ def say(chatbot: Any, aws: Any) -> Any:
     """say(body) -> (status, document), as the user u1"""
     aws.answers["query"] = [{"Items": []}, {"Items": []}]
 
-    def request(body: dict[str, Any], user: str | None = "u1") -> tuple[int, dict[str, Any]]:
+    def request(body: Any, user: str | None = "u1", **more: Any) -> tuple[int, dict[str, Any]]:
         context = {"authorizer": {"claims": {"sub": user}}} if user else {}
-        event = {"httpMethod": "POST", "path": "/chat", "requestContext": context, "body": json.dumps(body)}
+        event = {"httpMethod": "POST", "path": "/chat", "requestContext": context, **more}
+        event["body"] = body if isinstance(body, str | None) else json.dumps(body)
         answer = chatbot.handler(event, None)
         return answer["statusCode"], json.loads(answer["body"])
 
@@ -41,18 +43,52 @@ def test_a_message_and_its_answer_are_kept_together_in_a_new_session(say: Any, a
     assert asked["Put"]["Item"]["message_key"]["S"] < answered["Put"]["Item"]["message_key"]["S"]
 
 
-def test_the_session_of_somebody_else_is_not_there(say: Any, aws: Any) -> None:
+def test_the_session_of_somebody_else_is_not_there_and_nothing_is_kept(say: Any, aws: Any) -> None:
     aws.answers["transact_write_items"] = [cancelled("ConditionalCheckFailed", "None", "None")]
-    assert say({"message": "hello", "session_id": SESSION})[0] == 404
+    assert say({"message": "remember city Rome", "session_id": SESSION})[0] == 404
+    assert [name for name, _ in aws.calls] == ["query", "transact_write_items"]
+
+
+def test_the_user_is_the_one_of_the_token_whatever_the_body_says(say: Any, aws: Any) -> None:
+    claim = {"user_id": "u2", "sub": "u2", "requestContext": {"authorizer": {"claims": {"sub": "u2"}}}}
+    say({"message": "remember city Rome", "session_id": SESSION, **claim})
+    (_, asked), (_, kept), (_, remembered) = aws.calls
+    session = kept["TransactItems"][0]["Update"]
+    assert session["ConditionExpression"] == "attribute_not_exists(session_id) OR user_id = :user"
+    assert session["ExpressionAttributeValues"][":user"] == {"S": "u1"}
+    assert asked["ExpressionAttributeValues"][":user"] == remembered["Item"]["user_id"] == {"S": "u1"}
+
+
+def test_two_messages_at_once_are_no_error_of_the_chatbot(say: Any, aws: Any) -> None:
+    aws.answers["transact_write_items"] = [cancelled("TransactionConflict", "None", "None")]
+    status, document = say({"message": "hello", "session_id": SESSION})
+    assert (status, document["error"]["code"]) == (409, "conflict")
 
 
 @pytest.mark.parametrize(
     "body",
-    [{}, {"message": " "}, {"message": "x" * 1001}, {"message": 7},
-     {"message": "x", "session_id": "../1"}, {"message": "x", "session_id": [1]}],
+    [{}, {"message": " "}, {"message": ""}, {"message": "x" * 1001}, {"message": "x" * 5000}, {"message": 7},
+     {"message": "\ud800"}, {"message": "remember city \udc00x"}, {"message": float("inf")}, {"message": ["x"]},
+     {"message": "x", "more": float("nan")}, {"message": "x", "more": float("-inf")},
+     *({"message": "x", "session_id": value} for value in ("../1", [1], "", 0, None, False, "\ud800" * 32, {})),
+     '{"message": "x", "message": ""}', '{"message": ' + "[" * 100_000, '{"message": ' + "9" * 5000 + "}",
+     "[]", "null", "", None, '{"message": "x"} {}'],
 )  # fmt: skip
-def test_a_message_that_the_model_would_refuse_is_refused_here_too(say: Any, body: dict) -> None:
-    assert say(body)[0] == 400
+def test_a_message_that_the_model_would_refuse_is_refused_here_too(say: Any, aws: Any, body: Any) -> None:
+    status, document = say(body)
+    assert (status, document["error"]["code"], aws.calls) == (400, "bad_request", [])
+
+
+@pytest.mark.parametrize("message", ["a\x00b\x07", "\u202e", "\U0001f468\u200d\U0001f469", "\ud83d\ude00", "x" * 1000])
+def test_any_text_that_the_tables_take_is_answered(say: Any, message: str) -> None:
+    assert say('{"message": ' + json.dumps(message) + ', "more": 1e400}')[0] == 200
+
+
+def test_a_body_in_base64_is_read_and_headers_are_not_needed(say: Any, aws: Any) -> None:
+    body = base64.b64encode(b'{"message": "hello"}').decode()
+    assert say(body, isBase64Encoded=True, headers=None)[0] == 200
+    assert say("%", isBase64Encoded=True)[0] == 400
+    assert say({"message": "hello"}, headers={"Content-Type": "text/plain"})[0] == 200
 
 
 def test_nobody_chats_without_signing_in(say: Any, aws: Any) -> None:

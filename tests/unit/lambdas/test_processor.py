@@ -6,18 +6,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.unit.lambdas.conftest import STREAM, cancelled
 
 EVENT = {"event_id": "e1", "type": "view", "user_id": "u1", "artist_id": "a1", "concert_id": "c1",
-         "occurred_at": "2026-07-01T23:30:00-05:00"}  # fmt: skip
+         "occurred_at": "2026-07-03T23:30:00-05:00"}  # fmt: skip
 NOW = datetime(2026, 7, 10, tzinfo=UTC)
 
 
 def record(data: bytes, number: int = 1) -> dict[str, Any]:
     return {
         "eventID": f"shardId-000000000000:{number}", "eventSourceARN": STREAM,
-        "kinesis": {"sequenceNumber": str(number), "partitionKey": "u1", "data": base64.b64encode(data).decode()},
+        "kinesis": {"sequenceNumber": str(number), "partitionKey": "u1", "data": base64.b64encode(data).decode(),
+                    "approximateArrivalTimestamp": NOW.timestamp()},
     }  # fmt: skip
 
 
@@ -40,9 +42,17 @@ def test_one_transaction_remembers_the_event_and_adds_to_artist_and_concert(proc
     seen, artist, concert = aws.calls[0][1]["TransactItems"]
     assert seen["Put"]["Item"]["event_id"] == {"S": "e1"}
     assert seen["Put"]["ConditionExpression"] == "attribute_not_exists(event_id)"
-    assert artist["Update"]["Key"] == {"subject": {"S": "artist#a1"}, "day": {"S": "2026-07-02"}}  # the day in UTC
+    assert artist["Update"]["Key"] == {"subject": {"S": "artist#a1"}, "day": {"S": "2026-07-04"}}  # the day in UTC
     assert concert["Update"]["Key"]["subject"] == {"S": "concert#c1"}
     assert artist["Update"]["ExpressionAttributeNames"] == {"#kind": "view_count"}
+
+
+def test_the_aggregates_of_a_day_expire_together(processor: Any, aws: Any) -> None:
+    processor.handler(records(EVENT), None)
+    addition = aws.calls[0][1]["TransactItems"][1]["Update"]
+    expires = datetime(2026, 7, 4, tzinfo=UTC) + timedelta(days=400)
+    assert addition["UpdateExpression"].startswith("SET updated_at = :now, expires_at = :expires ")
+    assert addition["ExpressionAttributeValues"][":expires"] == {"N": str(int(expires.timestamp()))}
 
 
 def test_an_event_that_was_counted_before_is_not_an_error(processor: Any, aws: Any, capsys: Any) -> None:
@@ -57,6 +67,32 @@ def test_the_batch_is_given_back_from_the_first_record_that_may_pass_later(proce
     events = [EVENT, {**EVENT, "event_id": "e2"}, {**EVENT, "event_id": "e3"}]
     assert processor.handler(records(*events), None) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
     assert len(aws.calls) == 2  # the third waits for the second
+
+
+@pytest.mark.parametrize("codes", [("None", "ValidationError"), ("None", "None", "ItemCollectionSizeLimitExceeded"),
+                                   ("None", "TransactionConflict", "ValidationError")])  # fmt: skip
+def test_what_the_tables_refuse_for_good_is_buried_and_the_next_record_counts(
+    processor: Any, aws: Any, codes: tuple[str, ...], capsys: Any
+) -> None:
+    aws.answers["transact_write_items"] = [cancelled(*codes)]
+    assert processor.handler(records(EVENT, {**EVENT, "event_id": "e2"}), None) == {"batchItemFailures": []}
+    assert [name for name, _ in aws.calls] == ["transact_write_items", "send_message", "transact_write_items"]
+    assert json.loads(aws.calls[1][1]["MessageBody"])["reason"] == f"DynamoDB refuses the record: {codes[-1]}: no"
+    counts = json.loads(capsys.readouterr().out)
+    assert (counts["CountedRecords"], counts["PoisonRecords"]) == (1, 1)
+
+
+def test_a_transaction_that_is_invalid_as_a_whole_is_buried(processor: Any, aws: Any) -> None:
+    invalid = {"Error": {"Code": "ValidationException", "Message": "One or more parameter values were invalid"}}
+    aws.answers["transact_write_items"] = [ClientError(invalid, "TransactWriteItems")]  # type: ignore[arg-type]
+    assert processor.handler(records(EVENT), None) == {"batchItemFailures": []}
+    assert "One or more parameter values" in json.loads(aws.calls[1][1]["MessageBody"])["reason"]
+
+
+def test_a_duplicate_is_one_even_if_the_aggregate_is_full(processor: Any, aws: Any) -> None:
+    aws.answers["transact_write_items"] = [cancelled("ConditionalCheckFailed", "ValidationError")]
+    assert processor.handler(records(EVENT), None) == {"batchItemFailures": []}
+    assert len(aws.calls) == 1
 
 
 def test_poison_goes_to_the_queue_with_its_reason_and_blocks_nothing(processor: Any, aws: Any) -> None:
@@ -90,13 +126,16 @@ def test_poison_that_the_queue_does_not_take_is_tried_again(processor: Any, aws:
         ({"user_id": 7}, "user_id is not a text of at most 128 printable characters"),
         ({"artist_id": "a" * 129}, "artist_id is not a text of at most 128 printable characters"),
         ({"event_id": "\ud800"}, "event_id is not a text of at most 128 printable characters"),
-        ({"type": "View"}, "type is not 1 to 32 lower-case letters and '_'"),
+        *(({"type": kind}, "type is none of attend, follow, like, save, share, ticket_click, view")
+          for kind in ("View", "view_1", "a" * 32, ["view"], {"S": "view"})),
         ({"occurred_at": "yesterday"}, "occurred_at is not an ISO 8601 time"),
         ({"occurred_at": "2026-07-01T10:00:00"}, "occurred_at has no time zone"),
         ({"occurred_at": "2026-07-10T00:06:00Z"}, "occurred_at lies in the future"),
+        ({"occurred_at": "2026-07-02T23:59:59Z"}, "occurred_at lies more than 7 days back"),
+        ({"occurred_at": "0001-01-01T00:00:00Z"}, "occurred_at lies more than 7 days back"),
         ({"occurred_at": "0001-01-01T00:00:00+14:00"}, "occurred_at is not a time that a calendar has"),
     ],
-)
+)  # fmt: skip
 def test_a_broken_rule_is_named(interactions: Any, changed: dict, reason: str) -> None:
     with pytest.raises(interactions.InvalidInteractionError, match=f"^{reason}$"):
         interactions.Interaction.parse({**EVENT, **changed}, NOW)
@@ -106,3 +145,28 @@ def test_an_interaction_survives_the_way_through_the_stream(interactions: Any) -
     found = interactions.Interaction.parse({**EVENT, "artist_id": "Björk 中島みゆき"}, NOW)
     again = interactions.Interaction.parse(json.loads(json.dumps(found.to_document())), NOW + timedelta(days=1))
     assert again == found and found.subjects == ["artist#Björk 中島みゆき", "concert#c1"]
+
+
+def test_an_event_that_the_api_took_in_its_last_second_is_not_poison_in_the_stream(processor: Any, aws: Any) -> None:
+    oldest = NOW - timedelta(days=7, seconds=20)  # 20 seconds on its way
+    processor.handler(records({**EVENT, "occurred_at": oldest.isoformat()}), None)
+    assert [name for name, _ in aws.calls] == ["transact_write_items"]
+
+
+def test_an_event_that_lay_in_the_stream_for_its_longest_still_counts(
+    processor: Any, aws: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return NOW + timedelta(days=7)
+
+    monkeypatch.setattr(processor, "datetime", Later)
+    processor.handler(records({**EVENT, "occurred_at": (NOW - timedelta(days=6)).isoformat()}), None)
+    assert [name for name, _ in aws.calls] == ["transact_write_items"]
+
+
+@pytest.mark.parametrize("data", [b'{"more": NaN}', b"[" * 100_000, b"9" * 5000, b"\xed\xa0\x80", b""])
+def test_what_is_not_json_is_buried(processor: Any, aws: Any, data: bytes) -> None:
+    assert processor.handler({"Records": [record(data)]}, None) == {"batchItemFailures": []}
+    assert json.loads(aws.calls[0][1]["MessageBody"])["reason"] == "the record is not JSON"

@@ -73,6 +73,13 @@ def test_the_release_of_the_lint_environment_is_asked_everything() -> None:
     assert linter.outdated_checks(pinned) == []
 
 
+def test_the_docs_say_what_differs_between_worker_and_lint() -> None:
+    text = DOCS.read_text()
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        assert f"{bootstrap.pinned_versions(bootstrap.ROOT / name)['cfn-lint']} ({name})" in text
+    assert [check for check in linter.COMPLETE_SINCE if f"- {check}, " not in text] == []
+
+
 def test_a_file_that_is_no_yaml_is_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "queue.yaml"
     path.write_text("Resources: [\n")

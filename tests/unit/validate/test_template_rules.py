@@ -6,7 +6,7 @@ import pytest
 
 from concert_platform.cloudformation.review import STATEFUL_TYPES
 from concert_platform.cloudformation.stateful import KINDS
-from concert_platform.validate.templates import TEMPLATE_RULES, api, check_templates, security
+from concert_platform.validate.templates import TEMPLATE_RULES, api, check_templates, policies, security
 from concert_platform.validate.templates.document import Document, DocumentError
 from tests.unit.validate.example import GOOD, broken
 
@@ -15,6 +15,7 @@ LONG_ACTIONS = "".join(f"                  - s3:GetObject{number:04}\n" for numb
 
 # Rule, the text that is replaced, its replacement, and the line that the finding names.
 CASES = [
+    ("readable", "    Value: '1'\n", "    Value: '1'\n  Lost: text\n", "  Lost:"),
     ("header-comment", "# example: what", "# What", "# What"),
     ("header-comment", "#\n#   Bucket   files\n", "", "# example: what"),
     ("interface-metadata", "Days, Cidr, VpcId]", "Cidr, VpcId]", "  Days:\n    Type"),
@@ -36,10 +37,12 @@ CASES = [
     ("retention", "    UpdateReplacePolicy: Retain\n", "", "  Bucket:\n"),
     ("retention", "DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete", "  Bucket:\n"),
     ("permissions-boundary", "policy/concert-platform-${Environment}-boundary", "policy/other", "  Role:"),
-    ("wildcard-action", "- s3:GetObject", "- s3:Get*", "                Action:\n"),
+    ("wildcard-action", "- s3:GetObject", "- s3:Get*", "                  - s3:Get*"),
     ("wildcard-action", "Action: xray:", "NotAction: xray:", "                NotAction:"),
     ("wildcard-resource", "'*'  # traces have no ARN", "'*'", "                Resource: '*'"),
     ("wildcard-resource", "'*'  # traces have no ARN", "['*']  #", "                Resource: ['*']"),
+    ("open-principal", "Principal: {Service: lambda.amazonaws.com}", "Principal: '*'", "          - {Effect: Allow"),
+    ("policy-text", "AssumeRolePolicyDocument:\n", "AssumeRolePolicyDocument: >\n", "      AssumeRole"),
     ("bucket-tls", "      Bucket: !Ref Bucket\n", "      Bucket: !Ref Other\n", "  Bucket:\n"),
     ("bucket-tls", "aws:SecureTransport: 'false'", "aws:SecureTransport: 'true'", "  Bucket:\n"),
     ("bucket-tls", "Action: 's3:*'", "Action: s3:GetObject", "  Bucket:\n"),
@@ -48,6 +51,8 @@ CASES = [
     ("policy-size", "      Policies:", f"      ManagedPolicyArns: {list('abcdefghijk')}\n      Policies:", "  Role:"),
     ("suppression-reason", ", comment: the call takes no resource", "", "          - {id: CKV_AWS_111"),
     ("suppression-reason", "  # the dependency says in which order things go", "", "          ignore_checks"),
+    ("suppression-reason", ", comment: the call takes no resource", ", comment: x", "          - {id: CKV_AWS_111"),
+    ("suppression-reason", "the dependency says in which order things go", "needed", "          ignore_checks"),
     ("suppression-reason", "ignore_checks: [W3005]", "ignore_checks: [W]", "          ignore_checks"),
     ("suppression-reason", "\nOutputs:", "\n# checkov:skip=CKV_AWS_1\nOutputs:", "# checkov:skip"),
     ("template-wide-suppression", "Metadata:\n  AWS", "Metadata:\n  cfn-lint: {config: {}}\n  AWS", "  cfn-lint: {"),
@@ -106,7 +111,7 @@ def test_an_api_that_is_never_deployed_is_found() -> None:
 
 
 def test_what_must_outlive_its_stack_is_guarded_and_can_be_imported_again() -> None:
-    assert set(security.STATEFUL) <= set(STATEFUL_TYPES) & set(KINDS)
+    assert set(security.TO_RETAIN) <= set(STATEFUL_TYPES) & set(KINDS)
 
 
 def test_the_ceiling_itself_may_name_what_it_leaves_out() -> None:
@@ -116,7 +121,7 @@ Resources:
     Type: AWS::IAM::ManagedPolicy
     Properties:
       ManagedPolicyName: !Sub concert-platform-${Environment}-boundary
-      PolicyDocument: {Statement: [{Effect: Allow, NotAction: iam:CreateUser, Resource: '*'}]}  # a ceiling
+      PolicyDocument: {Statement: [{Effect: Allow, NotAction: iam:CreateUser, Resource: '*'}]}  # a ceiling for all
   Role: {Type: AWS::IAM::Role, Properties: {PermissionsBoundary: !Ref Boundary}}
 """
     rules = {finding.rule for finding in check_templates([Document.parse("example", policy)])}
@@ -128,7 +133,7 @@ def test_a_managed_policy_has_a_limit_of_its_own(actions: int, rules: list[str])
     names = ", ".join(f"s3:GetObject{number:04}" for number in range(actions))
     statement = f"{{Effect: Allow, Action: [{names}], Resource: !GetAtt Bucket.Arn}}"
     policy = f"{{Type: AWS::IAM::ManagedPolicy, Properties: {{PolicyDocument: {{Statement: [{statement}]}}}}}}"
-    found = security.policy_size.check(Document.parse("example", f"Resources: {{Policy: {policy}}}"))
+    found = policies.policy_size.check(Document.parse("example", f"Resources: {{Policy: {policy}}}"))
     assert [finding.rule for finding in found] == rules
 
 

@@ -3,7 +3,9 @@
 document.py      a file as data, with the line of each part
 rule.py          what a rule is
 interface.py     comment, parameters, outputs
-security.py      retention, roles and policies, buckets
+structure.py     sections and entries are mappings
+security.py      retention, buckets
+policies.py      who may do what to which things
 suppressions.py  silenced checks
 api.py           deployments of an API
 platform.py      the templates together, and the values of each environment
@@ -20,12 +22,23 @@ from concert_platform.cloudformation.templates import TEMPLATES
 from concert_platform.resources import resource
 from concert_platform.settings import ENVIRONMENTS
 from concert_platform.validate.findings import Finding, ValidatorError
-from concert_platform.validate.templates import api, interface, linter, platform, security, suppressions
+from concert_platform.validate.templates import (
+    api,
+    interface,
+    linter,
+    platform,
+    policies,
+    security,
+    structure,
+    suppressions,
+)
 from concert_platform.validate.templates.document import Document, DocumentError
 from concert_platform.validate.templates.rule import Platform
 
 SUMMARY = "cfn-lint and the platform's own rules on include/cfn; targets are stacks or template files"
-TEMPLATE_RULES = (*interface.RULES, *security.RULES, *suppressions.RULES, *api.RULES)
+TEMPLATE_RULES = (
+    *structure.RULES, *interface.RULES, *security.RULES, *policies.RULES, *suppressions.RULES, *api.RULES
+)  # fmt: skip
 PLATFORM_RULES = platform.RULES
 FOLDER = "include/cfn"
 
@@ -34,17 +47,19 @@ def validate(targets: Sequence[str] = ()) -> list[Finding]:
     """What is wrong with templates; rules about the platform as a whole run when no template of it is left out.
 
     :param targets: short names of stacks, or paths of template files; every template of the platform when empty
-    :raises ValidatorError: when a target does not exist, or cfn-lint is not installed
+    :raises ValidatorError: when a target does not exist, or cfn-lint is not installed or fails
     """
     files = [_file(target) for target in targets or TEMPLATES]
     documents, findings = _read([(path.stem, path, where) for path, where in files])
     findings += check_templates(documents)
     if {resource(f"{FOLDER}/{name}.yaml") for name in TEMPLATES} == {path for path, _ in files}:
-        environments, unreadable = _read([_environment_file(name) for name in ENVIRONMENTS])
-        findings += unreadable
+        environments, broken = _read([_environment_file(name) for name in ENVIRONMENTS])
+        findings += broken
         if len(documents) == len(TEMPLATES) and len(environments) == len(ENVIRONMENTS):
             findings += check_platform(documents, environments, [Path.cwd(), resource(FOLDER)])
-    return sorted({*findings, *linter.lint(files)})
+    # cfn-lint fails on some of the files that are not readable, and says of the others again that they are not.
+    unreadable = {finding.where for finding in findings if finding.rule == structure.readable.id}
+    return sorted({*findings, *linter.lint([file for file in files if file[1] not in unreadable])})
 
 
 def check_templates(documents: Sequence[Document]) -> list[Finding]:
@@ -88,6 +103,8 @@ def _read(files: Sequence[tuple[str, Path, str]]) -> tuple[list[Document], list[
         try:
             documents.append(Document.read(name, path, where))
         except DocumentError as error:
-            place = error.place
-            findings.append(Finding(place.where, place.line, "readable", "error", str(error), "correct the file"))
+            place, rule = error.place, structure.readable
+            findings.append(Finding(place.where, place.line, rule.id, "error", str(error), rule.remedy))
+        except OSError as error:
+            raise ValidatorError(f"{where} cannot be read: {error.strerror}") from None
     return documents, findings

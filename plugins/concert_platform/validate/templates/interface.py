@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from concert_platform.validate.templates.document import Document, walk
-from concert_platform.validate.templates.parameters import broken_constraint
+from concert_platform.validate.templates.document import Document, inner, walk
+from concert_platform.validate.templates.parameters import broken_constraint, number
 from concert_platform.validate.templates.rule import Hits, template_rule
 
 INTERFACE = "AWS::CloudFormation::Interface"
 SHORTEST_COMMENT = 3  # lines
 NUMBER = "Number"
+BOUNDS = ("MinValue", "MaxValue", "MinLength", "MaxLength")
 # Values of these are looked up by CloudFormation, which refuses what does not exist.
 CHECKED_BY_AWS = ("AWS::", "List<AWS::")
 
@@ -30,17 +31,17 @@ def header_comment(document: Document) -> Hits:
 
 @template_rule("interface-metadata", f"list the parameter once in a group of {INTERFACE}, and give it a label")
 def interface_metadata(document: Document) -> Hits:
-    interface = document.section("Metadata").get(INTERFACE, {})
+    interface = inner(document.data, "Metadata", INTERFACE)
     place = document.at("Metadata", INTERFACE)
     groups = [group for group in _list(interface.get("ParameterGroups")) if isinstance(group, dict)]
-    grouped = [name for group in groups for name in _list(group.get("Parameters"))]
-    labels = interface.get("ParameterLabels") or {}
+    grouped = [str(name) for group in groups for name in _list(group.get("Parameters"))]
+    labels = inner(interface, "ParameterLabels")
     for name in document.section("Parameters"):
         if grouped.count(name) != 1:
             yield document.at("Parameters", name), f"parameter {name} is in {grouped.count(name)} groups"
         if name not in labels:
             yield document.at("Parameters", name), f"parameter {name} has no label"
-    for name in sorted({*map(str, grouped), *labels} - set(document.section("Parameters"))):
+    for name in sorted({*grouped, *labels} - set(document.section("Parameters"))):
         yield place, f"{name} is no parameter"
 
 
@@ -57,6 +58,9 @@ def parameter_constraints(document: Document) -> Hits:
             yield place, f"parameter {name} takes anything: it has no {bounds}"
         elif not spec.get("ConstraintDescription"):
             yield place, f"parameter {name} has no ConstraintDescription"
+        for bound in BOUNDS:
+            if bound in spec and number(spec, bound) is None:
+                yield document.at("Parameters", name, bound), f"{bound} of parameter {name} is no number"
 
 
 @template_rule("parameter-default", "correct the default or the constraint")

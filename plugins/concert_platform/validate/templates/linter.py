@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from textwrap import shorten
+from typing import Any
 
-from concert_platform.validate.findings import Finding, Severity, ValidatorError
+from concert_platform.validate.findings import Finding, Severity, ValidatorError, one_line
 
 # Schemas of one region: the WAF of a CloudFront distribution exists in this one only.
 REGION = "us-east-1"
@@ -23,7 +24,7 @@ def lint(paths: Sequence[tuple[Path, str]]) -> list[Finding]:
     """What cfn-lint finds, at every level.
 
     :param paths: each file with the path to print
-    :raises ValidatorError: when cfn-lint is not installed
+    :raises ValidatorError: when cfn-lint is not installed, or fails
     """
     try:
         from cfnlint.config import ConfigMixIn
@@ -34,7 +35,15 @@ def lint(paths: Sequence[tuple[Path, str]]) -> list[Finding]:
     shown = {str(path): where for path, where in paths}
     ignored = outdated_checks(version("cfn-lint"))
     options = ["--regions", REGION, "--include-checks", "I", *(["--ignore-checks", *ignored] if ignored else [])]
-    config = ConfigMixIn([*options, "--", *shown])
+
+    def matches(*files: str) -> list[Any]:
+        return list(Runner(ConfigMixIn([*options, "--", *files])).run())
+
+    try:
+        found = matches(*shown) if shown else []
+    except (Exception, SystemExit) as error:
+        where = shown[_culprit(list(shown), matches)]
+        raise ValidatorError(f"cfn-lint cannot read {where}: {one_line(error)}") from error
     return [
         Finding(
             where=shown.get(str(match.filename), str(match.filename)),
@@ -44,8 +53,18 @@ def lint(paths: Sequence[tuple[Path, str]]) -> list[Finding]:
             message=shorten(match.message, LONGEST_MESSAGE, placeholder=" ..."),
             remedy=f"see {match.rule.source_url}" if match.rule.source_url else match.rule.shortdesc,
         )
-        for match in Runner(config).run()
+        for match in found
     ]
+
+
+def _culprit(files: Sequence[str], matches: Callable[[str], object]) -> str:
+    """The first of the files on which cfn-lint fails."""
+    for file in files[:-1]:
+        try:
+            matches(file)
+        except (Exception, SystemExit):  # noqa: BLE001 - the caller raises what it was
+            return file
+    return files[-1]
 
 
 def outdated_checks(release: str) -> list[str]:

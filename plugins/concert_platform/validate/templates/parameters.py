@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from concert_platform.cloudformation.documents import Values
-from concert_platform.validate.templates.document import Document
+from concert_platform.validate.templates.document import Document, as_list, inner
 
 # Given by the deployment itself: the settings' environment, and the hash of the code bundle.
 BY_THE_DEPLOYMENT = ("Environment", "ArtifactsPrefix")
@@ -23,14 +23,14 @@ PSEUDO_PARAMETERS = {
 
 def broken_constraint(spec: Mapping[str, Any], value: Any) -> str | None:
     """How a value breaks a parameter's constraints; None when it keeps them."""
-    allowed = [str(item) for item in spec.get("AllowedValues") or []]
+    allowed = [str(item) for item in as_list(spec.get("AllowedValues"))]
     for item in str(value).split(",") if spec.get("Type") == "CommaDelimitedList" else [str(value)]:
         if allowed and item not in allowed:
             return f"is {item!r}, and none of {', '.join(allowed)}"
         try:
             if spec.get("AllowedPattern") and not re.fullmatch(str(spec["AllowedPattern"]), item):
                 return f"is {item!r}, which AllowedPattern does not match"
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             return f"cannot be checked: AllowedPattern is no regular expression ({error})"
     return _out_of_bounds(spec, str(value))
 
@@ -41,9 +41,18 @@ def _out_of_bounds(spec: Mapping[str, Any], value: str) -> str | None:
     except ValueError:
         return f"is {value!r}, which is no number"
     least, most = ("MinValue", "MaxValue") if spec.get("Type") == "Number" else ("MinLength", "MaxLength")
-    if size < float(spec.get(least, "-inf")) or size > float(spec.get(most, "inf")):
+    low, high = number(spec, least), number(spec, most)
+    if (low is not None and size < low) or (high is not None and size > high):
         return f"is {value!r}: outside of {spec.get(least, '')}..{spec.get(most, '')}"
     return None
+
+
+def number(spec: Mapping[str, Any], key: str) -> float | None:
+    """A bound of a parameter; None when it has none, or one that is no number."""
+    try:
+        return float(spec[key])
+    except (LookupError, TypeError, ValueError, OverflowError):
+        return None
 
 
 def values_in(document: Document, environment: Document, outputs: Iterable[str]) -> dict[str, Any]:
@@ -67,7 +76,8 @@ def values_in(document: Document, environment: Document, outputs: Iterable[str])
 
 def created_resources(document: Document, values: Mapping[str, Any]) -> list[str]:
     """Logical ids of the resources whose condition holds for these values."""
-    known = Values(document.data, values)
+    sections = {name: inner(document.data, name) for name in ("Conditions", "Mappings")}
+    known = Values({**sections, "Parameters": document.section("Parameters")}, values)
     return [
         logical_id
         for logical_id, item in document.resources().items()
@@ -78,5 +88,5 @@ def created_resources(document: Document, values: Mapping[str, Any]) -> list[str
 def _holds(known: Values, condition: str) -> bool:
     try:
         return known.holds(condition)
-    except (LookupError, TypeError, ValueError, RecursionError):
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
         return False  # a condition that does not exist, or names itself: cfn-lint says so

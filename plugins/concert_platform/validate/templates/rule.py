@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from concert_platform.validate.findings import Finding
+from concert_platform.validate.findings import Finding, ValidatorError, one_line
 from concert_platform.validate.templates.document import Document, Place
 
 Hits = Iterator[tuple[Place, str]]  # where, and what is wrong there
@@ -21,6 +21,10 @@ class Platform:
     folders: Sequence[Path] = ()
 
 
+def subject_name(subject: object) -> str:
+    return subject.where if isinstance(subject, Document) else "the templates together"
+
+
 @dataclass(frozen=True)
 class Rule[Subject]:
     """A rule about one template, or about the platform as a whole."""
@@ -30,10 +34,12 @@ class Rule[Subject]:
     hits: Callable[[Subject], Hits]
 
     def check(self, subject: Subject) -> list[Finding]:
-        return [
-            Finding(place.where, place.line, self.id, "error", message, self.remedy)
-            for place, message in self.hits(subject)
-        ]
+        """:raises ValidatorError: when the rule itself does not work: then nobody knows whether the subject is valid"""
+        try:
+            hits = list(self.hits(subject))
+        except Exception as error:
+            raise ValidatorError(f"rule {self.id} cannot read {subject_name(subject)}: {one_line(error)}") from error
+        return [Finding(place.where, place.line, self.id, "error", message, self.remedy) for place, message in hits]
 
 
 def template_rule(rule_id: str, remedy: str) -> Callable[[Callable[[Document], Hits]], Rule[Document]]:

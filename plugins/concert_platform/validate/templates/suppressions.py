@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from concert_platform.validate.templates.document import Document, Place, as_list
+from concert_platform.validate.templates.document import Document, Place, as_list, inner, is_reason
 from concert_platform.validate.templates.rule import Hits, Platform, platform_rule, template_rule
 
 MOST_SUPPRESSIONS = 12  # in all templates, of both tools together
@@ -32,21 +31,18 @@ class Suppression:
 def suppressions(document: Document) -> Iterator[Suppression]:
     """Every check that a resource or a comment silences."""
     for logical_id, item in document.resources().items():
-        metadata = item.get("Metadata")
-        if not isinstance(metadata, dict):
-            continue
         path = ("Resources", logical_id, "Metadata")
-        for index, skip in enumerate(as_list(_inner(metadata, "checkov").get("skip"))):
+        for index, skip in enumerate(as_list(inner(item, "Metadata", "checkov").get("skip"))):
             found = skip if isinstance(skip, dict) else {"id": skip}
             place = document.at(*path, "checkov", "skip", index)
-            yield Suppression(str(found.get("id")), place, bool(str(found.get("comment") or "").strip()))
-        for index, check in enumerate(as_list(_inner(_inner(metadata, "cfn-lint"), "config").get("ignore_checks"))):
+            yield Suppression(str(found.get("id")), place, is_reason(found.get("comment")))
+        for index, check in enumerate(as_list(inner(item, "Metadata", "cfn-lint", "config").get("ignore_checks"))):
             # cfn-lint has no field for a reason: it stands in a comment on the line.
             spot = (*path, "cfn-lint", "config", "ignore_checks", index)
-            yield Suppression(str(check), document.at(*spot), document.has_comment(*spot))
+            yield Suppression(str(check), document.at(*spot), document.has_reason(*spot))
     for number, line in enumerate(document.lines, start=1):
         if comment := IN_A_COMMENT.search(line):
-            yield Suppression(comment["id"], Place(document.where, number), bool((comment["reason"] or "").strip()))
+            yield Suppression(comment["id"], Place(document.where, number), is_reason(comment["reason"]))
 
 
 @template_rule("suppression-reason", "mend the resource, or say on the spot why this one check does not fit it")
@@ -55,14 +51,13 @@ def suppression_reason(document: Document) -> Hits:
         if not ONE_CHECK.fullmatch(found.id):
             yield found.place, f"{found.id} silences more than one check"
         elif not found.has_reason:
-            yield found.place, f"{found.id} is silenced without a reason"
+            yield found.place, f"{found.id} is silenced without a reason of a few words"
 
 
 @template_rule("template-wide-suppression", "silence a check on the resource that it does not fit")
 def template_wide_suppression(document: Document) -> Hits:
-    metadata = document.data.get("Metadata")
     for tool in TOOLS:
-        if isinstance(metadata, dict) and tool in metadata:
+        if tool in inner(document.data, "Metadata"):
             yield document.at("Metadata", tool), f"metadata of the whole template configures {tool}"
 
 
@@ -79,11 +74,6 @@ def suppression_count(platform: Platform) -> Hits:
     found = [item for document in platform.templates.values() for item in suppressions(document)]
     for item in found[MOST_SUPPRESSIONS:]:
         yield item.place, f"{item.id} is one of {len(found)} silenced checks, and {MOST_SUPPRESSIONS} are allowed"
-
-
-def _inner(value: dict[str, Any], key: str) -> dict[str, Any]:
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 RULES = (suppression_reason, template_wide_suppression)
