@@ -268,16 +268,7 @@ def test_the_script_explains_itself() -> None:
     assert "--confirm production" in found.stderr
 
 
-def lift_protection(root: Any) -> None:
-    for name in ("networking", "orchestration"):
-        root("cloudformation").update_termination_protection(
-            StackName=f"{PREFIX}-{name}", EnableTerminationProtection=False
-        )
-
-
-def test_production_is_protected_against_deletion(deployed: None, run: Callable, root: Any, caplog: Any) -> None:
-    assert run("destroy") == 1
-    assert f"{PREFIX}-networking and {PREFIX}-orchestration are protected against deletion: lift it" in caplog.text
+def test_production_is_protected_against_deletion(deployed: None, root: Any) -> None:
     with pytest.raises(ClientError, match="TerminationProtection is enabled"):
         root("cloudformation").delete_stack(StackName=f"{PREFIX}-networking")
 
@@ -291,7 +282,6 @@ def test_the_url_of_airflow_is_shown(deployed: None, run: Callable, root: Any, c
 def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
     deployed: None, run: Callable, root: Any, caplog: Any
 ) -> None:
-    lift_protection(root)
     key = outputs(root, "orchestration")["EnvironmentKeyArn"]
     caplog.set_level("INFO")
     assert run("destroy") == 0
@@ -301,5 +291,4 @@ def test_destroy_names_what_it_keeps_and_the_next_deployment_takes_it_back(
     assert "FlowLogKey" in kept[0] and "EnvironmentKey" in kept[1] and BUCKET in kept[1]
     assert run("deploy") == 0
     assert outputs(root, "orchestration")["EnvironmentKeyArn"] == key
-    lift_protection(root)
     assert run("destroy") == 0

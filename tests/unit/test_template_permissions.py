@@ -1,6 +1,5 @@
 """Who may do what, read from the templates: the deployment role, Airflow's role, the ceiling and the endpoints."""
 
-import json
 import re
 from typing import Any
 
@@ -11,11 +10,9 @@ from tests.unit.template_reader import CALLS, SETTINGS, Grant, Reader, at, cover
 
 OWN_STACKS = f"arn:aws:cloudformation:eu-west-1:123456789012:stack/{SETTINGS.prefix}-*/*"
 NEVER = {"cloudtrail:StopLogging"}  # asked for by a template that stops the trail, and the ceiling forbids it
-LARGEST_POLICY = 6144  # characters without white space
 DEPLOYED = [name for name in TEMPLATES if name != "orchestration"]
 DATA = {"kms:Decrypt", "lakeformation:GetDataAccess", "s3:GetObject", "secretsmanager:GetSecretValue"}
 LOOKS = re.compile(r"[a-z0-9-]+:(Get|List|Describe|View|GET$)")
-OUTSIDE = ("Deploy", "AirflowDrift")  # policies whose calls CloudFormation makes, not from inside the network
 # Calls that name no stack: a template's text, a detection that has only an id, the stack of a resource.
 WITHOUT_A_STACK = {"cloudformation:DescribeStackDriftDetectionStatus", "cloudformation:DescribeStackResources",
                    "cloudformation:ValidateTemplate"}  # fmt: skip
@@ -284,15 +281,6 @@ def test_the_ceiling_is_not_wider_than_the_roles() -> None:
 def is_of_everything(pattern: str) -> bool:
     """Whether a grant is about all log groups or alarms of an account, as a list is, or has nothing to name."""
     return pattern == "*" or pattern.endswith((":log-group:*", ":alarm:*", ":log-group:/aws/sagemaker/*"))
-
-
-@pytest.mark.parametrize("name", TEMPLATES)
-def test_a_managed_policy_is_not_larger_than_iam_takes(name: str) -> None:
-    reader = Reader(name)
-    reader.known = {**reader.known, "Environment": "development"}  # the longest
-    sizes = {logical_id: len(json.dumps(reader.of(item["Properties"]["PolicyDocument"]), separators=(",", ":")))
-             for logical_id, item in resources(name).items() if item["Type"] == "AWS::IAM::ManagedPolicy"}  # fmt: skip
-    assert {logical_id: size for logical_id, size in sizes.items() if size > LARGEST_POLICY} == {}
 
 
 # ---------------------------------------------------------------- the endpoints

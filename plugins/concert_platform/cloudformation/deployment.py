@@ -120,7 +120,9 @@ class Deployment:
         return bucket
 
     def stack(self, name: str) -> Stack:
-        full_name = self.settings.stack(name)
+        return self._stack(self.settings.stack(name))
+
+    def _stack(self, full_name: str) -> Stack:
         return Stack(self.client, full_name, service_role(self.settings, full_name))
 
     def outputs(self, name: str) -> dict[str, str]:
@@ -226,7 +228,7 @@ class Deployment:
             raise ChangeSetError(not_imported(found, str(error))) from error
 
     def _create(self, request: dict[str, Any]) -> ChangeSet:
-        stack = Stack(self.client, request["StackName"])
+        stack = self._stack(request["StackName"])
         if stack.status() == REVIEW and find_change_set(self.client, request, self.run) is None:
             self._clear_review(stack)
         try:
@@ -255,7 +257,7 @@ class Deployment:
 
     def discard(self, change_set: ChangeSet) -> None:
         """Delete a change set that nobody will execute, and the empty stack that it was to fill."""
-        stack = Stack(self.client, change_set.stack, service_role(self.settings, change_set.stack))
+        stack = self._stack(change_set.stack)
         if change_set.id is not None:
             self.client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack)
         if stack.status() == REVIEW:
