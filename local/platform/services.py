@@ -23,7 +23,13 @@ ENVIRONMENT = "development"
 PREFIX = f"concert-platform-{ENVIRONMENT}"
 AIRFLOW_HOME = STATE / "airflow"
 AIRFLOW_USER = "admin"
-AIRFLOW_COMPONENTS = ("scheduler", "dag-processor", "triggerer", "api-server")
+# Logs lie on this machine: their servers, which would listen on every address, are not needed.
+AIRFLOW_COMPONENTS = {
+    "scheduler": ("--skip-serve-logs",),
+    "dag-processor": (),
+    "triggerer": ("--skip-serve-logs",),
+    "api-server": (),
+}
 # What a new environment has in its secret until someone puts a real key there (storage-processing.yaml).
 REPLAY_KEY = "replace-with-your-key"
 
@@ -67,6 +73,8 @@ def aws(ports: dict[str, int]) -> Service:
         **base_environment(),
         "GATEWAY_PORT": str(ports["aws"]),
         "BIND_HOST": HOST,
+        "IOT_MTLS_ENABLED": "0",  # ministack's further servers would listen on every address
+        "SFTP_ENABLED": "0",
         "AUTH": "true",
         "S3_PERSIST": "1",
         "S3_DATA_DIR": str(AWS_STATE / "s3"),
@@ -144,8 +152,6 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 20,
-        "LOGGING__TRIGGER_LOG_SERVER_PORT": 0,
-        "LOGGING__WORKER_LOG_SERVER_PORT": 0,
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "CONCERT_PLATFORM__ENVIRONMENT": ENVIRONMENT,
         "CONCERT_PLATFORM__TICKETMASTER_URL": url(ports["replay"]),
@@ -191,12 +197,12 @@ def airflow(ports: dict[str, int]) -> list[Service]:
     return [
         Service(
             name=f"airflow-{component}",
-            command=[_airflow(), component],
+            command=[_airflow(), component, *flags],
             environment=environment,
             cwd=STATE,
             ready=_airflow_ready(ports, component),
         )
-        for component in AIRFLOW_COMPONENTS
+        for component, flags in AIRFLOW_COMPONENTS.items()
     ]
 
 

@@ -53,6 +53,7 @@ class Emulator:
         passed_on = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AIRFLOW"))}
         return passed_on | {
             "GATEWAY_PORT": str(self.port), "BIND_HOST": "127.0.0.1", "AUTH": "true",
+            "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0",
             "S3_PERSIST": "1", "S3_DATA_DIR": str(self.directory / "s3"),
             "PERSIST_STATE": "1", "STATE_DIR": str(self.directory / "ministack"),
             "MINISTACK_REGION": REGION, "MINISTACK_ACCOUNT_ID": ACCOUNT,

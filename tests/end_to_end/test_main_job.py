@@ -4,6 +4,7 @@ import csv
 import subprocess
 from pathlib import Path
 
+import psutil
 import pytest
 
 from local.platform.main_job import CHAIN
@@ -86,6 +87,16 @@ def test_a_file_without_a_column_fails_the_run_in_one_line_and_leaves_the_rest_a
     assert any("half.csv" in line and "log:" in line for line in reasons), answer.stdout[-3000:]
     assert checkout.command("run").returncode == 0
     assert counts(checkout.read("run-report.json")) == before
+
+
+def test_every_service_listens_on_this_machine_only(checkout: Checkout) -> None:
+    sockets = [
+        socket.laddr.ip
+        for process in checkout.processes()
+        for socket in psutil.Process(process).net_connections("tcp")
+        if socket.status == psutil.CONN_LISTEN
+    ]
+    assert set(sockets) == {"127.0.0.1"}
 
 
 def test_stop_leaves_no_process(checkout: Checkout) -> None:
