@@ -46,6 +46,8 @@ class SageMakerJob:
             **environment_of_child(),
             "PATH": os.pathsep.join([str(python.parent), os.environ.get("PATH", "")]),
             "PYTHONUNBUFFERED": "1",
+            # Here a job shares its cores: threads that spin while they wait would take them from the others.
+            "OMP_WAIT_POLICY": "PASSIVE",
             **registry.role_environment(self.request["RoleArn"]),
             **extra,
         }
