@@ -238,10 +238,14 @@ def test_an_aggregate_that_is_full_holds_up_no_record(aws: Emulator, outputs: di
     dynamodb, day = aws.client("dynamodb"), {"S": DAY.isoformat()}
     full = {"subject": {"S": "artist#full"}, "day": day, "filler": {"S": "x" * (400 * 1024 - 60)}}
     dynamodb.put_item(TableName=outputs["AggregateTableName"], Item=full)
-    for number, artist in enumerate(("full", "behind"), 4):
-        data = json.dumps({**EVENT, "event_id": f"e{number}", "artist_id": artist, "concert_id": None}).encode()
-        aws.client("kinesis").put_record(StreamName=outputs["StreamName"], Data=data, PartitionKey="u1")
+    events = [
+        {**EVENT, "event_id": f"e{number}", "artist_id": artist, "concert_id": None}
+        for number, artist in enumerate(("before", "full", "behind"), 4)
+    ]
+    together = [{"Data": json.dumps(event).encode(), "PartitionKey": "u1"} for event in events]
+    aws.client("kinesis").put_records(StreamName=outputs["StreamName"], Records=together)
     until(lambda: aggregate(aws, outputs, "artist#behind"))
+    assert aggregate(aws, outputs, "artist#before") == {"interactions": "1", "view_count": "1"}
     assert aggregate(aws, outputs, "artist#full") == {}
     assert [letter["reason"].split(":")[:2] for letter in letters(aws, outputs)] == [
         ["DynamoDB refuses the record", " ValidationError"]

@@ -1,8 +1,9 @@
 """Counts the interactions of the stream, each once, per artist or concert and day.
 
-One transaction writes the event's id and adds to the aggregates, so that a batch may come twice. A record that breaks a
-rule, or that the tables refuse for good, goes to the dead letter queue with its reason. At the first failure that may
-pass, the rest of the batch is given back from that record on, which keeps the order of the shard.
+One transaction writes the ids of many events and adds to their aggregates, so that a batch may come twice. A record
+that breaks a rule, or that the tables refuse for good, goes to the dead letter queue with its reason. At the first
+failure that may pass, the rest of the batch is given back from the first record of its transaction on, which keeps the
+order of the shard.
 """
 
 from __future__ import annotations
@@ -10,40 +11,49 @@ from __future__ import annotations
 import base64
 import json
 import os
-from collections import Counter
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from collections import Counter, deque
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import Any, NamedTuple
 
 from answers import Event, health, load_json, logger
 from botocore.exceptions import BotoCoreError, ClientError
 from clients import client
-from interactions import LONGEST_DELAY, LONGEST_LEAD, LONGEST_RETENTION, Interaction, InvalidInteractionError
+from interactions import LONGEST_LEAD, Interaction, InvalidInteractionError
 from metrics import emit
+from transactions import LARGEST_TRANSACTION, Key, RefusedItemsError, count, keys_of
 
-# An event may be sent again as long as it is taken, and then be read again as long as the stream holds it.
-KEPT_IDS = LONGEST_DELAY + LONGEST_RETENTION + timedelta(days=1)
 LONGEST_MESSAGE = 180_000  # characters of data in a dead letter; a queue takes 256 KiB
-
-# Reasons of a cancelled transaction that no retry will mend: an item at its 400 KB, a value that no table takes.
-PERMANENT = ("ItemCollectionSizeLimitExceeded", "ValidationError")
 
 Record = dict[str, Any]
 
 
-class RefusedRecordError(ValueError):
-    """The tables will never take the record; the message says why."""
+class Entry(NamedTuple):
+    """A record, and its event or the rule that it breaks."""
+
+    record: Record
+    found: Interaction | InvalidInteractionError
+
+
+Group = list[Entry]
 
 
 def handler(event: Event, _context: object) -> dict[str, Any]:
     if event.get("path") == "/health":
         return health(event)
+    now = datetime.now(UTC)
     outcomes: Counter[str] = Counter()
     failures = []
-    for record in event["Records"]:
+    waiting = deque(groups(event["Records"]))
+    while waiting:
+        group = waiting.popleft()
         try:
-            outcomes[take(record)] += 1
+            outcomes.update(take(group, now))
+        except RefusedItemsError as error:
+            waiting.extendleft(reversed(list(apart(group, error.keys))))
         except (BotoCoreError, ClientError):
-            sequence_number = record["kinesis"]["sequenceNumber"]
+            sequence_number = group[0].record["kinesis"]["sequenceNumber"]
             logger.exception("record %s failed: it and the ones after it are tried again", sequence_number)
             failures.append({"itemIdentifier": sequence_number})
             break
@@ -51,83 +61,65 @@ def handler(event: Event, _context: object) -> dict[str, Any]:
     return {"batchItemFailures": failures}
 
 
-def take(record: Record) -> str:
-    """Count one record, or bury it; returns the name of the metric that it adds to.
+def groups(records: list[Record]) -> Iterator[Group]:
+    """Records that one transaction takes, in order; one that breaks a rule is alone."""
+    group: Group = []
+    keys: set[Key] = set()
+    for record in records:
+        entry = Entry(record, parse(record))
+        if isinstance(entry.found, InvalidInteractionError):
+            if group:
+                yield group
+            yield [entry]
+            group, keys = [], set()
+            continue
+        added = keys_of(entry.found)
+        if len(keys | added) > LARGEST_TRANSACTION:
+            yield group
+            group, keys = [], set()
+        group, keys = [*group, entry], keys | added
+    if group:
+        yield group
 
-    :raises ClientError: when AWS did not take it and may take it later
-    """
+
+def apart(group: Group, suspects: set[Key]) -> Iterator[Group]:
+    """The events that write one of these items each alone, what lies between them together: the order stays."""
+    for is_suspect, run in groupby(group, key=lambda entry: not suspects.isdisjoint(keys_of(entry.found))):
+        entries = list(run)
+        yield from ([entry] for entry in entries) if is_suspect else [entries]
+
+
+def parse(record: Record) -> Interaction | InvalidInteractionError:
     arrived = datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], UTC)
     try:
-        interaction = Interaction.parse(decode(record), arrived, tolerance=LONGEST_LEAD)
-        return "CountedRecords" if count(interaction, datetime.now(UTC)) else "DuplicateRecords"
-    except (InvalidInteractionError, RefusedRecordError) as error:
-        bury(record, str(error))
-        return "PoisonRecords"
-
-
-def decode(record: Record) -> Any:
-    """:raises InvalidInteractionError: when the data is not JSON"""
+        document = load_json(base64.b64decode(record["kinesis"]["data"]))
+    except ValueError:
+        return InvalidInteractionError("the record is not JSON")
     try:
-        return load_json(base64.b64decode(record["kinesis"]["data"]))
-    except ValueError as error:
-        raise InvalidInteractionError("the record is not JSON") from error
+        return Interaction.parse(document, arrived, tolerance=LONGEST_LEAD)
+    except InvalidInteractionError as error:
+        return error
 
 
-def count(interaction: Interaction, now: datetime) -> bool:
-    """Add an event to its aggregates; False when it was counted before.
+def take(group: Group, now: datetime) -> dict[str, int]:
+    """Count a group, or bury its only record; returns what it adds to which metric.
 
-    :raises RefusedRecordError: when no retry will mend what DynamoDB refused
+    :raises RefusedItemsError: when DynamoDB will never take some of several events
+    :raises ClientError: when AWS did not take the group and may take it later
     """
+    record, found = group[0]
+    if isinstance(found, InvalidInteractionError):
+        return bury(record, str(found))
     try:
-        client("dynamodb").transact_write_items(TransactItems=transaction(interaction, now))
-    except ClientError as error:
-        reasons = error.response.get("CancellationReasons") or [{}]
-        if reasons[0].get("Code") == "ConditionalCheckFailed":
-            return False
-        if reason := permanent(error, reasons):
-            raise RefusedRecordError(reason) from error
-        raise
-    return True
+        counted = count([entry.found for entry in group], now)
+    except RefusedItemsError as error:
+        if len(group) > 1:
+            raise
+        return bury(record, str(error))
+    return {"CountedRecords": counted, "DuplicateRecords": len(group) - counted}
 
 
-def permanent(error: ClientError, reasons: list[dict[str, Any]]) -> str | None:
-    """Why DynamoDB will never take the record; None when it may take it later."""
-    if error.response["Error"]["Code"] == "ValidationException":
-        return f"DynamoDB refuses the record: {error.response['Error'].get('Message')}"
-    found = next((reason for reason in reasons if reason.get("Code") in PERMANENT), None)
-    return found and f"DynamoDB refuses the record: {found['Code']}: {found.get('Message')}"
-
-
-def transaction(interaction: Interaction, now: datetime) -> list[dict[str, Any]]:
-    """The event's id, which must be new, and one addition per subject."""
-    seen = {
-        "TableName": os.environ["PROCESSED_EVENT_TABLE"],
-        "Item": {
-            "event_id": {"S": interaction.event_id},
-            "processed_at": {"S": now.isoformat()},
-            "expires_at": {"N": str(int((now + KEPT_IDS).timestamp()))},
-        },
-        "ConditionExpression": "attribute_not_exists(event_id)",
-    }
-    day = interaction.occurred_at.date()
-    return [{"Put": seen}, *({"Update": addition(subject, day, interaction.type, now)}
-                             for subject in interaction.subjects)]  # fmt: skip
-
-
-def addition(subject: str, day: date, kind: str, now: datetime) -> dict[str, Any]:
-    expires = datetime.combine(day, time(tzinfo=UTC)) + timedelta(days=int(os.environ["AGGREGATE_DAYS"]))
-    return {
-        "TableName": os.environ["AGGREGATE_TABLE"],
-        "Key": {"subject": {"S": subject}, "day": {"S": day.isoformat()}},
-        "UpdateExpression": "SET updated_at = :now, expires_at = :expires ADD interactions :one, #kind :one",
-        "ExpressionAttributeNames": {"#kind": f"{kind}_count"},
-        "ExpressionAttributeValues": {
-            ":now": {"S": now.isoformat()}, ":expires": {"N": str(int(expires.timestamp()))}, ":one": {"N": "1"},
-        },
-    }  # fmt: skip
-
-
-def bury(record: Record, reason: str) -> None:
+def bury(record: Record, reason: str) -> dict[str, int]:
     """Send a record that no retry will mend to the dead letter queue, with what finds it in the stream."""
     kinesis = record["kinesis"]
     letter = {
@@ -145,3 +137,4 @@ def bury(record: Record, reason: str) -> None:
         MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
     )
     logger.warning("record %s went to the dead letter queue: %s", kinesis["sequenceNumber"], reason)
+    return {"PoisonRecords": 1}

@@ -61,6 +61,11 @@ class Interaction:
         named = {"artist": self.artist_id, "concert": self.concert_id}
         return [f"{kind}#{identity}" for kind, identity in named.items() if identity]
 
+    @property
+    def places(self) -> list[tuple[str, str]]:
+        """Subject and day of each aggregate that the event adds to."""
+        return [(subject, self.occurred_at.date().isoformat()) for subject in self.subjects]
+
     def to_document(self) -> dict[str, Any]:
         filled = {name: value for name, value in asdict(self).items() if value is not None}
         return {**filled, "occurred_at": self.occurred_at.isoformat()}

@@ -44,7 +44,38 @@ def test_one_transaction_remembers_the_event_and_adds_to_artist_and_concert(proc
     assert seen["Put"]["ConditionExpression"] == "attribute_not_exists(event_id)"
     assert artist["Update"]["Key"] == {"subject": {"S": "artist#a1"}, "day": {"S": "2026-07-04"}}  # the day in UTC
     assert concert["Update"]["Key"]["subject"] == {"S": "concert#c1"}
-    assert artist["Update"]["ExpressionAttributeNames"] == {"#kind": "view_count"}
+    assert artist["Update"]["ExpressionAttributeNames"] == {"#0": "view_count"}
+
+
+def test_the_events_of_a_batch_share_a_transaction_and_their_additions_an_update(processor: Any, aws: Any) -> None:
+    kinds = ["view", "like", "view"]
+    events = [{**EVENT, "event_id": f"e{number}", "type": kind} for number, kind in enumerate(kinds)]
+    processor.handler(records(*events, events[0]), None)
+    ((_, arguments),) = aws.calls
+    puts, updates = ([item[kind] for item in arguments["TransactItems"] if kind in item] for kind in ("Put", "Update"))
+    assert [put["Item"]["event_id"]["S"] for put in puts] == ["e0", "e1", "e2"]  # no item twice
+    assert [update["ExpressionAttributeNames"] for update in updates] == [{"#0": "view_count", "#1": "like_count"}] * 2
+    values = updates[0]["ExpressionAttributeValues"]
+    assert [values[name]["N"] for name in (":all", ":0", ":1")] == ["3", "2", "1"]
+
+
+def test_a_transaction_has_at_most_a_hundred_items(processor: Any, aws: Any) -> None:
+    events = [{**EVENT, "event_id": f"e{number}", "artist_id": f"a{number % 7}"} for number in range(250)]
+    processor.handler(records(*events), None)
+    sizes = [len(arguments["TransactItems"]) for _, arguments in aws.calls]
+    assert sizes == [100, 100, 74]  # 92 + 92 + 66 events, 7 artists and a concert
+
+
+def test_the_events_that_were_counted_before_are_left_out_of_the_next_try(
+    processor: Any, aws: Any, capsys: Any
+) -> None:
+    aws.answers["transact_write_items"] = [cancelled("None", "ConditionalCheckFailed", "None", "None", "None")]
+    events = [{**EVENT, "event_id": f"e{number}"} for number in range(3)]
+    assert processor.handler(records(*events), None) == {"batchItemFailures": []}
+    again = [item["Put"]["Item"]["event_id"]["S"] for item in aws.calls[1][1]["TransactItems"] if "Put" in item]
+    assert again == ["e0", "e2"]
+    emitted = json.loads(capsys.readouterr().out)
+    assert (emitted["CountedRecords"], emitted["DuplicateRecords"]) == (2, 1)
 
 
 def test_the_aggregates_of_a_day_expire_together(processor: Any, aws: Any) -> None:
@@ -63,23 +94,24 @@ def test_an_event_that_was_counted_before_is_not_an_error(processor: Any, aws: A
 
 @pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_the_batch_is_given_back_from_the_first_record_that_may_pass_later(processor: Any, aws: Any, code: str) -> None:
-    aws.answers["transact_write_items"] = [{}, cancelled(code if code != "TransactionConflict" else "None", code)]
-    events = [EVENT, {**EVENT, "event_id": "e2"}, {**EVENT, "event_id": "e3"}]
-    assert processor.handler(records(*events), None) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
-    assert len(aws.calls) == 2  # the third waits for the second
+    aws.answers["transact_write_items"] = [{}, cancelled("None", code, "None")]
+    poison = record(b"{", 2)
+    batch = {"Records": [*records(EVENT)["Records"], poison, *records(EVENT, EVENT, EVENT)["Records"][2:]]}
+    assert processor.handler(batch, None) == {"batchItemFailures": [{"itemIdentifier": "3"}]}
+    assert [name for name, _ in aws.calls] == ["transact_write_items", "send_message", "transact_write_items"]
 
 
 @pytest.mark.parametrize("codes", [("None", "ValidationError"), ("None", "None", "ItemCollectionSizeLimitExceeded"),
                                    ("None", "TransactionConflict", "ValidationError")])  # fmt: skip
-def test_what_the_tables_refuse_for_good_is_buried_and_the_next_record_counts(
+def test_what_the_tables_refuse_for_good_is_buried(
     processor: Any, aws: Any, codes: tuple[str, ...], capsys: Any
 ) -> None:
     aws.answers["transact_write_items"] = [cancelled(*codes)]
-    assert processor.handler(records(EVENT, {**EVENT, "event_id": "e2"}), None) == {"batchItemFailures": []}
-    assert [name for name, _ in aws.calls] == ["transact_write_items", "send_message", "transact_write_items"]
+    assert processor.handler(records(EVENT), None) == {"batchItemFailures": []}
+    assert [name for name, _ in aws.calls] == ["transact_write_items", "send_message"]
     assert json.loads(aws.calls[1][1]["MessageBody"])["reason"] == f"DynamoDB refuses the record: {codes[-1]}: no"
     counts = json.loads(capsys.readouterr().out)
-    assert (counts["CountedRecords"], counts["PoisonRecords"]) == (1, 1)
+    assert (counts["CountedRecords"], counts["PoisonRecords"]) == (0, 1)
 
 
 def test_a_transaction_that_is_invalid_as_a_whole_is_buried(processor: Any, aws: Any) -> None:
