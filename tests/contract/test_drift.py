@@ -13,6 +13,7 @@ from tests.contract.scratch_stacks import SETTINGS, deploy, log_in_as_root, use_
 
 PREFIX = "concert-platform-development-drift"
 TEMPLATE = f"""Resources:
+  Spare: {{Type: AWS::SQS::Queue, Properties: {{QueueName: '{PREFIX}-spare'}}}}
   Vpc: {{Type: AWS::EC2::VPC, Properties: {{CidrBlock: 10.77.0.0/16}}}}
   Group:
     Type: AWS::EC2::SecurityGroup
@@ -168,6 +169,7 @@ def test_a_rule_opened_by_hand_in_a_security_group_is_reported(fresh: StackDrift
 
 
 def test_a_resource_deleted_by_hand_is_reported_as_deleted(fresh: StackDrift, stack: Stack, root: Any) -> None:
-    root("lambda").delete_function(FunctionName=PREFIX)
-    found = [item for item in detect(stack).differences if item.resource == "Function"]
+    queue = root("sqs").get_queue_url(QueueName=f"{PREFIX}-spare")["QueueUrl"]
+    root("sqs").delete_queue(QueueUrl=queue)
+    found = [item for item in detect(stack).differences if item.resource == "Spare"]
     assert [(item.property, item.expected, item.actual) for item in found] == [("-", "exists", "deleted")]

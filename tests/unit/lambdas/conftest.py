@@ -1,6 +1,7 @@
 """The functions' modules as Lambda imports them: a folder and the shared one at the root of the path."""
 
 import importlib
+import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,18 @@ from botocore.exceptions import ClientError
 
 FOLDER = Path(__file__).parents[3] / "include" / "lambda"
 STREAM = "arn:aws:kinesis:us-east-1:000000000000:stream/interactions"
+
+
+@pytest.fixture(autouse=True)
+def output_of_the_function_alone() -> Iterator[None]:
+    """Airflow is not in a function's process; in this one its handler writes log lines to standard output."""
+    root = logging.getLogger()
+    airflows = [handler for handler in root.handlers if type(handler).__module__.startswith("airflow")]
+    for handler in airflows:
+        root.removeHandler(handler)
+    yield
+    for handler in airflows:
+        root.addHandler(handler)
 
 
 class FakeClient:

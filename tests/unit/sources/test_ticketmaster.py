@@ -167,7 +167,7 @@ def test_listing_that_no_span_makes_shorter_fails_in_one_line(replay: ReplayServ
 
 def test_key_stands_in_no_page_address_log_or_error(replay: ReplayServer, waits: Waits, caplog) -> None:
     order(replay, 500)
-    with caplog.at_level(logging.DEBUG):
+    with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="urllib3"):
         pages = client(replay, waits).pages(starting="2020-03-04")
     assert "GET /discovery/v2/events.json" in caplog.text  # urllib3's line is there, without the key
     assert KEY not in caplog.text + "".join(page.url + page.content.decode() for page in pages)
