@@ -267,19 +267,23 @@ def test_poison_goes_to_the_queue_and_the_next_record_counts(aws: Emulator, outp
 # ---------------------------------------------------------------- stack
 
 
+@pytest.mark.parametrize(
+    ("stack", "memory", "function", "output"),
+    [
+        ("compute-application", "MemorySize: 512", "ProcessorFunction", "ProcessorFunctionName"),
+        ("chatbot", "MemorySize: 256", "ChatbotFunction", "ChatbotFunctionName"),
+    ],
+)
 def test_a_changed_memory_touches_one_function_and_nothing_else(
-    outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch, aws: Emulator
-) -> None:
-    body = load_template("compute-application").body
-    changed = parse_template("compute-application", body.replace("MemorySize: 512", "MemorySize: 1024"))
+    stack: str, memory: str, function: str, output: str,
+    outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch, aws: Emulator,
+) -> None:  # fmt: skip
+    changed = parse_template(stack, load_template(stack).body.replace(memory, "MemorySize: 1024"))
     monkeypatch.setattr(deployment, "load_template", lambda name: changed)
-    found = RootDeployment(SETTINGS, run="memory").create_change_set("compute-application", PREFIX)
-    assert [(c["action"], c["logical_id"], c["replacement"]) for c in found.changes] == [
-        ("Modify", "ProcessorFunction", "False")
-    ]  # fmt: skip
-    RootDeployment(SETTINGS, run="memory").deploy("compute-application", PREFIX)
-    function = aws.client("lambda").get_function_configuration(FunctionName=outputs["ProcessorFunctionName"])
-    assert function["MemorySize"] == 1024
+    found = RootDeployment(SETTINGS, run="memory").create_change_set(stack, PREFIX)
+    assert [(c["action"], c["logical_id"], c["replacement"]) for c in found.changes] == [("Modify", function, "False")]
+    RootDeployment(SETTINGS, run="memory").deploy(stack, PREFIX)
+    assert aws.client("lambda").get_function_configuration(FunctionName=outputs[output])["MemorySize"] == 1024
 
 
 def test_what_the_site_is_served_by(aws: Emulator, outputs: dict[str, str]) -> None:
