@@ -182,6 +182,23 @@ def own_emulator(tmp_path_factory: pytest.TempPathFactory, warehouse_dsn: str) -
         yield running
 
 
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator without engines, of one module alone; credentials of its root are in the environment while the module's tests run."""
+    running = Emulator(tmp_path_factory.mktemp("whole-stacks"), {})
+    running.start()
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        for name, value in {
+            "AWS_ENDPOINT_URL": running.endpoint_url, "AWS_DEFAULT_REGION": REGION,
+            **{name.upper(): value for name, value in ROOT_KEYS.items()},
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        yield running
+    running.stop()
+    boto3.DEFAULT_SESSION = None
+
+
 @pytest.fixture
 def root(emulator: Emulator) -> Callable[[str], Any]:
     return emulator.client

@@ -8,11 +8,10 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from concert_platform import artifacts
@@ -35,23 +34,6 @@ EVENT = {"event_id": "e1", "type": "view", "user_id": "u1", "artist_id": "a1", "
 class RootDeployment(Deployment):
     def _service_role(self, name: str) -> str | None:
         return None
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Credentials of its root are in the environment while the module's tests run."""
-    running = Emulator(tmp_path_factory.mktemp("compute-stack"), {})
-    running.start()
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": running.endpoint_url, "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "root-of-tests", "AWS_SECRET_ACCESS_KEY": "secret-of-tests",
-        }.items():  # fmt: skip
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        yield running
-    running.stop()
-    boto3.DEFAULT_SESSION = None
 
 
 @pytest.fixture(scope="module")

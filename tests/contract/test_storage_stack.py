@@ -3,10 +3,8 @@
 import json
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
@@ -40,22 +38,6 @@ OUTPUTS = {
     "TrainingRoleArn": f"arn:aws:iam::{ACCOUNT}:role/{NAME}-training",
     "IngestStateTableName": f"{NAME}-ingest-state",
 }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Credentials of its root are in the environment while the module's tests run."""
-    running = Emulator(tmp_path_factory.mktemp("storage-stack"), {})
-    running.start()
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        for name, value in {
-            "AWS_ENDPOINT_URL": running.endpoint_url, "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "root-of-tests", "AWS_SECRET_ACCESS_KEY": "secret-of-tests",
-        }.items():  # fmt: skip
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
-        yield running
-    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -190,7 +190,7 @@ def test_one_shard_does_not_wait_for_another(consume: Callable) -> None:
         kinesis.put_record(
             StreamName=consumer.name, PartitionKey="k", ExplicitHashKey=hash_key, Data=json.dumps(record).encode()
         )
-    consumer.wait_for(1, seconds=6)
+    assert [1] in consumer.wait_for(1, seconds=6)
 
 
 @pytest.mark.parametrize(("starting", "first"), [("TRIM_HORIZON", 0), ("LATEST", 2)])
