@@ -184,7 +184,7 @@ def own_emulator(tmp_path_factory: pytest.TempPathFactory, warehouse_dsn: str) -
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An emulator without engines, of one module alone; credentials of its root are in the environment while the module's tests run."""
+    """An emulator without engines, of one module; its root's credentials are in the environment meanwhile."""
     running = Emulator(tmp_path_factory.mktemp("whole-stacks"), {})
     running.start()
     with pytest.MonkeyPatch.context() as monkeypatch:
