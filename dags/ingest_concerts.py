@@ -1,13 +1,15 @@
 """Take the sources' records into the raw bucket and tell curation which partitions are new.
 
-Ticketmaster events by API; box-office files and interactions from the drop zone (`landing/` of the raw bucket). A page
-or file that was delivered before is not delivered again. The source's own bytes are kept, with a manifest beside them.
+By API: Ticketmaster events, and the attractions and venues that they name; of the watch list, Spotify artists and
+setlist.fm artists, setlists and venues. From the drop zone (`landing/` of the raw bucket): box-office files, interactions.
+What was delivered before is not delivered again. The source's own bytes are kept, with a manifest beside them.
 
 When: every night at 02:00 UTC. Params: `as_of`, the day that decides what is upcoming (default: the day of the run).
 
 What a failure means: the failed source's task ends in one line with the file, page or secret that is at fault. What the
-other sources delivered is published all the same. An answer 429 or 5xx passes by itself. A bad file stays in the drop
-zone: replace or remove it; the next run takes the new one. Clearing the failed task is safe at any time.
+other sources delivered is published all the same. An answer 429 or 5xx passes by itself, a spent budget or quota with
+the day. A bad file stays in the drop zone: replace or remove it; the next run takes the new one. Clearing the failed
+task is safe at any time. More: docs/sources.md.
 """
 
 from __future__ import annotations
@@ -22,14 +24,17 @@ from concert_platform.compat import TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
 from concert_platform.operators.require_stacks import RequireStacks
 
+# After its predecessor, whatever became of that; a skipped run stays skipped.
+AFTERWARDS = TriggerRule.NONE_SKIPPED
+
 
 @task
-def ingest_ticketmaster_events(**context: Any) -> dict[str, Any]:
-    """Read the event listing of the Discovery API."""
+def ingest_by_api(connector: str, **context: Any) -> dict[str, Any]:
+    """Deliver what one connector of sources/connectors.py finds new; source, entity, files and records."""
+    from concert_platform.sources.connectors import CONNECTORS
     from concert_platform.sources.run import ingest_run
-    from concert_platform.sources.ticketmaster import ingest_events
 
-    return ingest_events(ingest_run(context))
+    return CONNECTORS[connector](ingest_run(context))
 
 
 @task
@@ -50,8 +55,8 @@ def import_interaction_files(**context: Any) -> list[dict[str, Any]]:
     return import_interactions(ingest_run(context))
 
 
-# Publishes whatever the sources have committed, also when one of them failed; a skipped run stays skipped.
-@task(outlets=[RAW_CONCERTS], trigger_rule=TriggerRule.NONE_SKIPPED)
+# Publishes whatever the sources have committed, also when one of them failed.
+@task(outlets=[RAW_CONCERTS], trigger_rule=AFTERWARDS)
 def publish_raw_concerts(**context: Any) -> list[list[Any]]:
     """Write the run indexes and send the asset event; [day, run id, revision] of each run."""
     from concert_platform.compat import AirflowSkipException
@@ -73,6 +78,11 @@ def confirm_publication(published: list[list[Any]]) -> None:
     confirm(published)
 
 
+def ingest(connector: str, **options: Any) -> Any:
+    """The task of a connector."""
+    return ingest_by_api.override(task_id=f"ingest_{connector}", **options)(connector)
+
+
 with DAG(
     "ingest_concerts",
     schedule=daily("0 2 * * *"),  # 02:00 UTC, an hour before the models are trained
@@ -88,10 +98,21 @@ with DAG(
     },
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
-    sources = [ingest_ticketmaster_events(), import_box_office_files(), import_interaction_files()]
+    events = ingest("ticketmaster_events")
+    named_by_events = [ingest(f"ticketmaster_{kind}", trigger_rule=AFTERWARDS) for kind in ("attractions", "venues")]
+    # One after the other: together they would ask more often than setlist.fm allows.
+    setlistfm = [
+        ingest("setlistfm_artists"),
+        *(ingest(f"setlistfm_{kind}", trigger_rule=AFTERWARDS) for kind in ("setlists", "venues")),
+    ]
+    others = [ingest("spotify_artists"), import_box_office_files(), import_interaction_files()]
+    sources = [events, *named_by_events, *setlistfm, *others]
     published = publish_raw_concerts()
     # Fails the run when a source failed, although publishing succeeded.
     check_every_source = EmptyOperator(task_id="check_every_source")
 
-    chain(require_stacks, sources, published, confirm_publication(published))
+    chain(require_stacks, [events, setlistfm[0], *others])
+    chain(events, named_by_events)
+    chain(*setlistfm)
+    chain(sources, published, confirm_publication(published))
     chain(sources, check_every_source)

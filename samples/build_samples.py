@@ -2,7 +2,8 @@
 
     python samples/build_samples.py --shared ../shared/data [--output samples]
 
-Running it again gives the same bytes. SOURCE.md of each folder says where the facts come from and what was kept.
+The payloads of the APIs: build_payloads.py. Running it again gives the same bytes.
+SOURCE.md of each folder says where the facts come from and what was kept.
 """
 
 from __future__ import annotations
@@ -11,11 +12,9 @@ import argparse
 import csv
 import gzip
 import io
-import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 Row = Sequence[str]
 
@@ -41,16 +40,6 @@ TOUR_COLUMNS = {
     "attendance": "Attendance",
     "revenue": "Revenue",
     "tour": "Tour",
-}
-# file of ours -> (file of the source, endpoint, status)
-TICKETMASTER = {
-    "events_2020_us_page0.json": ("events_2020_us_page0.json", "GET /discovery/v2/events", 200),
-    "events_2022_local_page0.json": ("events_local_page0.json", "GET /discovery/v2/events", 200),
-    "events_2022_local_page1.json": ("events_local_page1.json", "GET /discovery/v2/events", 200),
-    "events_empty_page.json": ("events_empty_page.json", "GET /discovery/v2/events", 200),
-    "event_2016_time_tba.json": ("events_doc_2016_http.json", "GET /discovery/v2/events/{id}", 200),
-    "event_404.json": ("event_404_http.json", "GET /discovery/v2/events/{id}", 404),
-    "fault_429.json": ("fault_429.json", "any", 429),
 }
 
 
@@ -80,11 +69,6 @@ def gzip_bytes(data: bytes) -> bytes:
     with gzip.GzipFile(filename="", mode="wb", fileobj=buffer, mtime=0, compresslevel=9) as stream:
         stream.write(data)
     return buffer.getvalue()
-
-
-def write_json(path: Path, document: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
 # ---------------------------------------------------------------- box office
@@ -139,63 +123,6 @@ def tab_rows(path: Path, *, header: bool = True, encoding: str = "utf-8") -> Ite
             yield line.rstrip("\r\n").split("\t")
 
 
-# ---------------------------------------------------------------- Ticketmaster
-def build_ticketmaster(shared: Path, output: Path) -> int:
-    """Write the payloads and manifest.csv, and return the number of events in listings."""
-    events = 0
-    rows = []
-    for name, (source, endpoint, status) in TICKETMASTER.items():
-        document = json.loads((shared / "api_payloads/ticketmaster" / source).read_text(encoding="utf-8"))
-        body = document.get("body", document)
-        kept = facts_of_payload(body, detail=endpoint.endswith("{id}") and status == 200)
-        events += len(kept.get("_embedded", {}).get("events", []))
-        write_json(output / "api_payloads/ticketmaster" / name, kept)
-        rows.append([f"ticketmaster/{name}", "ticketmaster", endpoint, str(status)])
-    write_table(output / "api_payloads/manifest.csv", ["file", "api", "endpoint", "http_status"], rows)
-    return events
-
-
-def facts_of_payload(body: dict[str, Any], *, detail: bool) -> dict[str, Any]:
-    if "fault" in body:
-        return {"fault": body["fault"]}
-    if "errors" in body:
-        return {"errors": [pick(error, "code", "detail", "status") for error in body["errors"]]}
-    events = [facts_of_event(event) for event in body.get("_embedded", {}).get("events", [])]
-    if detail:
-        return events[0]
-    embedded = {"_embedded": {"events": events}} if events else {}
-    return {**embedded, "page": pick(body["page"], "size", "totalElements", "totalPages", "number")}
-
-
-def facts_of_event(event: dict[str, Any]) -> dict[str, Any]:
-    """Ids, names, dates, places and prices of an event; a key that the source leaves out stays out."""
-    kept = pick(event, "name", "type", "id", "test", "locale")
-    public = event.get("sales", {}).get("public", {})
-    kept["sales"] = {"public": pick(public, "startDateTime", "startTBD", "startTBA", "endDateTime")}
-    kept["dates"] = pick(event["dates"], "start", "timezone", "status", "spanMultipleDays")
-    if "classifications" in event:
-        kept["classifications"] = [
-            pick(entry, "primary", "segment", "genre", "subGenre") for entry in event["classifications"]
-        ]
-    if "priceRanges" in event:
-        kept["priceRanges"] = [pick(entry, "type", "currency", "min", "max") for entry in event["priceRanges"]]
-    embedded = event.get("_embedded", {})
-    inner: dict[str, Any] = {}
-    if "venues" in embedded:
-        inner["venues"] = [facts_of_venue(venue) for venue in embedded["venues"]]
-    if "attractions" in embedded:
-        inner["attractions"] = [pick(entry, "name", "type", "id") for entry in embedded["attractions"]]
-    return {**kept, "_embedded": inner} if inner else kept
-
-
-def facts_of_venue(venue: dict[str, Any]) -> dict[str, Any]:
-    return pick(venue, "name", "type", "id", "timezone", "postalCode", "city", "state", "country", "location")
-
-
-def pick(mapping: dict[str, Any], *keys: str) -> dict[str, Any]:
-    return {key: mapping[key] for key in keys if key in mapping}
-
-
 # ---------------------------------------------------------------- command line
 def build(shared: Path, output: Path) -> dict[str, int]:
     """Build every sample and return the number of rows by file or folder."""
@@ -204,7 +131,6 @@ def build(shared: Path, output: Path) -> dict[str, int]:
         "taylor_swift_tours": build_tours(shared, output),
     }
     counts |= {f"lastfm/{name}": count for name, count in build_lastfm(shared, output).items()}
-    counts["ticketmaster events"] = build_ticketmaster(shared, output)
     return counts
 
 

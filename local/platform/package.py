@@ -11,11 +11,14 @@ from pathlib import Path
 
 from local.bootstrap import ROOT
 from local.platform.state import MWAA
+from local.replay.watch_list import watch_list
 
 DIST = ROOT / "dist"
 # What lies beside the DAG files in the bucket and is no DAG.
 BESIDE_DAGS = ("include", "ml", "samples")
-LEFT_OUT = ("__pycache__", ".pyc", "build_samples.py")
+LEFT_OUT = ("__pycache__", ".pyc", "build_samples.py", "build_payloads.py")
+# Follows the artists of the sample payloads; lies among the samples, which run_platform puts into the drop zone.
+WATCH_LIST = "dags/samples/watch_list/replayed.yaml"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip of the same files has the same bytes
 
 STARTUP = """#!/bin/sh
@@ -38,6 +41,7 @@ def build(target: Path = DIST) -> Path:
     wanted |= {f"dags/{relative}": path.read_bytes() for path, relative in _files(ROOT / "dags")}
     for name in BESIDE_DAGS:
         wanted |= {f"dags/{name}/{relative}": path.read_bytes() for path, relative in _files(ROOT / name)}
+    wanted[WATCH_LIST] = watch_list(ROOT / "samples").encode()
     sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(wanted.items())]
     wanted["SHA256SUMS"] = "".join(sums).encode()
     _make_equal(target, wanted)

@@ -30,8 +30,10 @@ AIRFLOW_COMPONENTS = {
     "triggerer": ("--skip-serve-logs",),
     "api-server": (),
 }
-# What a new environment has in its secret until someone puts a real key there (storage-processing.yaml).
+# What a new environment has in its secrets until someone puts real keys there (storage-processing.yaml).
 REPLAY_KEY = "replace-with-your-key"
+REPLAY_SPOTIFY_CLIENT = "replace-with-your-id:replace-with-your-secret"
+SOURCE_APIS = ("ticketmaster", "spotify", "spotify_accounts", "setlistfm")
 
 
 def url(port: int) -> str:
@@ -108,7 +110,11 @@ def replay(ports: dict[str, int]) -> Service:
     return Service(
         name="replay",
         command=[python, "-m", "local.replay", *arguments],
-        environment={**base_environment(), "REPLAY_TICKETMASTER_KEY": REPLAY_KEY},
+        environment={
+            **base_environment(),
+            "REPLAY_KEY": REPLAY_KEY,
+            "REPLAY_SPOTIFY_CLIENT": REPLAY_SPOTIFY_CLIENT,
+        },
         cwd=ROOT,
         ready=lambda: answers(f"{url(ports['replay'])}/_replay/health"),
     )
@@ -154,7 +160,7 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 20,
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "CONCERT_PLATFORM__ENVIRONMENT": ENVIRONMENT,
-        "CONCERT_PLATFORM__TICKETMASTER_URL": url(ports["replay"]),
+        **{f"CONCERT_PLATFORM__{api.upper()}_URL": url(ports["replay"]) for api in SOURCE_APIS},
     }
     return {
         **base_environment(),

@@ -12,7 +12,8 @@ from pathlib import Path
 from local.replay.payloads import PayloadError
 from local.replay.server import HOST, ReplayServer
 
-KEY_VARIABLE = "REPLAY_TICKETMASTER_KEY"
+KEY_VARIABLE = "REPLAY_KEY"  # of Ticketmaster and setlist.fm
+CLIENT_VARIABLE = "REPLAY_SPOTIFY_CLIENT"  # id:secret
 DEFAULT_KEY = "local-sample-key"
 
 
@@ -23,8 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--state-dir", type=Path, required=True, help="folder of faults.json")
     options = parser.parse_args(arguments)
     key = os.environ.get(KEY_VARIABLE, DEFAULT_KEY)
+    client_id, _, client_secret = os.environ.get(CLIENT_VARIABLE, f"{key}:{key}").partition(":")
     try:
-        server = ReplayServer(port=options.port, samples=options.samples, state_dir=options.state_dir, key=key)
+        server = ReplayServer(
+            port=options.port, samples=options.samples, state_dir=options.state_dir, key=key,
+            client=(client_id, client_secret), paced=True,
+        )  # fmt: skip
     except PayloadError as error:
         print(f"replay server: {error}", file=sys.stderr)
         return 2

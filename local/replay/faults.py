@@ -1,6 +1,7 @@
-"""Answers ordered beforehand, for trials: ``<state-dir>/faults.json`` such as {"ticketmaster": [429, 429, 500]}.
+"""Answers ordered beforehand, for trials: ``<state-dir>/faults.json`` such as {"ticketmaster": [429, 429, 500, "cut"]}.
 
-Each request to the API takes one entry off its list; the file is read again on each request.
+Each request to the API takes one entry off its list; the file is read again on each request. A number is the status to
+answer with, "cut" breaks the right answer off in its middle.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ import json
 import os
 import threading
 from pathlib import Path
+
+CUT = "cut"
 
 
 class Faults:
@@ -21,24 +24,24 @@ class Faults:
         self.path = state_dir / "faults.json"
         self._lock = threading.Lock()
 
-    def take(self, api: str) -> int | None:
-        """Status of the next fault of an API, or None; what is taken is gone from the file.
+    def take(self, api: str) -> int | str | None:
+        """The next fault of an API, or None; what is taken is gone from the file.
 
-        :raises ValueError: when the file is no JSON object of lists of status codes
+        :raises ValueError: when the file is no JSON object of lists of status codes and "cut"
         """
         with self._lock:
             try:
                 ordered = json.loads(self.path.read_text(encoding="utf-8"))
             except FileNotFoundError:
                 return None
-            statuses = ordered.get(api)
-            if not statuses:
+            faults = ordered.get(api)
+            if not faults:
                 return None
-            status = int(statuses.pop(0))
+            fault = faults.pop(0)
             self._write(ordered)
-            return status
+            return CUT if fault == CUT else int(fault)
 
-    def _write(self, ordered: dict[str, list[int]]) -> None:
+    def _write(self, ordered: dict[str, list[int | str]]) -> None:
         draft = self.path.with_suffix(".tmp")
         draft.write_text(json.dumps(ordered), encoding="utf-8")
         os.replace(draft, self.path)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 
 class PayloadError(RuntimeError):
@@ -15,13 +18,19 @@ class PayloadError(RuntimeError):
 
 @dataclass(frozen=True)
 class Payload:
-    """One recorded answer. ``path`` is that of the endpoint, without method and query, such as /discovery/v2/events."""
+    """One recorded answer.
+
+    :param path: of the endpoint, without method, query and ``.json``, such as /discovery/v2/events/{id}; "any" for an
+        error that every endpoint may give
+    :param query: of the endpoint, such as {"p": "2"}
+    """
 
     file: str
     api: str
     path: str
     status: int
     body: Any
+    query: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_payloads(samples: Path) -> list[Payload]:
@@ -38,7 +47,7 @@ def load_payloads(samples: Path) -> list[Payload]:
         raise PayloadError(
             f"{error.filename} cannot be read ({error.strerror}): run samples/build_samples.py"
         ) from None
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise PayloadError(f"{manifest} cannot be used: {error!r}") from None
 
 
@@ -50,6 +59,35 @@ def _load(folder: Path, row: dict[str, str]) -> Payload:
         raise PayloadError(f"{path} holds no JSON: {error}") from None
     # A recording may come with its status and headers around the body.
     wrapped = isinstance(document, dict) and {"status", "body"} <= document.keys()
-    endpoint = row["endpoint"].split()[-1].split("?")[0].removesuffix(".json")
+    endpoint, _, query = row["endpoint"].removeprefix("GET ").removeprefix("POST ").strip().partition("?")
     body = document["body"] if wrapped else document
-    return Payload(file=row["file"], api=row["api"], path=endpoint, status=int(row["http_status"]), body=body)
+    return Payload(
+        file=row["file"], api=row["api"], path=endpoint.removesuffix(".json"), status=int(row["http_status"]),
+        body=body, query=dict(parse_qsl(query, keep_blank_values=True)),
+    )  # fmt: skip
+
+
+def errors_by_status(payloads: Iterable[Payload]) -> dict[int, Any]:
+    """The recorded body of each error status; the manifest's first one counts."""
+    return {payload.status: payload.body for payload in reversed(list(payloads)) if payload.status >= 400}
+
+
+def recorded_at(payloads: Iterable[Payload], path: str) -> Payload | None:
+    """The first recorded answer of a path, whatever the query; {id} in a recording's path stands for any one name."""
+    return next((payload for payload in payloads if payload.status == 200 and _fits(payload.path, path)), None)
+
+
+def _fits(template: str, path: str) -> bool:
+    pattern = "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"({[^}]*})", template))
+    return re.fullmatch(pattern, path) is not None
+
+
+def objects(document: Any) -> Iterator[dict[str, Any]]:
+    """Every JSON object in a document, from the outside in."""
+    if isinstance(document, dict):
+        yield document
+        for value in document.values():
+            yield from objects(value)
+    elif isinstance(document, list):
+        for value in document:
+            yield from objects(value)

@@ -1,7 +1,8 @@
 """Ticketmaster Discovery v2 as its documentation describes it, over recorded events.
 
-Events of all recorded listings make one list. `page`, `size` and `keyword` are honoured; other filters are accepted and
-leave the list as it is, so that every recorded event is served.
+Records of all recorded listings make one list a kind (events, attractions, venues); an event's attractions and venues
+are in their lists too. `page`, `size`, `keyword` and `id` are honoured; other filters are accepted and leave the list
+as it is, so that every recorded event is served.
 """
 
 from __future__ import annotations
@@ -10,18 +11,21 @@ import hmac
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
 
-from local.replay.payloads import Payload
+from local.replay.answers import Answer, Request
+from local.replay.pacing import Bucket
+from local.replay.payloads import Payload, errors_by_status
 
-API = "ticketmaster"
-EVENTS = "/discovery/v2/events"
+ROOT = "/discovery/v2"
+EVENTS = f"{ROOT}/events"
+KINDS = ("events", "attractions", "venues")
 DEFAULT_SIZE = 20
 LARGEST_SIZE = 200
 DEEPEST = 1000  # page x size must stay below it
 DAILY_QUOTA = 5000
+REQUESTS_PER_SECOND = 5.0
 FAULT_WAIT = 1.0  # seconds until the reset that a 429 announces
 
 INVALID_KEY = {"fault": {"faultstring": "Invalid ApiKey", "detail": {"errorcode": "oauth.v2.InvalidApiKey"}}}
@@ -33,11 +37,12 @@ QUOTA = {
 }
 
 
-@dataclass
-class Answer:
-    status: int
-    body: Any
-    headers: dict[str, str] = field(default_factory=dict)
+SPIKE = {
+    "fault": {
+        "faultstring": "Spike arrest violation. Allowed rate : 5ps",
+        "detail": {"errorcode": "policies.ratelimit.SpikeArrestViolation"},
+    }
+}
 
 
 class Ticketmaster:
@@ -47,37 +52,64 @@ class Ticketmaster:
     :param key: the only API key that is accepted
     """
 
-    def __init__(self, payloads: list[Payload], key: str) -> None:
-        own = [payload for payload in payloads if payload.api == API]
+    name = "ticketmaster"
+    prefixes: tuple[str, ...] = (f"{ROOT}/",)
+
+    def __init__(self, payloads: list[Payload], key: str, *, paced: bool = False) -> None:
+        own = [payload for payload in payloads if payload.api == self.name]
         self.key = key
-        self.events = [event for payload in own for event in _listed(payload)]
-        details = [payload.body for payload in own if payload.path == f"{EVENTS}/{{id}}" and payload.status == 200]
-        self.by_id = {event["id"]: event for event in [*self.events, *details]}
-        # The recorded body of each error; without a recording, a body of the documented shape.
-        self.recorded = {payload.status: payload.body for payload in reversed(own) if payload.status >= 400}
+        self.events = [event for payload in own for event in _listed(payload, "events")]
+        self._details = {kind: _details(own, kind) for kind in KINDS}
+        # A recorded attraction or venue comes before the shorter one inside an event.
+        self._parts = {kind: self._recorded_parts(own, kind) for kind in ("attractions", "venues")}
+        self.recorded = errors_by_status(own)
+        self._bucket = Bucket(REQUESTS_PER_SECOND if paced else None)
         self._used = 0
         self._lock = threading.Lock()
 
-    def answer(self, path: str, query: Mapping[str, str], fault: int | None = None) -> Answer:
-        """Answer a GET.
+    def _recorded_parts(self, own: list[Payload], kind: str) -> dict[str, dict[str, Any]]:
+        listed = [record for payload in own for record in _listed(payload, kind)]
+        inside = [part for event in self.events for part in event.get("_embedded", {}).get(kind, [])]
+        records = [*self._details[kind].values(), *listed, *inside]
+        return {record["id"]: record for record in reversed(records) if "id" in record}
 
-        :param fault: status to answer with instead
-        """
-        reply = Answer(fault, self._error_body(fault)) if fault else self._answer(path.removesuffix(".json"), query)
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        """What a listing of the kind serves."""
+        return self.events if kind == "events" else list(self._parts[kind].values())
+
+    def watched(self, kind: str) -> dict[str, str]:
+        """Name by id of what no event names, so that only a watch list leads to it."""
+        inside = {
+            part.get("id") for event in self.events for part in event.get("_embedded", {}).get(kind, [])
+        }  # fmt: skip
+        return {key: record["name"] for key, record in self._parts[kind].items() if key not in inside}
+
+    def answer(self, request: Request) -> Answer:
+        reply = self._answer(request.path.removesuffix(".json"), request.query)
         reply.headers = self._rate_limit(over=reply.status == 429) | reply.headers
         return reply
+
+    def fault(self, status: int) -> Answer:
+        return Answer(status, self._error_body(status), self._rate_limit(over=status == 429))
+
+    def summary(self) -> dict[str, int]:
+        return {"ticketmaster_events": len(self.events)}
 
     def _answer(self, path: str, query: Mapping[str, str]) -> Answer:
         if not hmac.compare_digest(query.get("apikey", "").encode(), self.key.encode()):
             return Answer(401, INVALID_KEY)
-        if path == EVENTS:
-            return self._listing(query)
-        identifier = path.removeprefix(f"{EVENTS}/")
-        if path.startswith(f"{EVENTS}/") and identifier in self.by_id:
-            return Answer(200, self.by_id[identifier])
+        if not self._bucket.take():
+            return Answer(429, SPIKE)
+        kind, _, identifier = path.removeprefix(f"{ROOT}/").partition("/")
+        if kind in KINDS and not identifier:
+            return self._listing(kind, query)
+        if kind in KINDS:
+            known = {record.get("id"): record for record in self.records(kind)} | self._details[kind]
+            if identifier in known:
+                return Answer(200, known[identifier])
         return Answer(404, _errors("DIS1004", f"Resource not found with provided criteria (id={identifier})", 404))
 
-    def _listing(self, query: Mapping[str, str]) -> Answer:
+    def _listing(self, kind: str, query: Mapping[str, str]) -> Answer:
         try:
             number, size = int(query.get("page", 0)), min(int(query.get("size", DEFAULT_SIZE)), LARGEST_SIZE)
         except ValueError:
@@ -87,12 +119,14 @@ class Ticketmaster:
         if number * size >= DEEPEST:
             detail = "Max paging depth exceeded. (page * size) must be less than 1,000"
             return Answer(400, _errors("DIS1035", detail, 400))
-        keyword = query.get("keyword", "").casefold()
-        found = [event for event in self.events if keyword in event["name"].casefold()]
+        keyword, ids = query.get("keyword", "").casefold(), query.get("id")
+        found = [record for record in self.records(kind) if keyword in record.get("name", "").casefold()]
+        if ids is not None:
+            found = [record for record in found if record.get("id") in ids.split(",")]
         page = {"size": size, "totalElements": len(found), "totalPages": -(-len(found) // size), "number": number}
-        body: dict[str, Any] = {"_links": _links(query, page), "page": page}
-        if events := found[number * size : (number + 1) * size]:
-            body = {"_embedded": {"events": events}, **body}
+        body: dict[str, Any] = {"_links": _links(kind, query, page), "page": page}
+        if records := found[number * size : (number + 1) * size]:
+            body = {"_embedded": {kind: records}, **body}
         return Answer(200, body)
 
     def _error_body(self, status: int) -> Any:
@@ -115,13 +149,18 @@ class Ticketmaster:
         }
 
 
-def _listed(payload: Payload) -> list[dict[str, Any]]:
-    if payload.path != EVENTS or payload.status != 200:
+def _listed(payload: Payload, kind: str) -> list[dict[str, Any]]:
+    if payload.path != f"{ROOT}/{kind}" or payload.status != 200:
         return []
-    return payload.body.get("_embedded", {}).get("events", [])
+    return payload.body.get("_embedded", {}).get(kind, [])
 
 
-def _links(query: Mapping[str, str], page: Mapping[str, int]) -> dict[str, dict[str, str]]:
+def _details(payloads: list[Payload], kind: str) -> dict[str, dict[str, Any]]:
+    bodies = [p.body for p in payloads if p.path == f"{ROOT}/{kind}/{{id}}" and p.status == 200]
+    return {body["id"]: body for body in bodies}
+
+
+def _links(kind: str, query: Mapping[str, str], page: Mapping[str, int]) -> dict[str, dict[str, str]]:
     last = max(page["totalPages"] - 1, 0)
     numbers = {"first": 0, "self": page["number"], "last": last}
     if page["number"] > 0:
@@ -130,7 +169,7 @@ def _links(query: Mapping[str, str], page: Mapping[str, int]) -> dict[str, dict[
         numbers["next"] = page["number"] + 1
     kept = {name: value for name, value in query.items() if name not in ("apikey", "page", "size")}
     return {
-        name: {"href": f"{EVENTS}.json?{urlencode({**kept, 'page': number, 'size': page['size']})}"}
+        name: {"href": f"{ROOT}/{kind}.json?{urlencode({**kept, 'page': number, 'size': page['size']})}"}
         for name, number in numbers.items()
     }
 

@@ -14,7 +14,16 @@ from functools import cache
 PROJECT = "concert-platform"
 ENVIRONMENTS = ("development", "staging", "production")
 ENVIRONMENT_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__ENVIRONMENT"
-TICKETMASTER_URL_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__TICKETMASTER_URL"
+# Addresses of the source APIs, without path; a configuration option (concert_platform.<name>_url) may name another.
+SOURCE_URLS = {
+    "ticketmaster": "https://app.ticketmaster.com",
+    "spotify": "https://api.spotify.com",
+    "spotify_accounts": "https://accounts.spotify.com",
+    "setlistfm": "https://api.setlist.fm",
+}
+# Requests a day, below what the APIs grant (Ticketmaster 5,000, setlist.fm 1,440, Spotify says nothing), so that
+# somebody's trial does not stop the night's run.
+SOURCE_BUDGETS = {"ticketmaster": 4_500, "spotify": 5_000, "setlistfm": 1_300}
 BUCKETS = ("raw", "curated", "artifacts", "web", "logs")
 # In the order of deployment; orchestration, in which the DAGs run, is deployed by deploy_stacks.sh after networking.
 STACKS = ("networking", "storage-processing", "chatbot", "compute-application", "monitoring", "tracing")
@@ -91,9 +100,25 @@ class Settings:
         """Secrets Manager entry that holds the key of a source API, as JSON ``{"api_key": ...}``."""
         return f"{self.prefix}/sources/{source}"
 
-    @property
-    def ticketmaster_url(self) -> str:
-        return os.environ.get(TICKETMASTER_URL_VARIABLE, "https://app.ticketmaster.com")
+    def source_url(self, api: str) -> str:
+        """Address of a source API: one of SOURCE_URLS."""
+        return os.environ.get(source_url_variable(api), SOURCE_URLS[api])
+
+    def daily_requests(self, source: str) -> int:
+        """Most requests of a source a day."""
+        variable = source_budget_variable(source)
+        value = os.environ.get(variable, str(SOURCE_BUDGETS[source]))
+        if not value.isdigit():
+            raise SettingsError(f"{variable} is {value!r}: set it to a number of requests a day")
+        return int(value)
+
+
+def source_url_variable(api: str) -> str:
+    return f"AIRFLOW__CONCERT_PLATFORM__{api.upper()}_URL"
+
+
+def source_budget_variable(source: str) -> str:
+    return f"AIRFLOW__CONCERT_PLATFORM__{source.upper()}_DAILY_REQUESTS"
 
 
 def environment() -> str:

@@ -2,7 +2,16 @@
 
     run.py           the ingest run: its day, its slug
     errors.py        exceptions of all sources
+    connectors.py    what ingest_concerts reads by API
+    client.py        what the APIs share: pace, budget, retries, waits
+    keys.py          keys from Secrets Manager
+    budget.py        requests of a source a day (DynamoDB)
+    responses.py     what the connectors read of the APIs' answers
+    watch_list.py    artists and venues to follow
     ticketmaster.py  events of the Ticketmaster Discovery API
+    ticketmaster_entities.py    its attractions and venues
+    spotify.py       artists of the Spotify Web API
+    setlistfm.py     artists, setlists and venues of setlist.fm
     files.py         box-office files and interactions from the drop zone
     inspection.py    number of records of a dropped file, or why it cannot be read
     delivery.py      what all sources share: upload, manifest, commit

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from concert_platform.settings import settings
+from concert_platform.sources.client import Answer
 from concert_platform.sources.manifests import Manifest, RawFile, raw_prefix, read_manifest, write_manifest
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.state import IngestState
@@ -41,6 +42,7 @@ class Delivery:
             self.manifest = read_manifest(self.s3, self.bucket, self.manifest.key)
         self._changed = not self.is_committed
         self._versions = self.state.versions(source)
+        self._noted: dict[str, str] = {}
 
     def _settle(self) -> None:
         """Mark what a run has committed when it was killed before it could."""
@@ -53,6 +55,22 @@ class Delivery:
     def is_new(self, item: str, version: str) -> bool:
         """Whether no committed run has delivered this version of an item."""
         return self._versions.get(item) != version
+
+    def known(self, item: str) -> str | None:
+        """Last committed version of an item, or the one that was noted since."""
+        return self._noted.get(item) or self._versions.get(item)
+
+    def items(self, prefix: str) -> dict[str, str]:
+        """Last versions of the items whose name begins with a prefix, by the rest of the name."""
+        known = {**self._versions, **self._noted}
+        return {item.removeprefix(prefix): version for item, version in known.items() if item.startswith(prefix)}
+
+    def note(self, item: str, version: str) -> None:
+        """Set an item of the ingest state with the commit, such as a watermark; call it after the files are added."""
+        if self.known(item) != version:
+            self._noted[item] = version
+            self.manifest.notes[item] = [version, _now()]
+            self._changed = True
 
     def add(self, name: str, content: bytes | Path, *, item: str, version: str | None = None, **facts: Any) -> RawFile:
         """Upload a file of the source, unchanged.
@@ -77,6 +95,13 @@ class Delivery:
         self.manifest.files.append(file)
         self._changed = True
         return file
+
+    def add_answer(self, name: str, answer: Answer, *, item: str, version: str, **facts: Any) -> RawFile:
+        """Upload the bytes of an API's answer, with its request, status and headers in the manifest."""
+        return self.add(
+            name, answer.content, item=item, version=version, format="json", status=answer.status,
+            headers=answer.headers, request={"method": "GET", "url": answer.url}, **facts,
+        )  # fmt: skip
 
     def commit(self) -> dict[str, Any]:
         """Write the manifest and make it part of the run; what was committed before and has not changed stays.

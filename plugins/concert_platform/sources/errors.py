@@ -1,4 +1,14 @@
-"""Exceptions of the sources; each message is one line: what failed, why, what to do."""
+"""Exceptions of the sources; each message is one line: what failed, why, what to do.
+
+SourceError           a source could not be read; trying again later may help
+    UnavailableError      out of reach, out of order, out of quota for a moment, or an answer that breaks off
+    ListingError          a listing changes while it is read, or is too long to be read
+RefusedError          trying again will not help before somebody acts or the day ends
+    SourceKeyError        the API refuses the key, or the key cannot be read
+    RefusedRequestError   the API refuses the request
+    QuotaSpentError       the API says that it will not answer for a long while
+    BudgetSpentError      the platform has made as many requests today as it allows itself
+"""
 
 from __future__ import annotations
 
@@ -9,5 +19,36 @@ class SourceError(AirflowException):
     """A source could not be read; trying again later may help."""
 
 
+class UnavailableError(SourceError):
+    """An API is out of reach, out of order or out of quota, or its answer breaks off.
+
+    :param wait: seconds after which it says that it will answer again
+    """
+
+    def __init__(self, message: str, wait: float | None = None) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
+class ListingError(SourceError):
+    """A listing changes while it is read, or is too long to be read."""
+
+
 class RefusedError(AirflowFailException):
     """A source could not be read, and trying again will not help before somebody acts."""
+
+
+class SourceKeyError(RefusedError):
+    """An API refuses the key, or the key cannot be read."""
+
+
+class RefusedRequestError(RefusedError):
+    """An API refuses the request."""
+
+
+class QuotaSpentError(RefusedError):
+    """An API says that it will not answer for longer than a task may wait."""
+
+
+class BudgetSpentError(RefusedError):
+    """The platform has made as many requests of a source today as it allows itself."""

@@ -9,6 +9,7 @@ from typing import Any
 from concert_platform.resources import resource
 from concert_platform.settings import settings
 from concert_platform.sources.files import BOX_OFFICE, INTERACTIONS
+from concert_platform.sources.watch_list import DROP_ZONE
 
 # file below samples/ -> folder of the drop zone
 SAMPLES = {
@@ -26,9 +27,9 @@ def land_samples(s3: Any = None) -> list[str]:
         s3 = boto3.client("s3")
     samples, bucket = resource("samples"), settings().raw_bucket
     uploaded = []
-    for name, folder in SAMPLES.items():
-        path = samples / name
-        key = f"{folder}/{path.name}"
+    landed = {samples / name: f"{folder}/{Path(name).name}" for name, folder in SAMPLES.items()}
+    landed |= {path: f"{DROP_ZONE}{path.name}" for path in sorted((samples / "watch_list").glob("*.yaml"))}
+    for path, key in landed.items():
         digest = _sha256(path)
         if _landed_digest(s3, bucket, key) != digest:
             s3.put_object(Bucket=bucket, Key=key, Body=path.read_bytes(), Metadata={"sha256": digest})

@@ -24,6 +24,8 @@ class RawFile:
     :param request: method and URL, without key, for an API
     :param origin: s3:// address in the drop zone
     :param nanosecond_columns: Parquet columns of moments in nanoseconds, which Spark cannot tell from numbers
+    :param records_path: of JSON, names that lead to the array of records, such as ``_embedded.events``; an empty one
+        says that the document is one record
     """
 
     name: str
@@ -41,11 +43,15 @@ class RawFile:
     headers: dict[str, str] = field(default_factory=dict)
     origin: str | None = None
     nanosecond_columns: list[str] = field(default_factory=list)
+    records_path: str | None = None
 
 
 @dataclass
 class Manifest:
-    """What one run delivered of one entity of one source; it exists also for a run that delivered nothing."""
+    """What one run delivered of one entity of one source; it exists also for a run that delivered nothing.
+
+    :param notes: further items of the ingest state that this delivery sets, such as watermarks: [version, UTC time]
+    """
 
     source: str
     entity: str
@@ -53,6 +59,7 @@ class Manifest:
     run_id: str
     created_at: str
     files: list[RawFile] = field(default_factory=list)
+    notes: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def records(self) -> int:
@@ -80,7 +87,7 @@ def read_manifest(s3: Any, bucket: str, key: str) -> Manifest:
     document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     files = [RawFile(**entry) for entry in document["files"]]
     names = ("source", "entity", "dt", "run_id", "created_at")
-    return Manifest(**{name: document[name] for name in names}, files=files)
+    return Manifest(**{name: document[name] for name in names}, files=files, notes=document.get("notes", {}))
 
 
 def write_manifest(s3: Any, bucket: str, manifest: Manifest) -> None:

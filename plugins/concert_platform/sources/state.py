@@ -1,7 +1,9 @@
 """DynamoDB table of the ingest state (hash key `source`, range key `item`).
 
-source = ticketmaster, lastfm, broadway_weekly_grosses ...   item = page or key in the drop zone
+source = ticketmaster, lastfm, broadway_weekly_grosses ...   item = page, record or key in the drop zone; watermark
     version, run_id, dt, delivered_at: the last version that was delivered, and by which run
+source = _budget                                       item = <source>#<day>
+    requests: how many were made (budget.py)
 source = _runs                                         item = <dt>#<run id>
     manifests: keys of the run's committed manifests; revision: number of commits;
     published: whether an asset event with all of them has been sent
@@ -66,10 +68,12 @@ class IngestState:
         )
 
     def mark(self, manifest: Manifest) -> None:
-        """Mark a committed manifest's files as delivered; an item that was delivered later on stays as it is."""
-        for file in manifest.files:
-            row = {"source": manifest.source, "item": file.item, "version": file.version, "run_id": manifest.run_id}
-            self._put_unless_newer({**row, "dt": manifest.dt, "delivered_at": file.delivered_at})
+        """Mark a committed manifest's files and notes; an item that was delivered later on stays as it is."""
+        marks = [(file.item, file.version, file.delivered_at) for file in manifest.files]
+        marks += [(item, version, noted_at) for item, (version, noted_at) in manifest.notes.items()]
+        for item, version, delivered_at in marks:
+            row = {"source": manifest.source, "item": item, "version": version, "run_id": manifest.run_id}
+            self._put_unless_newer({**row, "dt": manifest.dt, "delivered_at": delivered_at})
 
     def confirm(self, run: IngestRun, revision: int) -> None:
         """Note that a run was published as of a revision; a later commit keeps it unpublished."""

@@ -1,0 +1,141 @@
+"""Artists and venues to follow: include/sources/watch_list.yaml and landing/watch_list/*.yaml of the raw bucket.
+
+    artists:
+      - {name: Björk, musicbrainz_id: ..., spotify_id: ..., ticketmaster_id: ...}     # each id may be left out
+    venues:
+      - {name: The Forum, setlistfm_id: ..., ticketmaster_id: ...}
+
+Entries with an id in common are one artist. setlist.fm is asked by MusicBrainz id; Spotify by its id, else by name.
+A file that cannot be used is named in the error at the end of the task; what the others list is read before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from concert_platform.resources import resource
+from concert_platform.settings import settings
+from concert_platform.sources.errors import RefusedError
+
+DROP_ZONE = "landing/watch_list/"
+OWN_LIST = "include/sources/watch_list.yaml"
+LARGEST = 2**20  # bytes of a file
+IDS = ("musicbrainz_id", "spotify_id", "ticketmaster_id")
+
+
+class UnusableWatchListError(RefusedError):
+    """A file of the watch list cannot be used; what the others list was read."""
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True)
+
+
+class WatchedArtist(Entry):
+    name: str = Field(min_length=1)
+    musicbrainz_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    spotify_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z]{22}$")
+    ticketmaster_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z_-]+$")
+
+
+class WatchedVenue(Entry):
+    name: str = Field(min_length=1)
+    ticketmaster_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z_-]+$")
+    setlistfm_id: str | None = Field(default=None, pattern=r"^[0-9a-f]+$")
+
+
+class WatchFile(Entry):
+    artists: list[WatchedArtist] = []
+    venues: list[WatchedVenue] = []
+
+
+@dataclass(frozen=True)
+class WatchList:
+    """All that is watched, and the files that could not be used with the reason."""
+
+    artists: Sequence[WatchedArtist]
+    venues: Sequence[WatchedVenue]
+    unusable: dict[str, str] = field(default_factory=dict)
+
+    def require_usable(self) -> None:
+        """End the task in an error when a file could not be used.
+
+        :raises UnusableWatchListError: naming each with the reason
+        """
+        if self.unusable:
+            reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(self.unusable.items()))
+            raise UnusableWatchListError(f"watch list files not used: {reasons}; mend or remove them")
+
+
+def read_watch_list(s3: Any = None) -> WatchList:
+    """Read the platform's own list and those of the drop zone."""
+    if s3 is None:
+        import boto3
+
+        s3 = boto3.client("s3")
+    files, unusable = [], {}
+    for name, content in _documents(s3, settings().raw_bucket):
+        try:
+            files.append(parse(content))
+        except ValueError as error:
+            unusable[name] = str(error)
+    artists = merged(entry for file in files for entry in file.artists)
+    venues = list({repr(entry): entry for file in files for entry in file.venues}.values())
+    return WatchList(artists, venues, unusable)
+
+
+def parse(content: bytes) -> WatchFile:
+    """Read one file.
+
+    :raises ValueError: with the reason in one line
+    """
+    import yaml
+
+    if len(content) > LARGEST:
+        raise ValueError(f"it is larger than {LARGEST:,} bytes")
+    try:
+        document = yaml.safe_load(content.decode("utf-8"))
+        return WatchFile.model_validate(document or {})
+    except UnicodeDecodeError:
+        reason = "it is not UTF-8"
+    except yaml.YAMLError as error:
+        reason = f"it is no YAML: {' '.join(str(error).split())}"
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        reason = f"{'.'.join(str(part) for part in first['loc']) or 'document'}: {first['msg']}"
+    raise ValueError(reason)
+
+
+def merged(entries: Iterable[WatchedArtist]) -> list[WatchedArtist]:
+    """One entry an artist: those with an id in common, or the same name and no id that differs, become one."""
+    artists: list[WatchedArtist] = []
+    for entry in entries:
+        same = next((position for position, known in enumerate(artists) if _is_same(known, entry)), None)
+        if same is None:
+            artists.append(entry)
+        else:
+            known = artists[same]
+            ids = {name: getattr(known, name) or getattr(entry, name) for name in IDS}
+            artists[same] = known.model_copy(update=ids)
+    return artists
+
+
+def _is_same(one: WatchedArtist, other: WatchedArtist) -> bool:
+    pairs = [(getattr(one, name), getattr(other, name)) for name in IDS]
+    both = [pair for pair in pairs if all(pair)]
+    if any(left == right for left, right in both):
+        return True
+    return not both and one.name.casefold() == other.name.casefold()
+
+
+def _documents(s3: Any, bucket: str) -> Iterator[tuple[str, bytes]]:
+    yield OWN_LIST, resource(OWN_LIST).read_bytes()
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=DROP_ZONE):
+        for entry in page.get("Contents", []):
+            if entry["Key"].endswith((".yaml", ".yml")):
+                content = s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read(LARGEST + 1)
+                yield f"s3://{bucket}/{entry['Key']}", content
