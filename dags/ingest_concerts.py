@@ -1,8 +1,8 @@
 """Take the sources' records into the raw bucket and tell curation which partitions are new.
 
 By API: Ticketmaster events, and the attractions and venues that they name; of the watch list, Spotify artists and
-setlist.fm artists, setlists and venues. From the drop zone (`landing/` of the raw bucket): box-office files, interactions.
-What was delivered before is not delivered again. The source's own bytes are kept, with a manifest beside them.
+setlist.fm artists, setlists and venues. From the drop zone (`landing/` of the raw bucket): box-office files and
+interactions. What was delivered before is not delivered again. The source's own bytes are kept, beside a manifest.
 
 When: every night at 02:00 UTC. Params: `as_of`, the day that decides what is upcoming (default: the day of the run).
 

@@ -85,12 +85,15 @@ class Ticketmaster:
         return {key: record["name"] for key, record in self._parts[kind].items() if key not in inside}
 
     def answer(self, request: Request) -> Answer:
+        if self._used >= DAILY_QUOTA:
+            return Answer(429, QUOTA, self._rate_limit(_next_day()))
         reply = self._answer(request.path.removesuffix(".json"), request.query)
-        reply.headers = self._rate_limit(over=reply.status == 429) | reply.headers
+        reply.headers = self._rate_limit() | reply.headers
         return reply
 
     def fault(self, status: int) -> Answer:
-        return Answer(status, self._error_body(status), self._rate_limit(over=status == 429))
+        reset = time.time() + FAULT_WAIT if status == 429 else None
+        return Answer(status, self._error_body(status), self._rate_limit(reset))
 
     def summary(self) -> dict[str, int]:
         return {"ticketmaster_events": len(self.events)}
@@ -134,19 +137,24 @@ class Ticketmaster:
             return self.recorded[status]
         return QUOTA if status == 429 else _errors("DIS1000", f"Answer {status} was ordered", status)
 
-    def _rate_limit(self, *, over: bool) -> dict[str, str]:
-        """The documented headers; the reset is in milliseconds of the epoch, after a 429 within a second or so."""
+    def _rate_limit(self, over_until: float | None = None) -> dict[str, str]:
+        """The documented headers; the reset is in milliseconds of the epoch.
+
+        :param over_until: time at which a quota that is used up returns
+        """
         with self._lock:
             self._used += 1
             left = max(DAILY_QUOTA - self._used, 0)
-        now = time.time()
-        reset = now + FAULT_WAIT if over else (now // 86400 + 1) * 86400
         return {
             "Rate-Limit": str(DAILY_QUOTA),
-            "Rate-Limit-Available": "0" if over else str(left),
-            "Rate-Limit-Over": "1" if over else "0",
-            "Rate-Limit-Reset": str(int(reset * 1000)),
+            "Rate-Limit-Available": "0" if over_until else str(left),
+            "Rate-Limit-Over": "1" if over_until else "0",
+            "Rate-Limit-Reset": str(int((over_until or _next_day()) * 1000)),
         }
+
+
+def _next_day() -> float:
+    return (time.time() // 86400 + 1) * 86400
 
 
 def _listed(payload: Payload, kind: str) -> list[dict[str, Any]]:

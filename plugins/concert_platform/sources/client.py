@@ -135,7 +135,7 @@ class SourceClient:
         self._keep_pace(subject)
         self._budget.spend()
         answer = self._send(method, path, query, headers, form, subject)
-        self._heed_limits(answer.headers)
+        self._heed_limits(answer.status_code, answer.headers)
         if answer.status_code != 200 and answer.status_code not in accept:
             self._refuse(answer, subject)
         url = f"{self.base_url}{path}" + (f"?{urlencode(query)}" if query else "")
@@ -151,9 +151,9 @@ class SourceClient:
             self._sleep(wait)
         self._next = time.monotonic() + self.api.interval
 
-    def _heed_limits(self, headers: Mapping[str, str]) -> None:
+    def _heed_limits(self, status: int, headers: Mapping[str, str]) -> None:
         """Hold the next request back when the API says that this was the last one of its span."""
-        if headers.get("Rate-Limit-Available") == "0":
+        if status == 200 and headers.get("Rate-Limit-Available") == "0":
             wait = announced_wait(headers)
             self._next = max(self._next, time.monotonic() + (wait or 0.0))
 
@@ -212,8 +212,12 @@ def is_kept(header: str) -> bool:
 
 
 def announced_wait(headers: Mapping[str, str]) -> float | None:
-    """Seconds until Retry-After (seconds, or a date) or Rate-Limit-Reset (milliseconds of the epoch), if given."""
-    after, reset = headers.get("Retry-After"), headers.get("Rate-Limit-Reset")
+    """Seconds until Retry-After (seconds, or a date) or Rate-Limit-Reset (milliseconds of the epoch), if given.
+
+    The reset is that of the day's quota: while some of that is left, it says nothing about a burst.
+    """
+    after = headers.get("Retry-After")
+    reset = headers.get("Rate-Limit-Reset") if headers.get("Rate-Limit-Available", "0") == "0" else None
     try:
         if after is None and reset is None:
             return None

@@ -1,4 +1,4 @@
-"""The replay server answers as the Ticketmaster Discovery API v2 does."""
+"""The replay server answers as the Ticketmaster Discovery API v2, Spotify and setlist.fm do."""
 
 import json
 import subprocess
@@ -101,7 +101,9 @@ def test_rate_limit_stands_on_every_answer(server: ReplayServer, tmp_path: Path)
 
 def test_health_needs_no_key(server: ReplayServer) -> None:
     url = f"http://127.0.0.1:{server.server_port}/_replay/health"
-    assert requests.get(url, timeout=5).json() == {"status": "ok", "ticketmaster_events": 40}
+    assert requests.get(url, timeout=5).json() == {
+        "status": "ok", "ticketmaster_events": 40, "spotify_artists": 17, "setlistfm_setlists": 13,
+    }  # fmt: skip
 
 
 def test_recordings_with_status_and_headers_around_the_body_are_served(tmp_path: Path) -> None:
@@ -113,6 +115,118 @@ def test_recordings_with_status_and_headers_around_the_body_are_served(tmp_path:
     (folder / "manifest.csv").write_text(f"file,api,endpoint,http_status,notes\n{row}\n")
     with ReplayServer(port=0, samples=tmp_path, state_dir=tmp_path, key=KEY) as server:
         assert [event["id"] for event in server.ticketmaster.events] == ["one"]
+
+
+# ---------------------------------------------------------------- attractions and venues
+def test_attractions_and_venues_of_events_are_listed_and_found(server: ReplayServer) -> None:
+    found = get(server, "/discovery/v2/attractions.json", id="K8vZ9171o1V,K8vZ9171ulV,unknown").json()
+    names = {entry["name"]: entry for entry in found["_embedded"]["attractions"]}
+    assert names.keys() == {"LA Clippers", "Alice Cooper"}
+    assert names["Alice Cooper"]["externalLinks"]["musicbrainz"] == [{"id": "ee58c59f-8e7f-4430-b8ca-236c4d3745ae"}]
+    assert get(server, "/discovery/v2/venues/KovZpZAFnIEA.json").json()["name"].startswith("#1 Please do not use")
+    assert get(server, "/discovery/v2/venues/unknown.json").status_code == 404
+
+
+def test_spent_daily_quota_is_a_429_with_the_next_midnight(server: ReplayServer, monkeypatch) -> None:
+    monkeypatch.setattr("local.replay.ticketmaster.DAILY_QUOTA", 1)
+    assert get(server).headers["Rate-Limit-Available"] == "0"
+    refused = get(server)
+    assert refused.status_code == 429
+    assert int(refused.headers["Rate-Limit-Reset"]) % 86_400_000 == 0
+
+
+# ---------------------------------------------------------------- Spotify
+def token(server: ReplayServer, secret: str = KEY) -> requests.Response:
+    url = f"http://127.0.0.1:{server.server_port}/api/token"
+    return requests.post(url, {"grant_type": "client_credentials"}, auth=(KEY, secret), timeout=5)
+
+
+def spotify(server: ReplayServer, path: str, headers: dict[str, str] | None = None, **query: object):
+    bearer = {"Authorization": f"Bearer {token(server).json()['access_token']}", **(headers or {})}
+    return requests.get(f"http://127.0.0.1:{server.server_port}{path}", params=query, headers=bearer, timeout=5)
+
+
+def test_token_is_given_to_the_known_client_only(server: ReplayServer) -> None:
+    assert token(server).json()["token_type"] == "Bearer"
+    assert token(server, "another").json()["error"] == "invalid_client"
+    assert spotify(server, "/v1/search", {"Authorization": "Bearer none"}).status_code == 401
+
+
+def test_artist_is_found_by_id_and_name(server: ReplayServer) -> None:
+    bowie = spotify(server, "/v1/artists/0oSGxfWSnnOXhD2fKuz2Gy").json()
+    assert (bowie["name"], bowie["popularity"]) == ("David Bowie", 77)
+    assert "popularity" not in spotify(server, "/v1/artists/3EhbVgyfGd7HkpsagwL9GS").json()
+    found = spotify(server, "/v1/search", q="arctic", type="artist", limit=2, offset=2).json()["artists"]
+    assert (found["total"], len(found["items"]), found["next"][-17:]) == (5, 2, "&offset=4&limit=2")
+    assert spotify(server, "/v1/search", q="中島みゆき", type="artist").json()["artists"]["total"] == 1
+    assert spotify(server, "/v1/search", q="nobody", type="artist").json()["artists"]["items"] == []
+
+
+def test_errors_of_spotify(server: ReplayServer, tmp_path: Path) -> None:
+    assert spotify(server, f"/v1/artists/{'x' * 22}").json()["error"]["status"] == 404
+    assert spotify(server, "/v1/artists/short").status_code == 400
+    assert spotify(server, "/v1/search", q="a", type="artist", limit=51).status_code == 400
+    (tmp_path / "faults.json").write_text(json.dumps({"spotify": [429]}))
+    limited = token(server)
+    assert (limited.status_code, limited.headers["Retry-After"]) == (429, "1")
+
+
+def test_unchanged_artist_is_a_304(server: ReplayServer) -> None:
+    path = "/v1/artists/0oSGxfWSnnOXhD2fKuz2Gy"
+    again = spotify(server, path, {"If-None-Match": spotify(server, path).headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+# ---------------------------------------------------------------- setlist.fm
+BABYMETAL = "27e2997f-f7a1-4353-bcc4-57b9274fa9a4"
+
+
+def setlistfm(server: ReplayServer, path: str, key: str = KEY, **query: object) -> requests.Response:
+    url = f"http://127.0.0.1:{server.server_port}/rest/1.0/{path}"
+    return requests.get(url, params=query, headers={"x-api-key": key}, timeout=5)
+
+
+def test_setlists_come_in_pages_of_twenty_newest_first(server: ReplayServer) -> None:
+    head = server.setlistfm.setlists[0]
+    server.setlistfm.setlists = [{**head, "id": str(n), "artist": {"mbid": "m", "name": "M"}} for n in range(45)]
+    pages = [setlistfm(server, "artist/m/setlists", p=number).json() for number in (1, 2, 3)]
+    assert [len(page["setlist"]) for page in pages] == [20, 20, 5]
+    assert {(page["type"], page["itemsPerPage"], page["total"]) for page in pages} == {("setlists", 20, 45)}
+    assert setlistfm(server, "artist/m/setlists", p=4).status_code == 404
+
+
+def test_setlists_are_searched_by_their_last_update(server: ReplayServer) -> None:
+    setlists = setlistfm(server, f"artist/{BABYMETAL}/setlists").json()["setlist"]
+    newest = max(setlist["lastUpdated"] for setlist in setlists)
+    moment = newest[:19].replace("-", "").replace(":", "").replace("T", "")
+    found = setlistfm(server, "search/setlists", artistMbid=BABYMETAL, lastUpdated=moment).json()
+    assert [setlist["lastUpdated"] for setlist in found["setlist"]] == [newest]
+
+
+def test_artists_and_venues_inside_setlists_are_found(server: ReplayServer) -> None:
+    assert setlistfm(server, "artist/67f66c07-6e61-4026-ade5-7e782fad3a5d").json()["name"] == "Foo Fighters"
+    assert setlistfm(server, "venue/13d639f5").json()["name"] == "Saitama Super Arena"
+    assert setlistfm(server, "search/venues", name="kulturfabrik").json()["total"] == 1
+
+
+def test_search_without_a_result_is_a_404_and_a_wrong_key_a_403(server: ReplayServer) -> None:
+    missing = setlistfm(server, "search/artists", artistName="nobody")
+    assert (missing.status_code, missing.json()["error"]) == (404, "Not Found")
+    assert setlistfm(server, "venue/13d639f5", key="another").status_code == 403
+
+
+def test_third_request_of_a_second_is_a_429_where_the_server_keeps_the_pace(tmp_path: Path) -> None:
+    with ReplayServer(port=0, samples=SAMPLES, state_dir=tmp_path, key=KEY, paced=True) as paced:
+        threading.Thread(target=paced.serve_forever, kwargs={"poll_interval": 0.01}).start()
+        answers = [setlistfm(paced, "venue/13d639f5").status_code for _ in range(3)]
+        paced.shutdown()
+    assert answers == [200, 200, 429]
+
+
+def test_answer_can_be_ordered_to_break_off(server: ReplayServer, tmp_path: Path) -> None:
+    (tmp_path / "faults.json").write_text(json.dumps({"setlistfm": ["cut"]}))
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        setlistfm(server, "venue/13d639f5").json()
 
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -4,92 +4,57 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from concert_platform.settings import Settings
+from concert_platform.sources import client as client_module
 from concert_platform.sources import ticketmaster
-from concert_platform.sources.ticketmaster import (
-    TicketmasterClient,
-    TicketmasterKeyError,
-    TicketmasterListingError,
-    TicketmasterUnavailableError,
-)
+from concert_platform.sources.budget import Unlimited
+from concert_platform.sources.client import SourceClient, announced_wait
+from concert_platform.sources.errors import ListingError, QuotaSpentError, SourceKeyError, UnavailableError
+from concert_platform.sources.keys import ApiKey
+from concert_platform.sources.responses import Listing
+from concert_platform.sources.ticketmaster import EventListing
+from local.replay.answers import Answer, Request
 from local.replay.server import ReplayServer
-
-SAMPLES = Path(__file__).parents[3] / "samples"
-KEY = "a-key-of-tests"
+from tests.unit.sources.conftest import KEY, Waits, order, ticketmaster_client
 
 
-@pytest.fixture(autouse=True)
-def _settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = Settings(environment="development", account_id="000000000000", region="us-east-1")
-    monkeypatch.setattr(ticketmaster, "settings", lambda: known)
-
-
-@pytest.fixture
-def replay(tmp_path: Path) -> Iterator[ReplayServer]:
-    server = ReplayServer(port=0, samples=SAMPLES, state_dir=tmp_path, key=KEY)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-class Waits(list[float]):
-    """Records the waits instead of waiting."""
-
-    def __call__(self, seconds: float) -> None:
-        self.append(seconds)
-
-
-@pytest.fixture
-def waits() -> Waits:
-    return Waits()
-
-
-def client(server: ReplayServer, waits: Waits, key: str = KEY) -> TicketmasterClient:
-    return TicketmasterClient(f"http://127.0.0.1:{server.server_port}", key, sleep=waits)
-
-
-def order(server: ReplayServer, *statuses: int) -> None:
-    server.faults.path.write_text(json.dumps({"ticketmaster": list(statuses)}))
+def client(server: ReplayServer, waits: Waits, key: str = KEY) -> EventListing:
+    return EventListing(ticketmaster_client(server, waits, key))
 
 
 def test_pages_are_read_to_the_end_with_their_bytes(replay: ReplayServer, waits: Waits) -> None:
     pages = client(replay, waits).pages(starting="2020-03-04")
-    assert [(page.number, page.events, page.status) for page in pages] == [(0, 20, 200), (1, 20, 200)]
-    assert [len(json.loads(page.content)["_embedded"]["events"]) for page in pages] == [20, 20]
-    assert pages[0].headers["Rate-Limit"] == "5000"
+    assert [(page.number, page.records, page.answer.status) for page in pages] == [(0, 20, 200), (1, 20, 200)]
+    assert [len(json.loads(page.answer.content)["_embedded"]["events"]) for page in pages] == [20, 20]
+    assert pages[0].answer.headers["Rate-Limit"] == "5000"
 
 
 def test_unchanged_listing_gives_the_same_bytes_again(replay: ReplayServer, waits: Waits) -> None:
     first, second = (client(replay, waits).pages(starting="2020-03-04") for _ in range(2))
-    assert [page.content for page in first] == [page.content for page in second]
+    assert [page.answer.content for page in first] == [page.answer.content for page in second]
 
 
 def test_two_429_and_a_500_are_waited_out(replay: ReplayServer, waits: Waits) -> None:
     order(replay, 429, 429, 500)
     pages = client(replay, waits).pages(starting="2020-03-04")
-    assert sum(page.events for page in pages) == 40
+    assert sum(page.records for page in pages) == 40
     assert len(waits) == 3
-    assert all(0 < wait <= 1 for wait in waits[:2])  # the reset that the server announced
-    assert waits[2] == 4  # the third attempt's own step
+    assert all(0 < wait <= 1.25 for wait in waits[:2])  # the reset that the server announced, and jitter
+    assert 2 <= waits[2] <= 4  # the third attempt's own step
 
 
 def test_lasting_500_ends_in_one_line_that_names_page_and_status(replay: ReplayServer, waits: Waits) -> None:
-    order(replay, *[500] * ticketmaster.ATTEMPTS)
-    with pytest.raises(TicketmasterUnavailableError, match=r"^Ticketmaster page 0: 500 .*try again later$"):
+    order(replay, *[500] * client_module.ATTEMPTS)
+    with pytest.raises(UnavailableError, match=r"^Ticketmaster page 0: 500 .*try again later$"):
         client(replay, waits).pages(starting="2020-03-04")
-    assert len(waits) == ticketmaster.ATTEMPTS - 1
+    assert len(waits) == client_module.ATTEMPTS - 1
 
 
 def test_refused_key_fails_at_once_and_names_the_secret(replay: ReplayServer, waits: Waits) -> None:
-    with pytest.raises(TicketmasterKeyError) as caught:
+    with pytest.raises(SourceKeyError) as caught:
         client(replay, waits, key="wrong-key").pages(starting="2020-03-04")
     assert "401 Invalid ApiKey" in str(caught.value)
     assert "concert-platform-development/sources/ticketmaster" in str(caught.value)
@@ -108,7 +73,7 @@ def test_empty_listing_gives_one_page_without_events(tmp_path: Path, waits: Wait
     finally:
         server.shutdown()
         server.server_close()
-    assert [(page.events, page.total_pages) for page in pages] == [(0, 0)]
+    assert [(page.records, page.total_pages) for page in pages] == [(0, 0)]
 
 
 class Shifting:
@@ -117,9 +82,9 @@ class Shifting:
     def __init__(self, replay: ReplayServer, monkeypatch: pytest.MonkeyPatch, times: int) -> None:
         self.reads, original = 0, replay.ticketmaster.answer
 
-        def answer(path: str, query: dict[str, str], fault: int | None = None) -> object:
-            reply = original(path, query, fault)
-            if query["page"] == "0":
+        def answer(request: Request) -> Answer:
+            reply = original(request)
+            if request.query["page"] == "0":
                 self.reads += 1
                 if self.reads <= times:
                     replay.ticketmaster.events.insert(0, {"id": f"new-{self.reads}", "name": "New"})
@@ -132,13 +97,13 @@ def test_listing_that_shifts_while_it_is_read_is_read_again(replay: ReplayServer
     shifting = Shifting(replay, monkeypatch, times=1)
     pages = client(replay, waits).pages(starting="2020-03-04")
     assert shifting.reads == 2
-    events = [event["id"] for page in pages for event in json.loads(page.content)["_embedded"]["events"]]
+    events = [event["id"] for page in pages for event in json.loads(page.answer.content)["_embedded"]["events"]]
     assert sorted(events) == sorted(event["id"] for event in replay.ticketmaster.events)
 
 
 def test_listing_that_keeps_shifting_fails_in_one_line(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
     Shifting(replay, monkeypatch, times=2)
-    with pytest.raises(TicketmasterListingError, match=r"changed twice while it was read \(42 events of 42\): run the"):
+    with pytest.raises(ListingError, match=r"changed twice while it was read \(42 events of 42\): run the"):
         client(replay, waits).pages(starting="2020-03-04")
 
 
@@ -148,20 +113,24 @@ def test_long_listing_is_read_in_spans_that_lose_no_event(replay: ReplayServer, 
     events = [{"id": start, "name": start} for start in starts]
     original = replay.ticketmaster.answer
 
-    def answer(path: str, query: dict[str, str], fault: int | None = None) -> object:
-        within = (query["startDateTime"], query.get("endDateTime", "9"))
+    def answer(request: Request) -> Answer:
+        within = (request.query["startDateTime"], request.query.get("endDateTime", "9"))
         replay.ticketmaster.events = [event for event in events if within[0] <= event["id"] <= within[1]]
-        return original(path, query, fault)
+        return original(request)
 
     monkeypatch.setattr(replay.ticketmaster, "answer", answer)
     pages = client(replay, waits).pages(starting="2020-03-04")
-    read = [event["id"] for page in pages for event in json.loads(page.content).get("_embedded", {}).get("events", [])]
+    read = [
+        event["id"]
+        for page in pages
+        for event in json.loads(page.answer.content).get("_embedded", {}).get("events", [])
+    ]
     assert sorted(read) == sorted(starts)
 
 
 def test_listing_that_no_span_makes_shorter_fails_in_one_line(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
     monkeypatch.setattr(ticketmaster, "DEEPEST", 20)
-    with pytest.raises(TicketmasterListingError, match="and serves 20 of a listing: narrow the query in"):
+    with pytest.raises(ListingError, match="and serves 20 of a listing: narrow the query in"):
         client(replay, waits).pages(starting="2020-03-04")
 
 
@@ -170,12 +139,14 @@ def test_key_stands_in_no_page_address_log_or_error(replay: ReplayServer, waits:
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="urllib3"):
         pages = client(replay, waits).pages(starting="2020-03-04")
     assert "GET /discovery/v2/events.json" in caplog.text  # urllib3's line is there, without the key
-    assert KEY not in caplog.text + "".join(page.url + page.content.decode() for page in pages)
+    assert KEY not in caplog.text + "".join(page.answer.url + page.answer.content.decode() for page in pages)
 
 
 def test_unreachable_api_is_named_without_the_key(waits: Waits) -> None:
-    with pytest.raises(TicketmasterUnavailableError) as caught:
-        list(TicketmasterClient("http://127.0.0.1:9", KEY, sleep=waits).pages(starting="2020-03-04"))
+    with pytest.raises(UnavailableError) as caught:
+        SourceClient(
+            ticketmaster.API, "http://127.0.0.1:9", ApiKey(KEY, parameter="apikey"), budget=Unlimited(), sleep=waits
+        ).get(ticketmaster.PATH, what="page 0", model=Listing)
     assert str(caught.value) == (
         "Ticketmaster page 0 not read (ConnectionError): is http://127.0.0.1:9/discovery/v2/events.json reachable?"
     )
@@ -187,14 +158,33 @@ def test_unreachable_api_is_named_without_the_key(waits: Waits) -> None:
     [({"Retry-After": "7"}, 7), ({"Rate-Limit-Reset": "0"}, 0), ({"Retry-After": "soon"}, None), ({}, None)],
 )
 def test_announced_wait_is_read_from_either_header(headers: dict[str, str], seconds: float | None) -> None:
-    assert ticketmaster._announced_wait(headers) == seconds
+    assert announced_wait(headers) == seconds
 
 
-def test_wait_for_a_spent_daily_quota_is_capped(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
+def test_quota_that_returns_late_ends_the_task_at_once_and_says_when(
+    replay: ReplayServer, waits: Waits, monkeypatch
+) -> None:
     monkeypatch.setattr("local.replay.ticketmaster.FAULT_WAIT", 3600.0)
-    order(replay, *[429] * ticketmaster.ATTEMPTS)
-    started = time.monotonic()
-    with pytest.raises(TicketmasterUnavailableError, match="429 Rate limit quota violation"):
+    order(replay, 429)
+    with pytest.raises(QuotaSpentError, match=r"page 0: 429 Rate limit quota violation.*answers again at 20\d\d-.*Z;"):
         client(replay, waits).pages(starting="2020-03-04")
-    assert waits == [ticketmaster.LONGEST_WAIT] * (ticketmaster.ATTEMPTS - 1)
-    assert time.monotonic() - started < 10
+    assert waits == []
+
+
+def test_last_request_of_the_quota_holds_the_next_one_back(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
+    monkeypatch.setattr("local.replay.ticketmaster.DAILY_QUOTA", 1)
+    monkeypatch.setattr(time, "time", lambda: 86400.0 * 20000 - 7200)  # two hours before the quota returns
+    with pytest.raises(QuotaSpentError, match="page 1 not asked for: the API answers again at"):
+        client(replay, waits).pages(starting="2020-03-04")
+
+
+def test_page_that_breaks_off_is_asked_for_again(replay: ReplayServer, waits: Waits) -> None:
+    order(replay, "cut")
+    assert sum(page.records for page in client(replay, waits).pages(starting="2020-03-04")) == 40
+    assert len(waits) == 1
+
+
+def test_page_that_always_breaks_off_is_named_in_one_line(replay: ReplayServer, waits: Waits) -> None:
+    order(replay, *["cut"] * client_module.ATTEMPTS)
+    with pytest.raises(UnavailableError, match=r"^Ticketmaster page 0 is no Listing: Invalid JSON: [^\n]*$"):
+        client(replay, waits).pages(starting="2020-03-04")

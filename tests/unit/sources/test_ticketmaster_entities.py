@@ -1,0 +1,89 @@
+"""Attractions and venues: those that events name, many ids a request, once a month."""
+
+import pytest
+
+from concert_platform.sources import ticketmaster, ticketmaster_entities
+from concert_platform.sources.errors import UnavailableError
+from concert_platform.sources.run import IngestRun
+from local.replay.answers import Answer, Request
+from tests.unit.sources.conftest import Sources, order
+
+FIRST, SECOND = IngestRun("2020-03-04", "first"), IngestRun("2020-03-05", "second")
+NEXT_MONTH = IngestRun("2020-04-01", "third")
+
+
+def ingest(run: IngestRun) -> tuple[int, int, int]:
+    """Records of events, attractions and venues."""
+    connectors = (
+        ticketmaster.ingest_events,
+        ticketmaster_entities.ingest_attractions,
+        ticketmaster_entities.ingest_venues,
+    )
+    events, attractions, venues = (connector(run)["records"] for connector in connectors)
+    return events, attractions, venues
+
+
+def test_what_events_name_is_read_by_id_in_few_requests(sources: Sources) -> None:
+    events, attractions, venues = ingest(FIRST)
+    assert events == 40
+    named = {
+        kind: {part["id"] for event in sources.records("ticketmaster", "event", FIRST)
+               for part in event["_embedded"].get(kind, [])}
+        for kind in ("attractions", "venues")
+    }  # fmt: skip
+    assert {entry["id"] for entry in sources.records("ticketmaster", "artist", FIRST)} == named["attractions"]
+    assert {entry["id"] for entry in sources.records("ticketmaster", "venue", FIRST)} == named["venues"]
+    assert (attractions, venues) == (len(named["attractions"]), len(named["venues"]))
+    assert len(sources.requests) == 4
+    links = [entry["externalLinks"] for entry in sources.records("ticketmaster", "artist", FIRST)
+             if "externalLinks" in entry]  # fmt: skip
+    assert sum("spotify" in entry for entry in links) > 5
+
+
+def test_they_are_read_once_a_month(sources: Sources) -> None:
+    first = ingest(FIRST)
+    assert ingest(SECOND) == (40, 0, 0)
+    assert ingest(NEXT_MONTH) == first
+
+
+def test_failed_task_is_made_up_by_the_next_run(sources: Sources) -> None:
+    ticketmaster.ingest_events(FIRST)
+    order(sources.replay, *[500] * 6)
+    with pytest.raises(UnavailableError, match="Ticketmaster venues Kov"):
+        ticketmaster_entities.ingest_venues(FIRST)
+    assert ticketmaster_entities.ingest_venues(SECOND)["records"] > 20
+
+
+def test_watched_records_are_read_also_when_no_event_names_them(sources: Sources) -> None:
+    sources.watch(
+        {"name": "Alice Cooper", "ticketmaster_id": "K8vZ9171ulV"},
+        venues=({"name": "Placeholder", "ticketmaster_id": "KovZpZAFnIEA"},),
+    )
+    assert ticketmaster_entities.ingest_attractions(FIRST)["records"] == 1
+    assert ticketmaster_entities.ingest_venues(FIRST)["records"] == 1
+
+
+def test_record_that_the_listing_lacks_is_asked_for_alone_and_a_404_is_remembered(sources: Sources) -> None:
+    sources.watch(
+        {"name": "Alice Cooper", "ticketmaster_id": "K8vZ9171ulV"}, {"name": "Gone", "ticketmaster_id": "K8vZgone"}
+    )
+    assert ticketmaster_entities.ingest_attractions(FIRST)["records"] == 1
+    assert sources.requests == ["/discovery/v2/attractions.json", "/discovery/v2/attractions/K8vZgone.json"]
+    ticketmaster_entities.ingest_attractions(SECOND)
+    assert len(sources.requests) == 2
+
+
+def test_api_that_heeds_no_list_of_ids_is_asked_one_by_one(sources: Sources, monkeypatch) -> None:
+    original = sources.replay.ticketmaster.answer
+
+    def answer(request: Request) -> Answer:
+        query = {name: value for name, value in request.query.items() if name != "id"}
+        return original(Request(request.method, request.path, query))
+
+    monkeypatch.setattr(sources.replay.ticketmaster, "answer", answer)
+    sources.watch(
+        {"name": "Alice Cooper", "ticketmaster_id": "K8vZ9171ulV"}, {"name": "Eagles", "ticketmaster_id": "K8vZ9171ob7"}
+    )
+    assert ticketmaster_entities.ingest_attractions(FIRST)["records"] == 2
+    found = {entry["name"] for entry in sources.records("ticketmaster", "artist", FIRST)}
+    assert found == {"Alice Cooper", "Eagles"}

@@ -1,0 +1,65 @@
+"""The watch list: the platform's own file, the operators' files, and what becomes of a bad one."""
+
+import pytest
+
+from concert_platform.resources import resource
+from concert_platform.sources import spotify, watch_list
+from concert_platform.sources.run import IngestRun
+from concert_platform.sources.watch_list import UnusableWatchListError, WatchedArtist, merged, parse
+from tests.unit.sources.conftest import Sources
+
+MBID = "27e2997f-f7a1-4353-bcc4-57b9274fa9a4"
+BOWIE, PITBULL = "0oSGxfWSnnOXhD2fKuz2Gy", "0TnOYISbd1XYRBk9myaseg"
+RUN = IngestRun("2020-03-04", "first")
+
+
+def test_own_list_can_be_read() -> None:
+    artists = parse(resource(watch_list.OWN_LIST).read_bytes()).artists
+    assert {"Björk", "中島みゆき"} <= {artist.name for artist in artists}
+
+
+def test_entries_of_one_artist_become_one() -> None:
+    entries = [
+        WatchedArtist(name="BABYMETAL", musicbrainz_id=MBID),
+        WatchedArtist(name="Babymetal", spotify_id=BOWIE),
+        WatchedArtist(name="BABYMETAL (JP)", musicbrainz_id=MBID, ticketmaster_id="K8"),
+        WatchedArtist(name="BABYMETAL", spotify_id=PITBULL),
+    ]
+    assert merged(entries) == [
+        WatchedArtist(name="BABYMETAL", musicbrainz_id=MBID, spotify_id=BOWIE, ticketmaster_id="K8"),
+        WatchedArtist(name="BABYMETAL", spotify_id=PITBULL),
+    ]
+
+
+def test_files_of_the_drop_zone_are_read_without_a_deployment(sources: Sources) -> None:
+    sources.bucket.objects["landing/watch_list/more.yaml"] = (
+        f"artists:\n  - name: David Bowie\n    spotify_id: {BOWIE}\n".encode()
+    )
+    sources.bucket.objects["landing/watch_list/notes.txt"] = b"no list"
+    assert spotify.ingest_artists(RUN)["records"] == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"artists: [", "it is no YAML: while parsing"),
+        ("artists: [{name: Bj\xf6rk}]".encode("latin-1"), "it is not UTF-8"),
+        (b"artists: [{spotify_id: 1}]", "artists.0.name: Field required"),
+        (b"artists: [{name: A, spotify: b}]", "artists.0.spotify: Extra inputs are not permitted"),
+        (b"artists: [{name: A, musicbrainz_id: '../../etc'}]", "artists.0.musicbrainz_id: String should match"),
+        (b"- A\n- B", "document: Input should be"),
+        (b"#" * (watch_list.LARGEST + 1), "it is larger than 1,048,576 bytes"),
+    ],
+)
+def test_bad_file_is_named_and_the_others_are_read(sources: Sources, content: bytes, reason: str) -> None:
+    sources.watch({"name": "David Bowie", "spotify_id": BOWIE})
+    sources.bucket.objects["landing/watch_list/bad.yaml"] = content
+    with pytest.raises(UnusableWatchListError) as caught:
+        spotify.ingest_artists(RUN)
+    assert f"/landing/watch_list/bad.yaml: {reason}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert sources.bucket.manifest("spotify", "artist", RUN)["records"] == 1
+
+
+def test_empty_file_lists_nobody() -> None:
+    assert parse(b"# nobody yet\n").artists == []
