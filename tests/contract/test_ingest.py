@@ -7,6 +7,9 @@ import gzip
 import json
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +17,25 @@ import boto3
 import pytest
 
 from concert_platform.cloudformation import Deployment
-from concert_platform.settings import ENVIRONMENT_VARIABLE, TICKETMASTER_URL_VARIABLE, Settings, settings
+from concert_platform.settings import (
+    ENVIRONMENT_VARIABLE,
+    SOURCE_URLS,
+    Settings,
+    settings,
+    source_budget_variable,
+    source_url_variable,
+)
 from concert_platform.sources import delivery as delivery_module
-from concert_platform.sources import landing, publication
+from concert_platform.sources import landing, publication, setlistfm
+from concert_platform.sources.budget import DailyBudget
+from concert_platform.sources.connectors import CONNECTORS
+from concert_platform.sources.errors import BudgetSpentError, SourceKeyError
 from concert_platform.sources.files import UnusableFilesError, import_box_office, import_interactions
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.state import IngestState
-from concert_platform.sources.ticketmaster import TicketmasterKeyError, ingest_events
+from concert_platform.sources.ticketmaster import ingest_events
 from local.replay.server import ReplayServer
+from local.replay.watch_list import watch_list
 from tests.contract.conftest import ACCOUNT, REGION, REPOSITORY, ROOT_KEYS, Emulator
 from tests.contract.scratch_stacks import log_in_as_root
 
@@ -33,6 +47,11 @@ WEEK = HEADER + "Cats,Winter Garden Theatre,1990-01-07,8,0,1482,9000,300000\n"
 DROP = "landing/box_office/mapping=broadway_weekly_grosses/"
 ROLE = "concert-platform-production-airflow-execution"
 SECRET = "concert-platform-production/sources/ticketmaster"
+SECRETS = {
+    SECRET: {"api_key": KEY},
+    "concert-platform-production/sources/spotify": {"client_id": KEY, "client_secret": KEY},
+    "concert-platform-production/sources/setlistfm": {"api_key": KEY},
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +86,16 @@ class Platform:
             AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in names],
             KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in names.items()],
         )
-        self.secrets.create_secret(Name=SECRET, SecretString=json.dumps({"api_key": KEY}))
+        for name, keys in SECRETS.items():
+            self.secrets.create_secret(Name=name, SecretString=json.dumps(keys))
 
     def remove(self) -> None:
         for key in self.keys():
             self.s3.delete_object(Bucket=self.bucket, Key=key)
         self.s3.delete_bucket(Bucket=self.bucket)
         self.dynamodb.Table(self.table).delete()
-        self.secrets.delete_secret(SecretId=SECRET, ForceDeleteWithoutRecovery=True)
+        for name in SECRETS:
+            self.secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
 
     def keys(self, prefix: str = "") -> list[str]:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
@@ -102,7 +123,8 @@ def platform(emulator: Emulator, airflow_role: None, tmp_path: Path, monkeypatch
     for name, value in emulator.role_environment(ROLE).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, "production")
-    monkeypatch.setenv(TICKETMASTER_URL_VARIABLE, f"http://127.0.0.1:{replay.server_port}")
+    for api in SOURCE_URLS:
+        monkeypatch.setenv(source_url_variable(api), f"http://127.0.0.1:{replay.server_port}")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     settings.cache_clear()
     made = Platform(emulator, replay)
@@ -154,7 +176,7 @@ def test_changed_page_is_delivered_again(platform: Platform) -> None:
 
 def test_listing_that_breaks_off_delivers_nothing(platform: Platform) -> None:
     platform.secrets.put_secret_value(SecretId=SECRET, SecretString='{"api_key": "revoked"}')
-    with pytest.raises(TicketmasterKeyError, match="401 Invalid ApiKey: put a valid key into secret"):
+    with pytest.raises(SourceKeyError, match="401 Invalid ApiKey: put a valid key into secret"):
         ingest_events(FIRST)
     assert platform.keys("raw/") == []
     assert publish(FIRST) == []
@@ -162,7 +184,7 @@ def test_listing_that_breaks_off_delivers_nothing(platform: Platform) -> None:
 
 def test_missing_secret_is_named(platform: Platform) -> None:
     platform.secrets.put_secret_value(SecretId=SECRET, SecretString="no JSON")
-    with pytest.raises(TicketmasterKeyError, match=f"into secret {SECRET}$"):
+    with pytest.raises(SourceKeyError, match=f"into secret {SECRET}$"):
         ingest_events(FIRST)
 
 
@@ -281,6 +303,95 @@ def test_commit_during_publication_keeps_the_run_unpublished(platform: Platform)
     import_box_office(FIRST)
     publication.confirm([[*entry.run, entry.revision] for entry in seen])
     assert [state.run for state in IngestState().unpublished()] == [FIRST]
+
+
+# ---------------------------------------------------------------- every API
+def watched(platform: Platform) -> None:
+    platform.s3.put_object(
+        Bucket=platform.bucket, Key="landing/watch_list/replayed.yaml", Body=watch_list(REPOSITORY / "samples").encode()
+    )
+
+
+def test_every_connector_delivers_what_the_payloads_hold(platform: Platform, monkeypatch) -> None:
+    monkeypatch.setattr(setlistfm, "API", replace(setlistfm.API, interval=0.0))
+    watched(platform)
+    asked: list[str] = []
+    answer = platform.replay.answer
+    monkeypatch.setattr(platform.replay, "answer", lambda request: asked.append(request.path) or answer(request))
+    records = {name: connector(FIRST)["records"] for name, connector in CONNECTORS.items()}
+    assert records["ticketmaster_events"] == 40
+    assert records["spotify_artists"] >= len(platform.replay.spotify.artists)
+    assert records["setlistfm_setlists"] == len(platform.replay.setlistfm.setlists)
+    assert all(records.values())
+    assert len([path for path in asked if path.startswith("/rest/")]) <= 20
+    assert len([path for path in asked if path.startswith("/discovery/")]) <= 5
+    assert publish(FIRST) == [FIRST]
+    repeated = {name: connector(SECOND)["files"] for name, connector in CONNECTORS.items()}
+    assert set(repeated.values()) == {0}
+    written = platform.keys()
+    assert [key for key in written if KEY in platform.read(key).decode("utf-8", "replace")] == []
+
+
+def test_records_are_found_by_the_path_that_the_manifest_gives(platform: Platform, monkeypatch) -> None:
+    monkeypatch.setattr(setlistfm, "API", replace(setlistfm.API, interval=0.0))
+    watched(platform)
+    paths: dict[tuple[str, str], set[str]] = {}
+    for connector in CONNECTORS.values():
+        counts = connector(FIRST)
+        manifest = platform.manifest(counts["source"], counts["entity"], FIRST)
+        for file in manifest["files"]:
+            part = json.loads(platform.read(file["key"]))
+            for name in filter(None, file["records_path"].split(".")):
+                part = part[name]
+            assert file["records"] == (len(part) if file["records_path"] else 1)
+            paths.setdefault((counts["source"], counts["entity"]), set()).add(file["records_path"])
+    assert paths == {
+        ("ticketmaster", "event"): {"_embedded.events"},
+        ("ticketmaster", "artist"): {"_embedded.attractions"},
+        ("ticketmaster", "venue"): {"_embedded.venues"},
+        ("spotify", "artist"): {"", "artists.items"},
+        ("setlistfm", "artist"): {""},
+        ("setlistfm", "setlist"): {"setlist"},
+        ("setlistfm", "venue"): {""},
+    }
+
+
+def test_two_runs_at_once_both_hold_every_record_and_the_next_one_nothing(platform: Platform) -> None:
+    watched(platform)
+    names = ("ticketmaster_events", "spotify_artists")
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(CONNECTORS[name], run) for name in names for run in (FIRST, SECOND)]
+        counts = [future.result()["records"] for future in futures]
+    assert all(counts)
+    # Either order of the two: what both have read belongs to both, and their accounts close by themselves.
+    assert publish(SECOND) == [FIRST, SECOND]
+    third = IngestRun(DAY, "third-run")
+    assert [CONNECTORS[name](third)["files"] for name in names] == [0, 0]
+
+
+def test_spent_budget_ends_the_task_in_one_line(platform: Platform, monkeypatch) -> None:
+    monkeypatch.setenv(source_budget_variable("ticketmaster"), "1")
+    with pytest.raises(BudgetSpentError) as caught:
+        ingest_events(FIRST)
+    assert "the 1 requests of ticketmaster that" in str(caught.value)
+    assert "TICKETMASTER_DAILY_REQUESTS" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert platform.keys("raw/") == []
+
+
+def test_runs_at_once_share_one_budget_a_day(platform: Platform) -> None:
+    day = datetime(2020, 3, 4, 23, tzinfo=UTC)
+
+    def spend(_: int) -> bool:
+        try:
+            DailyBudget("spotify", limit=7, now=lambda: day).spend()
+        except BudgetSpentError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(spend, range(12))) == 7
+    DailyBudget("spotify", limit=7, now=lambda: day + timedelta(hours=2)).spend()
 
 
 def test_calls_are_made_and_allowed_under_the_role_of_airflow(platform: Platform, emulator: Emulator) -> None:
