@@ -24,6 +24,7 @@ from concert_platform.sources.errors import RefusedError
 DROP_ZONE = "landing/watch_list/"
 OWN_LIST = "include/sources/watch_list.yaml"
 LARGEST = 2**20  # bytes of a file
+NAME = r"^[^\x00-\x1f]+$"  # in one line, since messages quote it
 IDS = ("musicbrainz_id", "spotify_id", "ticketmaster_id")
 
 
@@ -36,14 +37,14 @@ class Entry(BaseModel):
 
 
 class WatchedArtist(Entry):
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=NAME, max_length=500)
     musicbrainz_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
     spotify_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z]{22}$")
     ticketmaster_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z_-]+$")
 
 
 class WatchedVenue(Entry):
-    name: str = Field(min_length=1)
+    name: str = Field(pattern=NAME, max_length=500)
     ticketmaster_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z_-]+$")
     setlistfm_id: str | None = Field(default=None, pattern=r"^[0-9a-f]+$")
 

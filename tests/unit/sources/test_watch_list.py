@@ -47,6 +47,7 @@ def test_files_of_the_drop_zone_are_read_without_a_deployment(sources: Sources) 
         (b"artists: [{spotify_id: 1}]", "artists.0.name: Field required"),
         (b"artists: [{name: A, spotify: b}]", "artists.0.spotify: Extra inputs are not permitted"),
         (b"artists: [{name: A, musicbrainz_id: '../../etc'}]", "artists.0.musicbrainz_id: String should match"),
+        (b'artists: [{name: "A\\nB"}]', "artists.0.name: String should match"),
         (b"- A\n- B", "document: Input should be"),
         (b"#" * (watch_list.LARGEST + 1), "it is larger than 1,048,576 bytes"),
     ],
