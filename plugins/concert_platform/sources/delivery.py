@@ -96,10 +96,15 @@ class Delivery:
         self._changed = True
         return file
 
-    def add_answer(self, name: str, answer: Answer, *, item: str, version: str, **facts: Any) -> RawFile:
-        """Upload the bytes of an API's answer, with its request, status and headers in the manifest."""
+    def add_answer(
+        self, name: str, answer: Answer, *, item: str, version: str, content: Path | None = None, **facts: Any
+    ) -> RawFile:
+        """Upload the bytes of an API's answer, with its request, status and headers in the manifest.
+
+        :param content: file that holds the bytes, if the answer does not
+        """
         return self.add(
-            name, answer.content, item=item, version=version, format="json", status=answer.status,
+            name, content or answer.content, item=item, version=version, format="json", status=answer.status,
             headers=answer.headers, request={"method": "GET", "url": answer.url}, **facts,
         )  # fmt: skip
 

@@ -7,10 +7,12 @@ one that holds event 1,000: a longer listing is read in spans of time that are s
 from __future__ import annotations
 
 import hashlib
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from concert_platform.settings import settings
@@ -35,11 +37,18 @@ LAST_DAY = datetime(2100, 12, 31, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a listing: the answer, and what of it decides how to go on."""
+    """One page of a listing, whose bytes wait in a file: a listing may have more pages than a worker has memory for.
+
+    :param answer: without content and body
+    :param named: (kind, id) of the attractions and venues that its events name
+    """
 
     number: int
     answer: Answer
+    path: Path
+    version: str
     records: int
+    named: frozenset[tuple[str, str]]
     total_pages: int
     total_events: int
 
@@ -52,18 +61,18 @@ def ingest_events(run: IngestRun) -> dict[str, Any]:
     delivery = Delivery(run, SOURCE, ENTITY)
     if delivery.is_committed:
         return delivery.commit()
-    for number, page in enumerate(EventListing(api_client()).pages(starting=run.dt)):
-        item = f"page#{run.dt}#{number:04d}"
-        # `_links` of a page repeat the query; everything of the answer counts, since the bytes are what is kept.
-        version = hashlib.sha256(page.answer.content).hexdigest()
-        if delivery.is_new(item, version):
-            delivery.add_answer(
-                f"page-{number:04d}-{version[:12]}.json", page.answer, item=item, version=version,
-                records=page.records, records_path="_embedded.events",
-            )  # fmt: skip
-            for kind, identifier in references(page.answer.body.embedded.events):
-                delivery.note(f"seen#{kind}#{identifier}", run.dt[:7])
-    return delivery.commit()
+    with tempfile.TemporaryDirectory(prefix="ingest-") as folder:
+        for number, page in enumerate(EventListing(api_client(), Path(folder)).pages(starting=run.dt)):
+            item = f"page#{run.dt}#{number:04d}"
+            # `_links` of a page repeat the query; everything of the answer counts, since the bytes are what is kept.
+            if delivery.is_new(item, page.version):
+                delivery.add_answer(
+                    f"page-{number:04d}-{page.version[:12]}.json", page.answer, item=item, version=page.version,
+                    content=page.path, records=page.records, records_path="_embedded.events",
+                )  # fmt: skip
+                for kind, identifier in sorted(page.named):
+                    delivery.note(f"seen#{kind}#{identifier}", run.dt[:7])
+        return delivery.commit()
 
 
 def references(events: list[Any]) -> Iterator[tuple[str, str]]:
@@ -83,10 +92,14 @@ def api_client(*, budget: Budget | None = None, sleep: Callable[[float], None] =
 
 
 class EventListing:
-    """Reader of the event listing."""
+    """Reader of the event listing.
 
-    def __init__(self, client: SourceClient) -> None:
-        self._client = client
+    :param folder: for the pages' bytes
+    """
+
+    def __init__(self, client: SourceClient, folder: Path) -> None:
+        self._client, self._folder = client, folder
+        self._read_pages = 0
 
     def pages(self, *, starting: str, size: int = PAGE_SIZE) -> list[Page]:
         """All pages of the music events from a day on.
@@ -126,8 +139,14 @@ class EventListing:
 
     def _page(self, query: Mapping[str, str], number: int) -> Page:
         answer = self._client.get(PATH, {**query, "page": str(number)}, what=f"page {number}", model=Listing)
-        numbers = answer.body.page
-        return Page(number, answer, len(answer.body.embedded.events), numbers.total_pages, numbers.total_elements)
+        events, numbers = answer.body.embedded.events, answer.body.page
+        self._read_pages += 1
+        path = self._folder / f"page-{self._read_pages}.json"
+        path.write_bytes(answer.content)
+        return Page(
+            number, replace(answer, content=b"", body=None), path, hashlib.sha256(answer.content).hexdigest(),
+            len(events), frozenset(references(events)), numbers.total_pages, numbers.total_elements,
+        )  # fmt: skip
 
 
 def _middle(start: datetime, end: datetime | None) -> datetime:

@@ -3,7 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from concert_platform.sources.manifests import Manifest
 from concert_platform.sources.run import IngestRun
@@ -17,10 +17,10 @@ class MemoryBucket:
         self.objects: dict[str, bytes] = {}
         self.fails_on: str | None = None
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes | IO[bytes], **_: Any) -> None:
         if self.fails_on and self.fails_on in Key:
             raise ConnectionError(f"503 Slow Down: {Key}")
-        self.objects[Key] = Body
+        self.objects[Key] = Body if isinstance(Body, bytes) else Body.read()
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         return {"Body": io.BytesIO(self.objects[Key])}

@@ -22,19 +22,21 @@ from tests.unit.sources.conftest import KEY, Waits, order, ticketmaster_client
 
 
 def client(server: ReplayServer, waits: Waits, key: str = KEY) -> EventListing:
-    return EventListing(ticketmaster_client(server, waits, key))
+    folder = server.faults.path.with_name(f"pages-{len(waits)}-{time.monotonic_ns()}")
+    folder.mkdir()
+    return EventListing(ticketmaster_client(server, waits, key), folder)
 
 
 def test_pages_are_read_to_the_end_with_their_bytes(replay: ReplayServer, waits: Waits) -> None:
     pages = client(replay, waits).pages(starting="2020-03-04")
     assert [(page.number, page.records, page.answer.status) for page in pages] == [(0, 20, 200), (1, 20, 200)]
-    assert [len(json.loads(page.answer.content)["_embedded"]["events"]) for page in pages] == [20, 20]
+    assert [len(json.loads(page.path.read_bytes())["_embedded"]["events"]) for page in pages] == [20, 20]
     assert pages[0].answer.headers["Rate-Limit"] == "5000"
 
 
 def test_unchanged_listing_gives_the_same_bytes_again(replay: ReplayServer, waits: Waits) -> None:
     first, second = (client(replay, waits).pages(starting="2020-03-04") for _ in range(2))
-    assert [page.answer.content for page in first] == [page.answer.content for page in second]
+    assert [page.path.read_bytes() for page in first] == [page.path.read_bytes() for page in second]
 
 
 def test_two_429_and_a_500_are_waited_out(replay: ReplayServer, waits: Waits) -> None:
@@ -97,7 +99,7 @@ def test_listing_that_shifts_while_it_is_read_is_read_again(replay: ReplayServer
     shifting = Shifting(replay, monkeypatch, times=1)
     pages = client(replay, waits).pages(starting="2020-03-04")
     assert shifting.reads == 2
-    events = [event["id"] for page in pages for event in json.loads(page.answer.content)["_embedded"]["events"]]
+    events = [event["id"] for page in pages for event in json.loads(page.path.read_bytes())["_embedded"]["events"]]
     assert sorted(events) == sorted(event["id"] for event in replay.ticketmaster.events)
 
 
@@ -123,7 +125,7 @@ def test_long_listing_is_read_in_spans_that_lose_no_event(replay: ReplayServer, 
     read = [
         event["id"]
         for page in pages
-        for event in json.loads(page.answer.content).get("_embedded", {}).get("events", [])
+        for event in json.loads(page.path.read_bytes()).get("_embedded", {}).get("events", [])
     ]
     assert sorted(read) == sorted(starts)
 
@@ -139,7 +141,7 @@ def test_key_stands_in_no_page_address_log_or_error(replay: ReplayServer, waits:
     with caplog.at_level(logging.DEBUG), caplog.at_level(logging.DEBUG, logger="urllib3"):
         pages = client(replay, waits).pages(starting="2020-03-04")
     assert "GET /discovery/v2/events.json" in caplog.text  # urllib3's line is there, without the key
-    assert KEY not in caplog.text + "".join(page.answer.url + page.answer.content.decode() for page in pages)
+    assert KEY not in caplog.text + "".join(page.answer.url + page.path.read_text() for page in pages)
 
 
 def test_unreachable_api_is_named_without_the_key(waits: Waits) -> None:
