@@ -307,6 +307,10 @@ def test_commit_during_publication_keeps_the_run_unpublished(platform: Platform)
 
 # ---------------------------------------------------------------- every API
 def watched(platform: Platform) -> None:
+    """The local watch list, and an artist that is known by name alone."""
+    platform.s3.put_object(
+        Bucket=platform.bucket, Key="landing/watch_list/names.yaml", Body=b"artists: [{name: Arctic}]"
+    )
     platform.s3.put_object(
         Bucket=platform.bucket, Key="landing/watch_list/replayed.yaml", Body=watch_list(REPOSITORY / "samples").encode()
     )
