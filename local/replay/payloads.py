@@ -45,7 +45,7 @@ def load_payloads(samples: Path) -> list[Payload]:
             return [_load(folder, row) for row in csv.DictReader(stream)]
     except OSError as error:
         raise PayloadError(
-            f"{error.filename} cannot be read ({error.strerror}): run samples/build_samples.py"
+            f"{error.filename} cannot be read ({error.strerror}): run samples/build_payloads.py"
         ) from None
     except (KeyError, ValueError, IndexError) as error:
         raise PayloadError(f"{manifest} cannot be used: {error!r}") from None

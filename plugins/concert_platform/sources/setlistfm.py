@@ -127,6 +127,8 @@ class SetlistReader:
         watermark, history = self._delivery.known(f"watermark#{mbid}"), self._delivery.known(f"history#{mbid}")
         if watermark:
             self._read_changes(mbid, datetime.fromisoformat(watermark))
+        if history == COMPLETE and not watermark:
+            history = None
         if history != COMPLETE:
             # The last page again: what was taken away since has drawn the head of the next one into it.
             self._read_history(mbid, first=int(history or 1))
@@ -137,15 +139,14 @@ class SetlistReader:
         number, last = first, first + PAGES_PER_RUN - 1
         while number <= last:
             page = self._page(path, {"p": str(number)}, f"setlists of {mbid}, page {number}")
-            if page is None:  # setlist.fm's word for "none"; also after the last page
-                self._delivery.note(f"history#{mbid}", COMPLETE)
-                return
-            if page.body.total < total:
+            if page is None and number == 1:
+                return  # there is none yet: the next run asks again
+            if page is None or page.body.total < total:
                 # A setlist was taken away: what was the head of this page has moved to the one before.
                 again += 1
                 if again > 1:
                     raise ListingError(f"setlist.fm setlists of {mbid} kept shrinking while read: run the task again")
-                total, number = page.body.total, max(number - 1, first)
+                total, number = page.body.total if page else 0, max(number - 1, 1)
                 continue
             total = page.body.total
             self._add(page, f"page#{mbid}#{number:04d}", f"{mbid}-page-{number:04d}")
@@ -160,9 +161,10 @@ class SetlistReader:
             number += 1
 
     def _read_changes(self, mbid: str, since: datetime) -> None:
-        """Deliver the setlists that were added or edited since a moment; the watermark moves when all were read.
+        """Deliver the setlists that were added or edited since a moment.
 
-        The search counts whole seconds and its start in, so it always finds the one that set the watermark.
+        The watermark moves when all pages were read and none came in or went meanwhile. The search counts whole
+        seconds and its start in, so it always finds the setlist that set the watermark.
         """
         query = {"artistMbid": mbid, "lastUpdated": f"{since.astimezone(UTC):%Y%m%d%H%M%S}"}
         pages: list[Answer] = []
@@ -176,7 +178,8 @@ class SetlistReader:
                 self._add(page, f"changes#{mbid}#{number:04d}", f"{mbid}-changes-{number:04d}")
             if number * page.body.items_per_page >= page.body.total:
                 break
-        if newest := _newest(pages):
+        newest = _newest(pages)
+        if newest and {page.body.total for page in pages} == {sum(len(page.body.setlist) for page in pages)}:
             self._delivery.note(f"watermark#{mbid}", max(newest, since).isoformat())
 
     def _page(self, path: str, query: Mapping[str, str], what: str) -> Answer | None:
@@ -196,8 +199,10 @@ class SetlistReader:
 
 
 def _newest(pages: Iterable[Answer]) -> datetime | None:
+    """Last update among setlists; one that lies ahead of now would hide those to come."""
     moments = [setlist.last_updated for page in pages for setlist in Setlist.each(page.body.setlist)]
-    return max((moment for moment in moments if moment), default=None)
+    newest = max((moment for moment in moments if moment), default=None)
+    return min(newest, datetime.now(UTC)) if newest else None
 
 
 def _digest(answer: Answer) -> str:

@@ -131,6 +131,43 @@ def test_listing_that_keeps_shrinking_fails_in_one_line_and_keeps_what_was_read(
     assert len(ids(many, FIRST)) == 40
 
 
+def test_last_page_that_vanishes_while_pages_are_read_loses_no_setlist(many: Sources, monkeypatch) -> None:
+    many.replay.setlistfm.setlists = many.replay.setlistfm.setlists[:41]
+    Moving(many, monkeypatch, {3: take_away})
+    setlistfm.ingest_setlists(FIRST)
+    assert {f"{number:08x}" for number in range(41)} <= {*ids(many, FIRST)}
+    assert many.state.versions("setlistfm")[f"history#{MBID}"] == setlistfm.COMPLETE
+
+
+def test_artist_without_a_setlist_is_asked_for_again(many: Sources) -> None:
+    listed, many.replay.setlistfm.setlists = many.replay.setlistfm.setlists[:3], []
+    assert setlistfm.ingest_setlists(FIRST)["records"] == 0
+    many.replay.setlistfm.setlists = listed
+    assert setlistfm.ingest_setlists(SECOND)["records"] == 3
+
+
+def test_watermark_stays_when_changes_come_in_while_they_are_read(many: Sources, monkeypatch) -> None:
+    setlistfm.ingest_setlists(FIRST)
+    setlistfm.ingest_setlists(SECOND)
+    before = many.state.versions("setlistfm")[f"watermark#{MBID}"]
+    for entry in many.replay.setlistfm.setlists[:30]:
+        entry["lastUpdated"] = "2020-03-04T12:00:00.000+0000"
+    newcomer = setlist(999, "2020-03-04T12:00:01.000+0000")
+    Moving(many, monkeypatch, {2: lambda setlists: setlists.insert(0, newcomer)})
+    third = IngestRun("2020-03-06", "third")
+    setlistfm.ingest_setlists(third)
+    assert many.state.versions("setlistfm")[f"watermark#{MBID}"] == before
+    setlistfm.ingest_setlists(IngestRun("2020-03-06", "fourth"))
+    assert newcomer["id"] in ids(many, third, IngestRun("2020-03-06", "fourth"))
+    assert many.state.versions("setlistfm")[f"watermark#{MBID}"].startswith("2020-03-04T12:00:01")
+
+
+def test_update_ahead_of_time_does_not_hide_those_to_come(many: Sources) -> None:
+    many.replay.setlistfm.setlists[0]["lastUpdated"] = "2999-01-01T00:00:00.000+0000"
+    setlistfm.ingest_setlists(FIRST)
+    assert many.state.versions("setlistfm")[f"watermark#{MBID}"] < "2100"
+
+
 def test_watermark_stays_when_the_raw_write_fails(many: Sources) -> None:
     setlistfm.ingest_setlists(FIRST)
     before = deepcopy(many.state.versions("setlistfm"))
