@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -44,6 +44,29 @@ class Api:
     name: str
     title: str
     interval: float = 0.0
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request.
+
+    :param what: what is read, for messages
+    :param model: class of responses.py that the body must fit
+    :param accept: status codes besides 200 that are an answer, such as 304 and 404
+    :param form: body of a POST
+    """
+
+    path: str
+    what: str
+    model: Any
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    accept: tuple[int, ...] = ()
+    form: Mapping[str, str] | None = None
+
+    @property
+    def method(self) -> str:
+        return "GET" if self.form is None else "POST"
 
 
 @dataclass(frozen=True)
@@ -84,30 +107,21 @@ class SourceClient:
         self._next = 0.0  # of time.monotonic()
 
     def get(
-        self,
-        path: str,
-        query: Mapping[str, str] | None = None,
-        *,
-        what: str,
-        model: Any,
-        accept: tuple[int, ...] = (),
-        headers: Mapping[str, str] | None = None,
+        self, path: str, query: Mapping[str, str] | None = None, *, what: str, model: Any, **options: Any
     ) -> Answer:
         """Read one document.
 
-        :param what: what is read, for messages
-        :param model: class of responses.py that the body must fit
-        :param accept: status codes besides 200 that are an answer, such as 304 and 404
+        :param options: further fields of Request
         :raises RefusedError: at once, when trying again will not help
         :raises UnavailableError: after all attempts
         """
-        return self._with_retries("GET", path, query or {}, what, model, accept, headers or {}, None)
+        return self._with_retries(Request(path, what, model, query or {}, **options))
 
     def post(self, path: str, form: Mapping[str, str], *, what: str, model: Any) -> Answer:
         """Send a form and read the answer; otherwise as `get`."""
-        return self._with_retries("POST", path, {}, what, model, (), {}, form)
+        return self._with_retries(Request(path, what, model, form=form))
 
-    def _with_retries(self, *request: Any) -> Answer:
+    def _with_retries(self, request: Request) -> Answer:
         from tenacity import Retrying, before_sleep_log, retry_if_exception_type, stop_after_attempt
 
         retrying = Retrying(
@@ -118,29 +132,19 @@ class SourceClient:
             before_sleep=before_sleep_log(log, logging.INFO),
             reraise=True,
         )
-        return retrying(self._attempt, *request)
+        return retrying(self._attempt, request)
 
-    def _attempt(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        what: str,
-        model: Any,
-        accept: tuple[int, ...],
-        headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
-    ) -> Answer:
-        subject = f"{self.api.title} {what}"
+    def _attempt(self, request: Request) -> Answer:
+        subject = f"{self.api.title} {request.what}"
         self._keep_pace(subject)
         self._budget.spend()
-        answer = self._send(method, path, query, headers, form, subject)
+        answer = self._send(request, subject)
         self._heed_limits(answer.status_code, answer.headers)
-        if answer.status_code != 200 and answer.status_code not in accept:
+        if answer.status_code != 200 and answer.status_code not in request.accept:
             self._refuse(answer, subject)
-        url = f"{self.base_url}{path}" + (f"?{urlencode(query)}" if query else "")
+        url = f"{self.base_url}{request.path}" + (f"?{urlencode(request.query)}" if request.query else "")
         kept = {name: value for name, value in answer.headers.items() if is_kept(name)}
-        body = _fitted(answer.content, model, subject) if answer.status_code == 200 else None
+        body = _fitted(answer.content, request.model, subject) if answer.status_code == 200 else None
         return Answer(url, answer.status_code, kept, answer.content, body)
 
     def _keep_pace(self, subject: str) -> None:
@@ -157,25 +161,18 @@ class SourceClient:
             wait = announced_wait(headers)
             self._next = max(self._next, time.monotonic() + (wait or 0.0))
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        query: Mapping[str, str],
-        headers: Mapping[str, str],
-        form: Mapping[str, str] | None,
-        subject: str,
-    ) -> Any:
+    def _send(self, request: Request, subject: str) -> Any:
         import requests
 
-        url = f"{self.base_url}{path}"
-        sent = {"Accept": "application/json", **headers, **self._credentials.headers()}
-        parameters = {**query, **self._credentials.query()}
+        url = f"{self.base_url}{request.path}"
+        headers = {"Accept": "application/json", **request.headers, **self._credentials.headers()}
+        query = {**request.query, **self._credentials.query()}
         try:
             with _hidden_in_logs(self._credentials.secrets()):
                 return self._session.request(
-                    method, url, params=parameters, headers=sent, data=form, timeout=TIMEOUT, allow_redirects=False
-                )
+                    request.method, url, params=query, headers=headers, data=request.form, timeout=TIMEOUT,
+                    allow_redirects=False,
+                )  # fmt: skip
         except requests.RequestException as error:
             # Its text quotes the address with the key, and a traceback in a log may show the variables of this frame:
             # hence nothing is raised in here.
