@@ -26,7 +26,7 @@ from concert_platform.sources.run import IngestRun
 from concert_platform.sources.watch_list import WatchList, read_watch_list
 
 SOURCE = "setlistfm"
-API = Api(SOURCE, "setlist.fm", interval=0.5)  # the documented 2 requests a second
+API = Api(SOURCE, "setlist.fm", interval=0.55)  # the documented 2 requests a second, with a margin
 PAGES_PER_RUN = 5  # of one artist's history
 VENUES_PER_RUN = 25
 COMPLETE = "complete"
