@@ -8,8 +8,8 @@ takes every ingest run of that day.
 
 What a failure means: nothing of the run was published, and quality.load_audit says so. `curate_records` names the gate
 or the file. A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the
-fix, then clear the task. Anything else was tried again already: read the run's log in the log group that the stack
-storage-processing names as EtlLogGroupName, then clear it.
+fix, then clear the task. Anything else was tried again already: the task's log ends with the end of the run's; all of it
+lies in the log group that the stack storage-processing names as EtlLogGroupName. Then clear the task.
 """
 
 from __future__ import annotations
@@ -39,6 +39,11 @@ def find_runs(**context: Any) -> list[list[str | None]]:
 @task(task_id="publish_curated_concerts", outlets=[CURATED_CONCERTS])
 def announce_partitions(wanted: list[list[str | None]], **context: Any) -> None:
     """Tell the warehouse which partitions are new."""
+    from concert_platform.metrics import publish_curation
+    from concert_platform.partitions import parse_partition
+    from concert_platform.warehouse import loads_of
+
+    publish_curation(loads_of([parse_partition(partition) for partition in wanted]))
     context["outlet_events"][CURATED_CONCERTS].extra = {"partitions": wanted}
 
 
@@ -70,6 +75,7 @@ with DAG(
         task_id="curate_records",
         job_name="{{ settings().etl_job }}",
         script_args={"--partitions": PARTITIONS},
+        log_groups="{{ settings().etl_log_groups | join(',') }}",
     )
     publish_curated_concerts = announce_partitions(find_partitions)
     record_failure = note_failure()

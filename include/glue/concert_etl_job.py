@@ -176,7 +176,9 @@ class Curation:
         earlier = self._curated.read(load.report_key) or {}
         is_repeat = earlier.get("index_etag") == load.index_etag
         found = [mention for item in judged for mention in item.mentions]
-        resolution = resolve(found, self._registry, load.run_id, earlier.get("identity_snapshot") if is_repeat else None)
+        resolution = resolve(
+            found, self._registry, load.run_id, earlier.get("identity_snapshot") if is_repeat else None
+        )
         load.identity_snapshot = resolution.snapshot
         return resolution
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.engines.jobs import JobProcess, environment_of_child
 from local.extensions import registry
@@ -14,6 +18,7 @@ from local.extensions import registry
 REPOSITORY = Path(__file__).parents[2]
 S3_URI = re.compile(r"s3://([^/]+)/(.+)")
 DRIVER_MEMORY = "2g"
+LONGEST_LINE, MOST_LINES = 1_000, 500  # of a log that go to CloudWatch
 
 
 class GlueJob:
@@ -57,6 +62,22 @@ class GlueJob:
         arguments = [part for name, value in self._arguments.items() for part in (name, value)]
         command = [os.environ["LOCAL_SPARK_PYTHON"], "-m", "local.glue_runtime.worker", str(script), *arguments]
         return JobProcess(command, environment=environment, cwd=self._folder, log=self.log)
+
+    def publish_log(self) -> None:
+        """Bring the end of the log to CloudWatch Logs, into the stream that Glue would have written."""
+        prefix, role = self._arguments.get("--custom-logGroup-prefix"), self._role_arn.rpartition("/")[2]
+        if prefix is None or not self.log.exists():
+            return
+        group = f"{prefix}/{role.removesuffix('glue-job')}etl-role/{role}/output"
+        lines = [line[:LONGEST_LINE] for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        now = int(time.time() * 1000)
+        logs = registry.role_client("logs", self._role_arn)
+        # A run whose log is not to be had has ended all the same.
+        with contextlib.suppress(BotoCoreError, ClientError):
+            logs.create_log_stream(logGroupName=group, logStreamName=self.run_id)
+            events = [{"timestamp": now, "message": line} for line in lines[-MOST_LINES:]]
+            if events:
+                logs.put_log_events(logGroupName=group, logStreamName=self.run_id, logEvents=events)
 
     def clean_up(self) -> None:
         """Remove the run's folder; its log stays."""

@@ -28,8 +28,7 @@ TEXTS = {
     "source_artist_id": "coalesce(item.id, item.mbid)",
     "name": "item.name",
     "musicbrainz_id": f"coalesce(item.mbid, {musicbrainz_id('get(links.musicbrainz, 0).id')})",
-    "spotify_id": "CASE WHEN _meta.source = 'spotify' THEN item.id"
-    f" ELSE {spotify_id('get(links.spotify, 0).url')} END",
+    "spotify_id": f"CASE WHEN _meta.source = 'spotify' THEN item.id ELSE {spotify_id('get(links.spotify, 0).url')} END",
     "ticketmaster_id": "CASE WHEN _meta.source = 'ticketmaster' THEN item.id ELSE item.tmid END",
     "ticketmaster_number": f"coalesce(item.tmid, regexp_extract(item.url, '{ARTIST_NUMBER}', 1))",
     "genres": GENRES,
@@ -46,8 +45,7 @@ RULES = (
     marked_as_test("artist"),
     Rule(
         "popularity_invalid",
-        "_text.popularity IS NOT NULL"
-        f" AND (popularity IS NULL OR popularity NOT BETWEEN 0 AND {HIGHEST_POPULARITY})",
+        f"_text.popularity IS NOT NULL AND (popularity IS NULL OR popularity NOT BETWEEN 0 AND {HIGHEST_POPULARITY})",
         f"concat('popularity is ', {shown('popularity')}, ', not a whole number from 0 to {HIGHEST_POPULARITY}')",
     ),
     Rule(

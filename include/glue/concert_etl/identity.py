@@ -74,7 +74,11 @@ class Reference:
     @property
     def tokens(self) -> list[str]:
         """What finds the record among all that are known."""
-        found = {f"record {self.source} {self.source_id}", f"id {self.default_id}", *(f"key {key}" for key in self.keys)}
+        found = {
+            f"record {self.source} {self.source_id}",
+            f"id {self.default_id}",
+            *(f"key {key}" for key in self.keys),
+        }
         if self.block:
             found.add(f"block {self.block}")
         return sorted(f"{self.entity} {token}" for token in found)
@@ -211,7 +215,9 @@ class Resolver:
         self, reference: Reference, platform_id: str, rule: str, score: float, doubtful: Identity | None = None
     ) -> Identity:
         status = REVIEW_STATUS if doubtful else MATCHED_STATUS
-        matched_id, name = (doubtful.platform_id, doubtful.reference.name) if doubtful else (platform_id, reference.name)
+        matched_id, name = (
+            (doubtful.platform_id, doubtful.reference.name) if doubtful else (platform_id, reference.name)
+        )
         return Identity(
             reference, platform_id, rule, score, status, matched_id, name, False, self._snapshot, self._run_id
         )

@@ -125,10 +125,7 @@ def _merge(alike: list[Mention]) -> Reference:
 def with_ids(spark: SparkSession, good: DataFrame, entity: Entity, ids: Ids, aliases: Aliases) -> DataFrame:
     """Add artist_id and venue_id to good records."""
     for subject in SUBJECTS[entity.name]:
-        if subject.source_id:
-            good = _by_key(spark, good, subject, ids)
-        else:
-            good = _by_name(spark, good, subject, aliases)
+        good = _by_key(spark, good, subject, ids) if subject.source_id else _by_name(spark, good, subject, aliases)
     return good
 
 

@@ -42,9 +42,7 @@ class Registry:
         from botocore.exceptions import ClientError
 
         try:
-            answer = self._glue.get_partition(
-                DatabaseName=self._database, TableName=TABLE, PartitionValues=[CURRENT]
-            )
+            answer = self._glue.get_partition(DatabaseName=self._database, TableName=TABLE, PartitionValues=[CURRENT])
         except ClientError as error:
             if error.response["Error"]["Code"] != "EntityNotFoundException":
                 raise
@@ -108,7 +106,9 @@ class Registry:
         """Write the next snapshot, which nobody knows yet; returns its address, None when nothing is new."""
         if not self._added:
             return None
-        rows = [_row(identity) for _, identity in sorted(self._added.items(), key=lambda item: tuple(map(str, item[0])))]
+        rows = [
+            _row(identity) for _, identity in sorted(self._added.items(), key=lambda item: tuple(map(str, item[0])))
+        ]
         snapshot: DataFrame = self._spark.createDataFrame(rows, DDL)
         if self._known is not None:
             stays = self._known.join(F.broadcast(snapshot.select(*RECORD)), list(RECORD), "left_anti")
