@@ -1,15 +1,16 @@
 """Curate what ingest has delivered: validate, quarantine, deduplicate and publish it for the warehouse.
 
-The Glue job reads each ingest run's files, puts records that break a rule into quarantine with the rule's name, checks
-the rest with Great Expectations, and publishes it with one report per run. A repeated run publishes the same rows anew.
+The Glue job reads each ingest run's files, puts records that break a rule into quarantine with the rule's name, finds
+out which artist and venue each of the others means, checks them with Great Expectations, and publishes them with one
+report per run. A repeated run publishes the same rows anew.
 
 When: whenever ingest_concerts has published raw data; by hand with conf `{"partitions": [["2026-01-31", null]]}`, which
 takes every ingest run of that day.
 
 What a failure means: nothing of the run was published, and quality.load_audit says so. `curate_records` names the gate
 or the file. A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the
-fix, then clear the task. Anything else was tried again already: the task's log ends with the end of the run's; all of it
-lies in the log group that the stack storage-processing names as EtlLogGroupName. Then clear the task.
+fix, then clear the task. Anything else was tried again already: the task's log ends with the last lines of the run's,
+and the log group that the stack storage-processing names as EtlLogGroupName has them all. Then clear the task.
 """
 
 from __future__ import annotations

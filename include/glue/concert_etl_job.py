@@ -105,6 +105,7 @@ class Curation:
                 if not isinstance(reason, CurationError):
                     raise
                 self._registry.added = identities  # what is not published has named nobody
+                self._spark.catalog.clearCache()
                 refused.append(f"{load.dt} {load.run_id}: {reason}")
                 self.note_refusal(load, str(reason), reason.checks if isinstance(reason, GateError) else ())
             else:

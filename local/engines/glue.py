@@ -54,6 +54,8 @@ class GlueJob:
                 map(str, [*libraries, REPOSITORY / "local" / "glue_runtime" / "library", REPOSITORY])
             ),
             "PYSPARK_PYTHON": os.environ["LOCAL_SPARK_PYTHON"],
+            # On the samples a run is over before the second compiler has earned back what it costs on few cores.
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
             "SPARK_CONF_DIR": str(self._folder),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": "localhost",
@@ -104,6 +106,7 @@ class GlueJob:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
             "spark.sql.shuffle.partitions": "4",
             "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
             "spark.sql.session.timeZone": "UTC",

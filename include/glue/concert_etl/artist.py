@@ -67,7 +67,7 @@ def curate(artists: DataFrame) -> DataFrame:
         F.expr(whole("popularity", "INT")).alias("popularity"),
         F.expr(whole("followers", "BIGINT")).alias("followers"),
         external_keys(
-            musicbrainz="_text.musicbrainz_id",
+            musicbrainz="lower(_text.musicbrainz_id)",
             spotify="_text.spotify_id",
             ticketmaster="CASE WHEN _meta.source = 'ticketmaster' THEN _text.ticketmaster_id END",
             ticketmaster_number="_text.ticketmaster_number",

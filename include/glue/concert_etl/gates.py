@@ -63,7 +63,7 @@ def validate(frame: DataFrame, suite: str, *, dt: str, run_id: str, rows: int, r
         from great_expectations import expectations as gxe
 
         expectations = import_module(f"expectations.{suite}").expectations(gxe, rows=rows, records=records)
-        source = context.data_sources.add_spark(f"{suite} {dt} {run_id}", persist=False)
+        source = context.data_sources.add_or_update_spark(f"{suite} {dt} {run_id}", persist=False)
         definition = source.add_dataframe_asset(suite).add_batch_definition_whole_dataframe(suite)
         batch = definition.get_batch(batch_parameters={"dataframe": frame})
     # Examples of bad values cost a Spark job an expectation: they are looked for only where there are some.
