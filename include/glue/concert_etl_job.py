@@ -38,6 +38,7 @@ from concert_etl.sources import judged_records
 from pyspark.sql import DataFrame, SparkSession
 
 LARGEST_CACHED = 1_000_000  # rows
+ROWS_PER_TASK, FEWEST_TASKS = 500_000, 4  # of a shuffle
 ARGUMENTS = ["raw_bucket", "curated_bucket", "glue_database", "partitions"]
 SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -124,6 +125,7 @@ class Curation:
         :raises CurationError: when nothing of it can be used, or a gate does not pass
         """
         run = self._raw.run(index)
+        self._tune(sum(manifest.records for manifest in run.manifests))
         delivered = [(entity, found) for entity in ENTITIES.values() if (found := run.of(entity.name))]
         # An entity's files are few and its Spark jobs short: one alone leaves most of the cores idle.
         with ThreadPoolExecutor(max(1, len(delivered))) as pool:
@@ -136,6 +138,11 @@ class Curation:
             written.append(pool.submit(self._write_matches, load, resolution))
             load.checks += [check for item in written for check in item.result()]
         gates.require_success(load.checks, self._curated.uri(load.failure_key))
+
+    def _tune(self, records: int) -> None:
+        """A few hundred records are not worth two hundred tasks, nor code that is compiled for each of their plans."""
+        self._spark.conf.set("spark.sql.shuffle.partitions", max(FEWEST_TASKS, records // ROWS_PER_TASK))
+        self._spark.conf.set("spark.sql.codegen.wholeStage", str(records > LARGEST_CACHED).lower())
 
     def _require_the_published(self, load: Load, *, usable: bool) -> None:
         """A load may do without the sources it refuses, but not without one that the warehouse has by an earlier load:

@@ -3,10 +3,10 @@
     .local/venvs/spark/bin/python tests/performance/curation.py [--millions 1 10] [--rounds 2]
 
 Generates interactions from the sample's distributions (users grow with the rows; artists, plays and names are drawn
-from the sample), then runs, each in a process of its own and in turns, the job's own script with its gates, and the script
-below in `bare`. Both read the TSV files, type and judge the cells, quarantine what is bad, keep the newest of each key,
-give each artist an id, and write Parquet sorted by key; the job also writes accounts and gates, which is what the ratio
-is about. Prints seconds, rows a second, peak memory and the sizes of the files.
+from the sample), then runs, each in a process of its own and in turns, the job's own script and `bare` below.
+Both read the TSV files, type and judge the cells, count them by file, quarantine what is bad, keep the newest of each
+key, give each artist an id, write Parquet sorted by key in files of one size, and check what was written: rows, nulls,
+ranges, unique keys. Prints seconds, rows a second, peak memory and the size of the largest file.
 """
 
 from __future__ import annotations
@@ -166,6 +166,7 @@ def bare(folder: Path) -> None:
         F.monotonically_increasing_id().alias("position"),
     )
     judged = rows.withColumn("is_bad", F.expr(RULE)).persist()
+    judged.groupBy("file_name", "is_bad").count().collect()
     judged.where("is_bad").write.json("s3://curated/quarantine/")
     newest = Window.partitionBy("user_id", "artist_id").orderBy(F.desc("file_name"), F.desc("position"))
     kept = judged.where("NOT is_bad").withColumn("rank", F.row_number().over(newest)).where("rank = 1")
@@ -180,11 +181,17 @@ def bare(folder: Path) -> None:
         F.col("id").alias("artist_id"), "artist", F.col("weight").cast("double").alias("weight"),
         F.lit(DT).cast("timestamp").alias("ingested_at"), "file_name", F.lit(RUN).alias("run_id"),
     )  # fmt: skip
-    count = found.count()
-    files = max(1, -(-count // 1_000_000))
+    count = judged.where("NOT is_bad").count()
+    files = max(1, count * 11 // 2**26)
     found.coalesce(files).sortWithinPartitions("source", "user_id", "source_artist_id").write.parquet(
         "s3://curated/interaction/"
     )
+    written = spark.read.parquet("s3://curated/interaction/")
+    nulls = [F.count_if(F.col(name).isNull()).alias(name) for name in written.columns]
+    written.agg(F.count("*").alias("rows"), F.min("weight").alias("least"), *nulls,
+                F.count_if(~F.col("artist_id").rlike("^a[0-9a-f]{16}$")).alias("wrong")).collect()  # fmt: skip
+    key = written.groupBy("source", "user_id", "source_artist_id").count()
+    assert key.where("count > 1").count() == 0
     spark.stop()
     report(folder, started)
 
