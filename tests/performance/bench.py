@@ -3,7 +3,7 @@
 orchestration   wall time of each DAG / time of the engines' own work in it (Glue, SageMaker, Redshift statements)
 COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
 DAG files       seconds to import each, beyond Airflow itself
-curation        the Glue job on interactions / a bare PySpark script that does the same work; MILLIONS="1 10 50" for more
+curation        the Glue job on interactions / a bare PySpark script that does the same work: MILLIONS="1 10 50"
 """
 
 from __future__ import annotations
