@@ -50,10 +50,11 @@ def changed(record: dict[str, Any], path: str, value: Any = None) -> dict[str, A
     place: Any = record
     for name in parents:
         place = place[int(name) if name.isdigit() else name]
+    key = int(last) if last.isdigit() else last
     if value is None:
-        del place[last]
+        del place[key]
     else:
-        place[last] = value
+        place[key] = value
     return record
 
 

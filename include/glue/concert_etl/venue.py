@@ -41,7 +41,7 @@ def _degrees(name: str, most: int) -> Rule:
     return Rule(
         f"{name}_invalid",
         # NaN is greater than any number.
-        f"_text.{name} IS NOT NULL AND ({name} IS NULL OR NOT {name} BETWEEN -{most} AND {most})",
+        f"_text.{name} IS NOT NULL AND (_{name} IS NULL OR NOT _{name} BETWEEN -{most} AND {most})",
         f"concat('{name} is ', {shown(name)}, ', not a number from -{most} to {most}')",
     )
 
