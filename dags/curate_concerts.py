@@ -1,15 +1,16 @@
 """Curate what ingest has delivered: validate, quarantine, deduplicate and publish it for the warehouse.
 
-The Glue job reads each ingest run's files, puts records that break a rule into quarantine with the rule's name, checks
-the rest with Great Expectations, and publishes it with one report per run. A repeated run publishes the same rows anew.
+The Glue job reads each ingest run's files, puts records that break a rule into quarantine with the rule's name, finds
+out which artist and venue each of the others means, checks them with Great Expectations, and publishes them with one
+report per run. A repeated run publishes the same rows anew.
 
 When: whenever ingest_concerts has published raw data; by hand with conf `{"partitions": [["2026-01-31", null]]}`, which
 takes every ingest run of that day.
 
 What a failure means: nothing of the run was published, and quality.load_audit says so. `curate_records` names the gate
 or the file. A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the
-fix, then clear the task. Anything else was tried again already: read the run's log in the log group that the stack
-storage-processing names as EtlLogGroupName, then clear it.
+fix, then clear the task. Anything else was tried again already: the task's log ends with the last lines of the run's,
+and the log group that the stack storage-processing names as EtlLogGroupName has them all. Then clear the task.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ def find_runs(**context: Any) -> list[list[str | None]]:
 @task(task_id="publish_curated_concerts", outlets=[CURATED_CONCERTS])
 def announce_partitions(wanted: list[list[str | None]], **context: Any) -> None:
     """Tell the warehouse which partitions are new."""
+    from concert_platform.metrics import publish_curation
+    from concert_platform.partitions import parse_partition
+    from concert_platform.warehouse import loads_of
+
+    publish_curation(loads_of([parse_partition(partition) for partition in wanted]))
     context["outlet_events"][CURATED_CONCERTS].extra = {"partitions": wanted}
 
 
@@ -70,6 +76,7 @@ with DAG(
         task_id="curate_records",
         job_name="{{ settings().etl_job }}",
         script_args={"--partitions": PARTITIONS},
+        log_groups="{{ settings().etl_log_groups | join(',') }}",
     )
     publish_curated_concerts = announce_partitions(find_partitions)
     record_failure = note_failure()

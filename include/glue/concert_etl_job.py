@@ -2,8 +2,9 @@
 
 Arguments: raw_bucket, curated_bucket, glue_database, and partitions, a JSON list of [day, run id or null].
 
-Each run is read from raw/, judged record by record, written as Parquet and quarantine below a prefix that nobody knows
-yet, and checked by Great Expectations. Only when all runs have passed does the catalogue point at the new prefixes, and
+Each run is read from raw/ and judged record by record; the artists and venues of its good records are resolved to the
+platform's ids; then all of it is written as Parquet and quarantine below a prefix that nobody knows yet, and checked by
+Great Expectations. Only when all runs have passed does the catalogue point at the new prefixes, and
 the reports, from which the warehouse loads, come last. A job that is killed publishes nothing; running it again
 publishes the same rows under a new prefix. A source with a file that cannot be used is left out, and a run that does
 not pass a gate is not published; the others are, and the job fails at its end with the reasons, which are also left
@@ -17,7 +18,7 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from importlib import import_module
 from time import monotonic
@@ -26,13 +27,18 @@ from typing import Any
 import boto3
 from awsglue.utils import getResolvedOptions
 from concert_etl import accounts, curation, gates
-from concert_etl.entities import ENTITIES, Entity
+from concert_etl.entities import ENTITIES, IDENTITY_MATCH, Entity
 from concert_etl.errors import SPARK_ERRORS, CurationError, GateError, one_line
 from concert_etl.publishing import CuratedBucket, Load, publish_partitions, write_documents
 from concert_etl.raw import Manifest, RawBucket, RunIndex
+from concert_etl.references import Mention, mentions, with_ids
+from concert_etl.registry import Registry
+from concert_etl.resolution import Resolution, match_rows, resolve
 from concert_etl.sources import judged_records
 from pyspark.sql import DataFrame, SparkSession
 
+LARGEST_CACHED = 1_000_000  # rows
+ROWS_PER_TASK, FEWEST_TASKS = 500_000, 4  # of a shuffle
 ARGUMENTS = ["raw_bucket", "curated_bucket", "glue_database", "partitions"]
 SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -50,26 +56,57 @@ def create_session() -> SparkSession:
     return session
 
 
+@dataclass
+class Judged:
+    """What a run delivered of an entity, judged.
+
+    :param manifests: of the sources that can be used
+    :param frame: None when they delivered nothing
+    """
+
+    entity: Entity
+    manifests: list[Manifest]
+    frame: DataFrame | None
+    counts: list[accounts.Count]
+    mentions: list[Mention] = field(default_factory=list)
+
+    @property
+    def records(self) -> int:
+        return sum(manifest.records for manifest in self.manifests)
+
+
+def log_step(step: str, load: Load, started: float, **figures: object) -> None:
+    """One JSON line per step: the tracing stack makes metrics of some, and the others say where the time goes."""
+    seconds = round(monotonic() - started, 1)
+    print(json.dumps({"step": step, "run_id": load.run_id, "seconds": seconds, **figures}), flush=True)
+
+
 class Curation:
     """Curates ingest runs: writes what they delivered below new prefixes, and checks it.
 
     :param token: what makes the prefixes of this job run new
     """
 
-    def __init__(self, spark: SparkSession, raw: RawBucket, curated: CuratedBucket, token: str) -> None:
+    def __init__(
+        self, spark: SparkSession, raw: RawBucket, curated: CuratedBucket, registry: Registry, token: str
+    ) -> None:
         self._spark, self._raw, self._curated, self._token = spark, raw, curated, token
+        self._registry = registry
 
     def curate_all(self, indexes: Iterable[RunIndex]) -> tuple[list[Load], list[str]]:
         """Curate runs independently of each other: what passed, and why others or parts were refused for their data."""
         loads, refused = [], []
         for index in indexes:
             load = Load(index.dt, index.run_id, self._token, index.etag)
+            identities = self._registry.added
             try:
                 self.curate(index, load)
             except (CurationError, *SPARK_ERRORS) as error:
                 reason = one_line(error)
                 if not isinstance(reason, CurationError):
                     raise
+                self._registry.added = identities  # what is not published has named nobody
+                self._spark.catalog.clearCache()
                 refused.append(f"{load.dt} {load.run_id}: {reason}")
                 self.note_refusal(load, str(reason), reason.checks if isinstance(reason, GateError) else ())
             else:
@@ -88,18 +125,24 @@ class Curation:
         :raises CurationError: when nothing of it can be used, or a gate does not pass
         """
         run = self._raw.run(index)
+        self._tune(sum(manifest.records for manifest in run.manifests))
+        delivered = [(entity, found) for entity in ENTITIES.values() if (found := run.of(entity.name))]
         # An entity's files are few and its Spark jobs short: one alone leaves most of the cores idle.
-        with ThreadPoolExecutor(len(ENTITIES)) as pool:
-            written = list(
-                pool.map(lambda entity: self._write_entity(run.of(entity.name), load, entity), ENTITIES.values())
-            )
-        self._require_the_published(load, usable=len(load.refused) < len(run.manifests))
-        for entity, (rows, records) in zip(ENTITIES, written, strict=True):
-            if records:
-                load.checks += gates.validate(
-                    rows, entity, dt=run.dt, run_id=run.run_id, rows=load.planned[entity], records=records
-                )
+        with ThreadPoolExecutor(max(1, len(delivered))) as pool:
+            judged = list(pool.map(lambda item: self._judge_entity(item[1], load, item[0]), delivered))
+            self._require_the_published(load, usable=len(load.refused) < len(run.manifests))
+            started = monotonic()
+            resolution = self._resolve(judged, load)
+            log_step("resolve", load, started, identities=len(resolution.matches))
+            written = [pool.submit(self._write_entity, item, load, resolution) for item in judged]
+            written.append(pool.submit(self._write_matches, load, resolution))
+            load.checks += [check for item in written for check in item.result()]
         gates.require_success(load.checks, self._curated.uri(load.failure_key))
+
+    def _tune(self, records: int) -> None:
+        """A few hundred records are not worth two hundred tasks, nor code that is compiled for each of their plans."""
+        self._spark.conf.set("spark.sql.shuffle.partitions", max(FEWEST_TASKS, records // ROWS_PER_TASK))
+        self._spark.conf.set("spark.sql.codegen.wholeStage", str(records > LARGEST_CACHED).lower())
 
     def _require_the_published(self, load: Load, *, usable: bool) -> None:
         """A load may do without the sources it refuses, but not without one that the warehouse has by an earlier load:
@@ -110,21 +153,44 @@ class Curation:
         if not usable or (earlier and load.refused.keys() - earlier.get("refused", {}).keys()):
             raise CurationError("; ".join(f"{name}: {reason}" for name, reason in load.refused.items()))
 
-    def _judge(
-        self, manifests: Sequence[Manifest], load: Load, entity: Entity
-    ) -> tuple[DataFrame | None, list[accounts.Count]]:
-        judged = judged_records(self._spark, self._raw, manifests, load.run_id, entity)
-        if judged is None:
-            return None, []
+    def _judge_entity(self, manifests: list[Manifest], load: Load, entity: Entity) -> Judged:
+        """Judge what can be read of an entity; sources that cannot are noted in the load."""
+        started = monotonic()
         try:
-            counts = accounts.count(judged.persist())
+            judged = self._judge(manifests, load, entity)
+        except (CurationError, *SPARK_ERRORS) as error:
+            if not isinstance(one_line(error), CurationError):
+                raise
+            judged = self._judge(self._usable(manifests, load, entity), load, entity)
+        if judged.frame is not None:
+            judged.mentions = mentions(curation.good_records(judged.frame), entity)
+        log_step("judge", load, started, entity=entity.name)
+        return judged
+
+    def _judge(self, manifests: list[Manifest], load: Load, entity: Entity) -> Judged:
+        frame = judged_records(self._spark, self._raw, manifests, load.run_id, entity)
+        if frame is None:
+            return Judged(entity, manifests, None, [])
+        try:
+            counts = accounts.count(frame.persist())
             accounts.check_files(counts, {(m.source, file.name): file.records for m in manifests for file in m.files})
         except (CurationError, *SPARK_ERRORS):
-            judged.unpersist()
+            frame.unpersist()
             raise
-        return judged, counts
+        return Judged(entity, manifests, frame, counts)
 
-    def _usable(self, manifests: Sequence[Manifest], load: Load, entity: Entity) -> list[Manifest]:
+    def _resolve(self, judged: list[Judged], load: Load) -> Resolution:
+        """Ids of all artists and venues of the run; the same again for a run that is repeated as it was."""
+        earlier = self._curated.read(load.report_key) or {}
+        is_repeat = earlier.get("index_etag") == load.index_etag
+        found = [mention for item in judged for mention in item.mentions]
+        resolution = resolve(
+            found, self._registry, load.run_id, earlier.get("identity_snapshot") if is_repeat else None
+        )
+        load.identity_snapshot = resolution.snapshot
+        return resolution
+
+    def _usable(self, manifests: list[Manifest], load: Load, entity: Entity) -> list[Manifest]:
         """The sources whose files can all be read; the others are noted in the load.
 
         A source counts as a whole: its account closes only when each of its records has a fate.
@@ -132,7 +198,7 @@ class Curation:
         usable = []
         for manifest in manifests:
             try:
-                judged, _ = self._judge([manifest], load, entity)
+                judged = self._judge([manifest], load, entity)
             except (CurationError, *SPARK_ERRORS) as error:
                 reason = one_line(error)
                 if not isinstance(reason, CurationError):
@@ -140,45 +206,56 @@ class Curation:
                 load.refused[f"{manifest.source}/{entity.name}"] = str(reason)
             else:
                 usable.append(manifest)
-                if judged is not None:
-                    judged.unpersist()
+                if judged.frame is not None:
+                    judged.frame.unpersist()
         return usable
 
-    def _write_entity(self, manifests: Sequence[Manifest], load: Load, entity: Entity) -> tuple[DataFrame, int]:
-        """Write an entity's rows and rejected records and close its accounts.
-
-        :return: the rows as read from the files, and how many records were delivered
-        """
-        started = monotonic()
-        try:
-            judged, counts = self._judge(manifests, load, entity)
-        except (CurationError, *SPARK_ERRORS) as error:
-            if not isinstance(one_line(error), CurationError):
-                raise
-            manifests = self._usable(manifests, load, entity)
-            judged, counts = self._judge(manifests, load, entity)
-        load.planned[entity.name] = sum(item.reports for item in counts if item.is_curated)
+    def _write_entity(self, judged: Judged, load: Load, resolution: Resolution) -> list[gates.Check]:
+        """Write an entity's rows and rejected records, close its accounts and check the rows as read from the files."""
+        started, entity, counts = monotonic(), judged.entity, judged.counts
+        load.planned[entity.name] = sum(item.rows for item in counts if item.is_curated)
         load.quarantined[entity.name] = sum(item.reports for item in counts if item.rule)
         rows, written = self._spark.createDataFrame([], entity.ddl), {}
-        if judged is not None:
-            self._write_rejected(judged, counts, load, entity)
+        load.rows[entity.name] = 0
+        if judged.frame is not None:
+            self._write_rejected(judged.frame, counts, load, entity)
             if load.planned[entity.name]:
-                rows = self._write_rows(judged, load, entity)
-                written = {row["source"]: row["count"] for row in rows.groupBy("source").count().collect()}
-            judged.unpersist()
-        sources = [manifest.source for manifest in manifests]
+                good = curation.good_records(judged.frame)
+                identified = with_ids(self._spark, good, entity, resolution.ids, resolution.aliases)
+                rows = self._write_rows(curation.curated_rows(identified, entity), entity, load)
+                written, load.rows[entity.name] = accounts.written(rows, entity)
+            judged.frame.unpersist()
+        sources = [manifest.source for manifest in judged.manifests]
         closed = accounts.close(entity.name, load.dt, load.run_id, sources, counts, written)
         load.accounts += closed
-        load.rows[entity.name] = sum(written.values())
         for account in closed:
-            # One JSON line per account: the tracing stack makes metrics of it.
             print(json.dumps(asdict(account) | {"seconds": round(monotonic() - started, 1)}), flush=True)
-        return rows, sum(manifest.records for manifest in manifests)
+        return self._check(rows, entity, load, judged.records) if judged.records else []
 
-    def _write_rows(self, judged: DataFrame, load: Load, entity: Entity) -> DataFrame:
+    def _write_rows(self, rows: DataFrame, entity: Entity, load: Load) -> DataFrame:
         prefix = load.prefix(f"curated/{entity.name}")
-        self._curated.write_rows(curation.curated_rows(judged, entity), entity, prefix, load.planned[entity.name])
+        self._curated.write_rows(rows, entity, prefix, load.planned[entity.name])
         return self._spark.read.schema(entity.ddl).parquet(self._curated.uri(prefix))
+
+    def _write_matches(self, load: Load, resolution: Resolution) -> list[gates.Check]:
+        """Write how each artist and venue came to its id; derived data, which has no account."""
+        if not resolution.matches:
+            return []
+        entity = IDENTITY_MATCH
+        load.planned[entity.name] = load.rows[entity.name] = len(resolution.matches)
+        frame = self._spark.createDataFrame(match_rows(resolution, load.run_id), entity.ddl)
+        return self._check(self._write_rows(frame, entity, load), entity, load, len(resolution.matches))
+
+    def _check(self, rows: DataFrame, entity: Entity, load: Load, records: int) -> list[gates.Check]:
+        started, planned = monotonic(), load.planned[entity.name]
+        is_small = planned <= LARGEST_CACHED  # an expectation is a Spark job or two, and each reads the files again
+        if is_small:
+            rows = rows.persist()
+        checks = gates.validate(rows, entity.name, dt=load.dt, run_id=load.run_id, rows=planned, records=records)
+        if is_small:
+            rows.unpersist()
+        log_step("check", load, started, entity=entity.name)
+        return checks
 
     def _write_rejected(self, judged: DataFrame, counts: list[accounts.Count], load: Load, entity: Entity) -> None:
         if not load.quarantined[entity.name]:
@@ -203,9 +280,13 @@ def main() -> None:
     s3, glue = boto3.client("s3"), boto3.client("glue")
     raw, curated = RawBucket(s3, options["raw_bucket"]), CuratedBucket(s3, options["curated_bucket"])
     try:
-        curator = Curation(spark, raw, curated, token)
+        registry = Registry(spark, glue, options["glue_database"], curated)
+        curator = Curation(spark, raw, curated, registry, token)
         loads, refused = curator.curate_all(raw.indexes(partitions))
         reports = {load.report_key: write_documents(curated, load, job_run_id) for load in loads}
+        snapshot = registry.write(token) if loads else None
+        if snapshot:
+            registry.publish(snapshot)
         publish_partitions(glue, options["glue_database"], curated, loads)
         for key, report in reports.items():
             curated.put(key, json.dumps(report, indent=1))

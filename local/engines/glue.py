@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from local.engines.jobs import JobProcess, environment_of_child
 from local.extensions import registry
@@ -14,6 +18,7 @@ from local.extensions import registry
 REPOSITORY = Path(__file__).parents[2]
 S3_URI = re.compile(r"s3://([^/]+)/(.+)")
 DRIVER_MEMORY = "2g"
+LONGEST_LINE, MOST_LINES = 1_000, 500  # of a log that go to CloudWatch
 
 
 class GlueJob:
@@ -49,6 +54,8 @@ class GlueJob:
                 map(str, [*libraries, REPOSITORY / "local" / "glue_runtime" / "library", REPOSITORY])
             ),
             "PYSPARK_PYTHON": os.environ["LOCAL_SPARK_PYTHON"],
+            # On the samples a run is over before the second compiler has earned back what it costs on few cores.
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
             "SPARK_CONF_DIR": str(self._folder),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": "localhost",
@@ -57,6 +64,22 @@ class GlueJob:
         arguments = [part for name, value in self._arguments.items() for part in (name, value)]
         command = [os.environ["LOCAL_SPARK_PYTHON"], "-m", "local.glue_runtime.worker", str(script), *arguments]
         return JobProcess(command, environment=environment, cwd=self._folder, log=self.log)
+
+    def publish_log(self) -> None:
+        """Bring the end of the log to CloudWatch Logs, into the stream that Glue would have written."""
+        prefix, role = self._arguments.get("--custom-logGroup-prefix"), self._role_arn.rpartition("/")[2]
+        if prefix is None or not self.log.exists():
+            return
+        group = f"{prefix}/{role.removesuffix('glue-job')}etl-role/{role}/output"
+        lines = [line[:LONGEST_LINE] for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
+        now = int(time.time() * 1000)
+        logs = registry.role_client("logs", self._role_arn)
+        # A run whose log is not to be had has ended all the same.
+        with contextlib.suppress(BotoCoreError, ClientError):
+            logs.create_log_stream(logGroupName=group, logStreamName=self.run_id)
+            events = [{"timestamp": now, "message": line} for line in lines[-MOST_LINES:]]
+            if events:
+                logs.put_log_events(logGroupName=group, logStreamName=self.run_id, logEvents=events)
 
     def clean_up(self) -> None:
         """Remove the run's folder; its log stays."""
@@ -83,6 +106,7 @@ class GlueJob:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
             "spark.sql.shuffle.partitions": "4",
             "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
             "spark.sql.session.timeZone": "UTC",

@@ -77,6 +77,7 @@ def _see_through(run: dict[str, Any], job: dict[str, Any]) -> None:
         result, state = JobResult(False, f"{job['Command']['ScriptLocation']} could not be started: {error}"), "FAILED"
     finally:
         _processes.pop(run_id, None)
+        work.publish_log()
         work.clean_up()
     _change(run, JobRunState=state, CompletedOn=int(time.time()))
     run["ExecutionTime"] = run["CompletedOn"] - run["StartedOn"]

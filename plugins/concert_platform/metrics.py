@@ -1,6 +1,8 @@
 """What the DAGs tell CloudWatch: the alarms and dashboards of the monitoring stack read it. No Airflow import.
 
-LoadedPartitions, LoadedRows    a load that is in core and passed every check, by environment
+LoadedPartitions, LoadedRows           a load that is in core and passed every check, by environment
+JobRunSeconds, JobRunDpuSeconds        a Glue job run that has ended, by environment and job
+CuratedRecords                         records that a curation has read, by environment
 """
 
 from __future__ import annotations
@@ -24,19 +26,42 @@ def publish_load(loads: Sequence[Mapping[str, Any]]) -> None:
 
     :param loads: as list_loads gives them, at least one
     """
+    values = {"LoadedPartitions": len(loads), "LoadedRows": _rows_in_core([load["run_id"] for load in loads])}
+    _put(values, "Count")
+
+
+def publish_job_run(job_name: str, figures: Mapping[str, float]) -> None:
+    """Report what a Glue job run has taken.
+
+    :param figures: seconds and dpu_seconds, as glue_runs gives them
+    """
+    values = {"JobRunSeconds": figures["seconds"], "JobRunDpuSeconds": figures["dpu_seconds"]}
+    _put(values, "Seconds", JobName=job_name)
+
+
+def publish_curation(loads: Sequence[Mapping[str, Any]]) -> None:
+    """Report how many records the curated runs have read."""
+    _put({"CuratedRecords": sum(load["records"] for load in loads)}, "Count")
+
+
+def _put(values: Mapping[str, float], unit: str, **dimensions: str) -> None:
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
-    dimensions = [{"Name": "Environment", "Value": settings().environment}]
-    values = {"LoadedPartitions": len(loads), "LoadedRows": _rows_in_core([load["run_id"] for load in loads])}
+    named = {"Environment": settings().environment, **dimensions}
     data = [
-        {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": "Count"}
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": dimension, "Value": text} for dimension, text in named.items()],
+            "Value": value,
+            "Unit": unit,
+        }
         for name, value in values.items()
     ]
     try:
         boto3.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)
     except (BotoCoreError, ClientError) as error:
-        logger.warning("the load is not reported to CloudWatch: %s", error)
+        logger.warning("%s not reported to CloudWatch: %s", ", ".join(values), error)
 
 
 def _rows_in_core(run_ids: Sequence[str]) -> int:

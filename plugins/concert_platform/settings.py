@@ -80,6 +80,12 @@ class Settings:
         return f"{self.prefix}-concert-etl-job"
 
     @property
+    def etl_log_groups(self) -> tuple[str, str]:
+        """Where a run of the job logs what its script prints, and what Spark says; a run's stream has its id."""
+        root = f"/{self.prefix}/glue/{self.prefix}-etl-role/{self.prefix}-glue-job"
+        return f"{root}/output", f"{root}/error"
+
+    @property
     def ingest_state_table(self) -> str:
         """DynamoDB table with what each source has already delivered."""
         return f"{self.prefix}-ingest-state"

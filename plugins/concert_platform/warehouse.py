@@ -311,6 +311,7 @@ def _load(key: str) -> dict[str, Any]:
         "report_etag": answer["ETag"].strip('"'),
         "dt": report["dt"],
         "run_id": report["run_id"],
+        "records": report.get("records", 0),
         "manifests": {entity: report["entities"].get(entity, {}).get("manifest_uri") for entity in ENTITIES},
         "accounts_uri": report["accounts_uri"],
         "checks_uri": report["checks_uri"],

@@ -172,7 +172,8 @@ def test_an_analyst_reads_no_file_and_changes_no_table(outputs: dict[str, str], 
     role = outputs["AnalystRoleArn"].rpartition("/")[2]
     database = outputs["GlueDatabaseName"]
     tables = aws.role_client("glue", role).get_tables(DatabaseName=database)["TableList"]
-    assert {table["Name"] for table in tables} == {"event", "box_office", "interaction"}
+    wanted = {"event", "artist", "venue", "setlist", "box_office", "interaction", "identity_match", "identity_registry"}
+    assert {table["Name"] for table in tables} == wanted
     with pytest.raises(ClientError, match="not authorized"):
         aws.role_client("glue", role).delete_table(DatabaseName=database, Name="event")
     with pytest.raises(ClientError, match="AccessDenied"):

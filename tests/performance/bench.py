@@ -3,6 +3,7 @@
 orchestration   wall time of each DAG / time of the engines' own work in it (Glue, SageMaker, Redshift statements)
 COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
 DAG files       seconds to import each, beyond Airflow itself
+curation        the Glue job on interactions / a bare PySpark script that does the same work: MILLIONS="1 10 50"
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ def main() -> None:
     orchestration(known, report)
     copy(known)
     dag_files()
+    curation()
     print(f"resident memory of the platform: {report['resident_mb']} MB")
 
 
@@ -133,6 +135,13 @@ def dag_files() -> None:
         f"import of {len(seconds)} DAG files beyond Airflow: {sum(seconds.values()):.2f} s together, "
         f"longest {seconds[slowest]:.2f} s ({slowest})"
     )
+
+
+def curation() -> None:
+    """In Spark's own environment, as the job; rows are made for it, so the platform's data stays as it is."""
+    command = [STATE / "venvs" / "spark" / "bin" / "python", ROOT / "tests" / "performance" / "curation.py"]
+    millions = os.environ.get("MILLIONS", "1 10").split()
+    subprocess.run([*command, "--millions", *millions], check=True)
 
 
 def run(known: dict[str, Any], sql: str) -> None:

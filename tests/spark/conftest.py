@@ -119,6 +119,12 @@ class Catalogue:
     def get_table(self, **_: str) -> dict[str, Any]:
         return {"Table": {"StorageDescriptor": {"Columns": []}}}
 
+    def get_partition(self, *, TableName: str, PartitionValues: list[str], **_: str) -> dict[str, Any]:
+        location = self.partitions.get((TableName, *PartitionValues))
+        if location is None:
+            raise ClientError({"Error": {"Code": "EntityNotFoundException", "Message": TableName}}, "GetPartition")
+        return {"Partition": {"StorageDescriptor": {"Location": location}}}
+
     def batch_create_partition(self, *, TableName: str, PartitionInputList: list[dict], **_: str) -> dict[str, Any]:
         self.calls.append("create")
         errors = []
@@ -175,6 +181,7 @@ def deliver(buckets: Buckets) -> Callable[..., None]:
         run_id: str = RUN,
         delivered_at: dict[str, str] | None = None,
         nanosecond_columns: list[str] | None = None,
+        records_path: str | None = None,
     ) -> None:
         prefix = f"raw/source={source}/entity={entity}/dt={dt}/run={run_id}"
         entries = []
@@ -194,6 +201,7 @@ def deliver(buckets: Buckets) -> Callable[..., None]:
                     "mapping": source if entity == "box_office" else None,
                     "delivered_at": (delivered_at or {}).get(name, "2020-03-04T05:06:07.000001+00:00"),
                     "nanosecond_columns": nanosecond_columns or [],
+                    "records_path": records_path,
                 }
             )
         document = {"source": source, "entity": entity, "dt": dt, "run_id": run_id, "files": entries}

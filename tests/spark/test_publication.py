@@ -71,7 +71,7 @@ def test_a_day_without_run_id_means_every_run_of_the_day(deliver: Any, run_job: 
 
     published = sorted(path.name for path in buckets.path(f"{REPORTS}/dt=2020-03-04").iterdir())
     assert published == ["run=manual-1.json", "run=manual-2.json"]
-    assert buckets.catalogue.calls == ["create"] * 3  # one for each table
+    assert buckets.catalogue.calls == ["create"]  # for the table that both have rows of
 
 
 def test_a_source_that_delivered_nothing_has_an_account(deliver: Any, run_whole_job: Any) -> None:

@@ -11,11 +11,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from concert_etl.curation import LONGEST_RECORD, account_source
+from concert_etl.entities import Entity
 from concert_etl.errors import CurationError
 
 
 class Count(NamedTuple):
-    """Records and reports of one file that share source and fate."""
+    """Records and reports of one file that share source and fate, and the rows that good reports become."""
 
     manifest_source: str
     file_name: str
@@ -24,6 +25,7 @@ class Count(NamedTuple):
     is_repeat: bool
     records: int
     reports: int
+    rows: int
     large: int
 
     @property
@@ -66,6 +68,7 @@ def count(judged: DataFrame) -> list[Count]:
     found = groups.agg(
         F.sum("_records").alias("records"),
         F.count(F.lit(1)).alias("reports"),
+        F.sum("_rows").alias("rows"),
         F.sum(is_large.cast("int")).alias("large"),
     )
     return [Count(**row.asDict()) for row in found.collect()]
@@ -88,13 +91,20 @@ def check_files(counts: Iterable[Count], expected: Mapping[tuple[str, str], int]
             )
 
 
+def written(rows: DataFrame, entity: Entity) -> tuple[dict[str, int], int]:
+    """Count the rows in the files: records of the sources by source, and rows altogether."""
+    records = F.count(F.lit(1)) if entity.record_key == entity.key else F.count_distinct(*map(F.col, entity.record_key))
+    found = rows.groupBy("source").agg(records.alias("records"), F.count(F.lit(1)).alias("rows")).collect()
+    return {row["source"]: row["records"] for row in found}, sum(row["rows"] for row in found)
+
+
 def close(
     entity: str, dt: str, run_id: str, sources: Iterable[str], counts: Iterable[Count], written: Mapping[str, int]
 ) -> list[Account]:
     """Accounts of an entity, one per source; also for a source that delivered nothing.
 
     :param sources: sources of the manifests
-    :param written: source -> rows in the files that were written
+    :param written: source -> records of which there are rows in the files that were written
     :raises CurationError: when records are unaccounted for
     """
     accounts = {source: Account(source, entity, run_id, dt) for source in sources}

@@ -10,7 +10,6 @@ from pyspark.sql import functions as F
 
 from concert_etl.countries import country_code
 from concert_etl.entities import BOX_OFFICE
-from concert_etl.names import artist_id, venue_id
 from concert_etl.rules import Rule, judge, text_too_long
 from concert_etl.texts import FIRST_DAY, LAST_DAY, date, decimal, is_negative, shown, whole
 
@@ -112,6 +111,5 @@ def curate(reports: DataFrame) -> DataFrame:
     return judge(typed, RULES).select(
         "*",
         F.nullif(warnings, F.lit("")).alias("warning"),
-        artist_id(F.coalesce("artist", "show")).alias("artist_id"),
-        venue_id(F.col("venue"), F.col("city"), F.col("country")).alias("venue_id"),
+        F.coalesce("artist", "show").alias("_performer"),
     )

@@ -5,19 +5,42 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from concert_etl import box_office, event, interaction
-from concert_etl.entities import WIDTHS, Entity
+from concert_etl import artist, box_office, event, interaction, setlist, venue
+from concert_etl.entities import ORIGIN, WIDTHS, Entity
 
-CURATE = {"event": event.curate, "box_office": box_office.curate, "interaction": interaction.curate}
+CURATE = {
+    "event": event.curate,
+    "artist": artist.curate,
+    "venue": venue.curate,
+    "setlist": setlist.curate,
+    "box_office": box_office.curate,
+    "interaction": interaction.curate,
+}
+# Beside the entity's own columns, what the ids and the rows of a good record are made from.
+EXTRA = ("_artist_keys", "_performer", "_songs")
 
 # The warehouse stores at most 65,535 bytes of text; a longer record stays in the quarantine bucket.
 LONGEST_RECORD = 60_000  # bytes
 LENGTH_SHOWN = 2_048  # characters of such a record that go to the warehouse
 
 
+def judged_columns(judged: DataFrame, entity: Entity) -> DataFrame:
+    """What is kept of judged records: neither their text nor, of a good one, the original record."""
+    known = set(judged.columns)
+    own = [name for name in (*entity.columns, *EXTRA) if name in known and name not in ORIGIN]
+    return judged.select(
+        "_meta",
+        F.when(F.col("_broken").isNotNull(), F.col("_record")).alias("_record"),
+        "_records",
+        (F.col("_rows") if "_rows" in known else F.lit(1)).alias("_rows"),
+        "_broken",
+        *own,
+    )
+
+
 def mark_repeats(judged: DataFrame, entity: Entity) -> DataFrame:
     """Add ``_repeat``: a good record whose key comes again in the run, newer, in a later file or further down."""
-    newest_first = Window.partitionBy(F.col("_broken").isNull(), *entity.key).orderBy(
+    newest_first = Window.partitionBy(F.col("_broken").isNull(), *entity.record_key).orderBy(
         F.desc("_meta.ingested_at"), F.desc("_meta.file_name"), F.desc("_meta.position")
     )
     return (
@@ -27,11 +50,19 @@ def mark_repeats(judged: DataFrame, entity: Entity) -> DataFrame:
     )
 
 
-def curated_rows(judged: DataFrame, entity: Entity) -> DataFrame:
-    """Rows of the dataset: one per key, columns and types as the entity declares them."""
-    origin = {name: f"_meta.{name}" for name in ("ingested_at", "file_name", "run_id")}
-    columns = [F.col(origin.get(name, name)).cast(kind).alias(name) for name, kind in entity.columns.items()]
-    return judged.where(F.col("_broken").isNull() & ~F.col("_repeat")).select(*columns)
+def good_records(judged: DataFrame) -> DataFrame:
+    """Records that become rows: one per key."""
+    return judged.where(F.col("_broken").isNull() & ~F.col("_repeat"))
+
+
+def curated_rows(identified: DataFrame, entity: Entity) -> DataFrame:
+    """Rows of the dataset, columns and types as the entity declares them.
+
+    :param identified: good records with their ids
+    """
+    rows = setlist.songs(identified) if "_songs" in identified.columns else identified
+    origin = {name: f"_meta.{name}" for name in ORIGIN}
+    return rows.select(*(F.col(origin.get(name, name)).cast(kind).alias(name) for name, kind in entity.columns.items()))
 
 
 def account_source() -> Column:

@@ -11,11 +11,17 @@ class Entity:
 
     :param columns: name -> Spark type
     :param key: columns of which a combination is one row of a run
+    :param record: columns of which a combination is one record of the source, where a record gives several rows
     """
 
     name: str
     key: tuple[str, ...]
     columns: dict[str, str]
+    record: tuple[str, ...] = ()
+
+    @property
+    def record_key(self) -> tuple[str, ...]:
+        return self.record or self.key
 
     @property
     def widths(self) -> dict[str, int]:
@@ -34,6 +40,16 @@ WIDTHS = {
     "report_id": 256,
     "user_id": 256,
     "source_artist_id": 256,
+    "source_venue_id": 256,
+    "setlist_id": 256,
+    "musicbrainz_id": 64,
+    "spotify_id": 64,
+    "ticketmaster_id": 64,
+    "genres": 4096,
+    "tour": 4096,
+    "set_name": 4096,
+    "song": 4096,
+    "cover_of": 4096,
     "name": 4096,
     "show": 4096,
     "artist": 4096,
@@ -70,6 +86,8 @@ EVENT = Entity(
         "price_min": "decimal(12,2)",
         "price_max": "decimal(12,2)",
         "currency": "string",
+        "source_artist_id": "string",
+        "source_venue_id": "string",
         **ORIGIN,
     },
 )
@@ -113,4 +131,84 @@ INTERACTION = Entity(
         **ORIGIN,
     },
 )
-ENTITIES = {entity.name: entity for entity in (EVENT, BOX_OFFICE, INTERACTION)}
+ARTIST = Entity(
+    name="artist",
+    key=("source", "source_artist_id"),
+    columns={
+        "source": "string",
+        "source_artist_id": "string",
+        "artist_id": "string",
+        "name": "string",
+        "musicbrainz_id": "string",
+        "spotify_id": "string",
+        "ticketmaster_id": "string",
+        "genres": "string",
+        "popularity": "int",
+        "followers": "bigint",
+        **ORIGIN,
+    },
+)
+VENUE = Entity(
+    name="venue",
+    key=("source", "source_venue_id"),
+    columns={
+        "source": "string",
+        "source_venue_id": "string",
+        "venue_id": "string",
+        "name": "string",
+        "city": "string",
+        "country": "string",
+        "latitude": "double",
+        "longitude": "double",
+        "timezone": "string",
+        **ORIGIN,
+    },
+)
+SETLIST = Entity(
+    name="setlist",
+    key=("source", "setlist_id", "song_position"),
+    record=("source", "setlist_id"),
+    columns={
+        "source": "string",
+        "setlist_id": "string",
+        "song_position": "int",
+        "source_artist_id": "string",
+        "artist_id": "string",
+        "artist": "string",
+        "source_venue_id": "string",
+        "venue_id": "string",
+        "venue": "string",
+        "city": "string",
+        "country": "string",
+        "event_date": "date",
+        "tour": "string",
+        "set_name": "string",
+        "is_encore": "boolean",
+        "song": "string",
+        "is_tape": "boolean",
+        "cover_of": "string",
+        "updated_at": "timestamp",
+        **ORIGIN,
+    },
+)
+# What sources deliver, hence what has an account.
+ENTITIES = {entity.name: entity for entity in (EVENT, ARTIST, VENUE, SETLIST, BOX_OFFICE, INTERACTION)}
+
+# Derived from the others: how each artist and venue of a run came to its id.
+IDENTITY_MATCH = Entity(
+    name="identity_match",
+    key=("entity", "source", "source_id"),
+    columns={
+        "entity": "string",
+        "source": "string",
+        "source_id": "string",
+        "name": "string",
+        "matched_id": "string",
+        "matched_name": "string",
+        "rule": "string",
+        "score": "double",
+        "status": "string",
+        "run_id": "string",
+    },
+)
+DATASETS = {**ENTITIES, IDENTITY_MATCH.name: IDENTITY_MATCH}

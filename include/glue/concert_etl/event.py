@@ -7,9 +7,11 @@ from pyspark.sql import functions as F
 
 from concert_etl.countries import country_code
 from concert_etl.entities import EVENT
-from concert_etl.names import artist_id, venue_id
-from concert_etl.rules import Rule, judge, text_too_long
-from concert_etl.texts import FIRST_DAY, LAST_DAY, clean, date, decimal, is_negative, shown, timestamp
+from concert_etl.external_ids import attraction_keys
+from concert_etl.pages import parse
+from concert_etl.rules import Rule, encoding_broken, judge, text_too_long
+from concert_etl.texts import FIRST_DAY, LAST_DAY, date, decimal, is_negative, shown, timestamp
+from concert_etl.venue import is_placeholder
 
 # Every leaf is text, so that a value of another type spoils itself and not its event.
 SCHEMA = """
@@ -19,34 +21,46 @@ SCHEMA = """
     classifications array<struct<segment: struct<name: string>>>,
     priceRanges array<struct<type: string, currency: string, min: string, max: string>>,
     _embedded struct<
-        venues: array<struct<name: string, timezone: string, city: struct<name: string>,
+        venues: array<struct<id: string, name: string, timezone: string, city: struct<name: string>,
                              country: struct<name: string, countryCode: string>>>,
-        attractions: array<struct<name: string>>>
+        attractions: array<struct<id: string, name: string, url: string,
+                                  externalLinks: struct<musicbrainz: array<struct<id: string>>,
+                                                        spotify: array<struct<url: string>>>>>>
 """
 # The API's word for "always on sale".
 NO_ONSALE = "1900-01-01"
-ONSALE = "event.sales.public.startDateTime"
+ONSALE = "item.sales.public.startDateTime"
+PARTS = {
+    "venue_item": "get(item._embedded.venues, 0)",
+    "attraction": "get(item._embedded.attractions, 0)",
+    "price": "coalesce(get(filter(item.priceRanges, p -> p.type = 'standard'), 0), get(item.priceRanges, 0))",
+}
+# A venue that must not be used is none; its id stays, for the one who asks.
+VENUE_NAME = f"CASE WHEN NOT coalesce({is_placeholder('venue_item.name')}, false) THEN venue_item.name END"
 TEXTS = {
-    "event_id": "event.id",
-    "name": "event.name",
-    "artist": "coalesce(get(event._embedded.attractions, 0).name, event.name)",
-    "venue": "venue.name",
-    "city": "venue.city.name",
-    "country": "coalesce(venue.country.countryCode, venue.country.name)",
-    "segment": "get(event.classifications, 0).segment.name",
-    "event_date": "event.dates.start.localDate",
-    "start_at": "event.dates.start.dateTime",
-    "timezone": "coalesce(event.dates.timezone, venue.timezone)",
-    "status": "event.dates.status.code",
+    "event_id": "item.id",
+    "name": "item.name",
+    "artist": "coalesce(attraction.name, item.name)",
+    "venue": VENUE_NAME,
+    "city": "venue_item.city.name",
+    "country": "coalesce(venue_item.country.countryCode, venue_item.country.name)",
+    "segment": "get(item.classifications, 0).segment.name",
+    "event_date": "item.dates.start.localDate",
+    "start_at": "item.dates.start.dateTime",
+    "timezone": "coalesce(item.dates.timezone, venue_item.timezone)",
+    "status": "item.dates.status.code",
     "onsale_at": f"CASE WHEN NOT startswith({ONSALE}, '{NO_ONSALE}') THEN {ONSALE} END",
     "price_min": "price.min",
     "price_max": "price.max",
     "currency": "price.currency",
+    "source_artist_id": "attraction.id",
+    "source_venue_id": "venue_item.id",
 }
 
 RULES = (
     Rule("event_id_missing", "event_id IS NULL", "'the event has no id'"),
     Rule("event_name_missing", "name IS NULL", "'the event has no name'"),
+    encoding_broken("name", "artist", "venue", "city"),
     Rule("event_date_missing", "_text.event_date IS NULL", "'the event has no local date'"),
     Rule(
         "event_date_invalid",
@@ -68,45 +82,19 @@ RULES = (
 )
 
 
-def parse(events: DataFrame) -> DataFrame:
-    """Add ``_text`` and ``_malformed`` to events given as JSON text in ``_record``."""
-    parts = events.withColumn("event", F.from_json("_record", SCHEMA)).select(
-        "*",
-        F.expr("get(event._embedded.venues, 0)").alias("venue"),
-        F.expr(
-            "coalesce(get(filter(event.priceRanges, p -> p.type = 'standard'), 0), get(event.priceRanges, 0))"
-        ).alias("price"),
-    )
-    texts = [clean(F.expr(sql)).alias(name) for name, sql in TEXTS.items()]
-    is_object = F.col("_record").startswith("{")
-    return parts.select(
-        "_meta",
-        # What is no object may be no JSON text either: a bare word.
-        F.when(is_object, F.col("_record"))
-        .otherwise(F.to_json(F.struct(F.col("_record").alias("value"))))
-        .alias("_record"),
-        F.lit(1).alias("_records"),
-        F.when(~is_object, F.lit("the event is no JSON object")).alias("_malformed"),
-        F.struct(*texts).alias("_text"),
-    )
-
-
 def curate(events: DataFrame) -> DataFrame:
     """Type and judge events."""
-    typed = parse(events).select(
+    typed = parse(events, SCHEMA, TEXTS, PARTS, "event").select(
         "*",
         F.col("_meta.source").alias("source"),
         *(f"_text.{name}" for name in ("event_id", "name", "artist", "venue", "city", "segment")),
         country_code(F.col("_text.country")).alias("country"),
-        *(f"_text.{name}" for name in ("timezone", "status", "currency")),
+        *(f"_text.{name}" for name in ("timezone", "status", "currency", "source_artist_id", "source_venue_id")),
         F.expr(date("event_date")).alias("event_date"),
         F.expr(timestamp("start_at")).alias("start_at"),
         F.expr(timestamp("onsale_at")).alias("onsale_at"),
         F.expr(decimal("price_min", 12)).alias("price_min"),
         F.expr(decimal("price_max", 12)).alias("price_max"),
+        attraction_keys("attraction").alias("_artist_keys"),
     )
-    return judge(typed, RULES).select(
-        "*",
-        artist_id(F.col("artist")).alias("artist_id"),
-        venue_id(F.col("venue"), F.col("city"), F.col("country")).alias("venue_id"),
-    )
+    return judge(typed, RULES)

@@ -6,7 +6,6 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from concert_etl.entities import INTERACTION
-from concert_etl.names import artist_id
 from concert_etl.rules import Rule, judge, text_too_long
 from concert_etl.texts import clean, shown
 
@@ -41,4 +40,4 @@ def curate(cells: DataFrame) -> DataFrame:
         *(f"_text.{name}" for name in ("user_id", "source_artist_id", "artist")),
         F.expr("try_cast(_text.weight AS DOUBLE)").alias("weight"),
     )
-    return judge(typed, RULES).withColumn("artist_id", artist_id(F.col("artist")))
+    return judge(typed, RULES)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import DataFrame
 
 from concert_etl.accounts import Account
-from concert_etl.entities import ENTITIES, Entity
+from concert_etl.entities import DATASETS, Entity
 from concert_etl.gates import Check
 
-ROWS_PER_FILE = 1_000_000
+# Redshift reads files of 64 to 256 MB best. What a row takes in Parquet, measured on the samples:
+ROW_BYTES = {"interaction": 11, "box_office": 28, "setlist": 30}
+OTHER_ROW_BYTES = 100
+SMALLEST_FILE = 64 * 2**20  # bytes, where there is that much
 PARTITIONS_PER_CALL = 100  # limit of BatchCreatePartition and BatchUpdatePartition
 KNOWN = "AlreadyExistsException"
 
@@ -22,8 +25,9 @@ KNOWN = "AlreadyExistsException"
 class Load:
     """One ingest run as curated by one job run.
 
-    :param planned: entity -> rows that should be written
-    :param rows: entity -> rows in the files
+    :param planned: entity -> rows that should be written, of each entity that the run delivers
+    :param rows: dataset -> rows in the files
+    :param identity_snapshot: number of the registry's snapshot that the ids were made with
     :param index_etag: version of the run's index that this was made from
     :param refused: "source/entity" -> why nothing of it is part of the load
     """
@@ -32,6 +36,7 @@ class Load:
     run_id: str
     token: str
     index_etag: str
+    identity_snapshot: int = 0
     planned: dict[str, int] = field(default_factory=dict)
     rows: dict[str, int] = field(default_factory=dict)
     accounts: list[Account] = field(default_factory=list)
@@ -63,7 +68,7 @@ class CuratedBucket:
 
     def write_rows(self, rows: DataFrame, entity: Entity, prefix: str, count: int) -> None:
         """Write few files, sorted by key: the same rows give the same files."""
-        files = max(1, -(-count // ROWS_PER_FILE))
+        files = max(1, count * ROW_BYTES.get(entity.name, OTHER_ROW_BYTES) // SMALLEST_FILE)
         rows.coalesce(files).sortWithinPartitions(*entity.key).write.parquet(self.uri(prefix), compression="snappy")
 
     def write_rejected(self, rejected: DataFrame, prefix: str) -> None:
@@ -113,8 +118,8 @@ def write_documents(bucket: CuratedBucket, load: Load, job_run_id: str) -> dict[
     """Write accounts, checks and manifests of a load; returns its report, which is not yet written."""
     folder = load.prefix("curated/_loads")
     entities = {}
-    for name in ENTITIES:
-        rows = load.rows[name]
+    for name in DATASETS:
+        rows = load.rows.get(name, 0)
         prefix = load.prefix(f"curated/{name}")
         manifest = bucket.put_manifest(f"{folder}{name}.manifest", [prefix], ".parquet") if rows else None
         entities[name] = {"prefix": bucket.uri(prefix), "manifest_uri": manifest, "rows": rows}
@@ -125,6 +130,8 @@ def write_documents(bucket: CuratedBucket, load: Load, job_run_id: str) -> dict[
         "run_id": load.run_id,
         "index_etag": load.index_etag,
         "job_run_id": job_run_id,
+        "identity_snapshot": load.identity_snapshot,
+        "records": sum(account.read for account in load.accounts),
         "entities": entities,
         "accounts_uri": bucket.put_rows(f"{folder}accounts.json", (account.row() for account in sorted_accounts)),
         "checks_uri": bucket.put_rows(f"{folder}checks.json", (check.row() for check in load.checks)),
@@ -137,18 +144,28 @@ def write_documents(bucket: CuratedBucket, load: Load, job_run_id: str) -> dict[
 
 
 def publish_partitions(glue: Any, database: str, bucket: CuratedBucket, loads: Sequence[Load]) -> None:
-    """Point the catalogue's partitions (day, run) at the new prefixes: one call a table, and one for known ones."""
-    for entity in ENTITIES:
-        storage = glue.get_table(DatabaseName=database, Name=entity)["Table"]["StorageDescriptor"]
-        inputs = [
-            {
-                "Values": [load.dt, load.run_id],
-                "StorageDescriptor": {**storage, "Location": bucket.uri(load.prefix(f"curated/{entity}"))},
-            }
+    """Point the catalogue's partitions (day, run) at the new prefixes of what was delivered: one call a table, and one
+    for known ones."""
+    for dataset in DATASETS:
+        locations = {
+            (load.dt, load.run_id): bucket.uri(load.prefix(f"curated/{dataset}"))
             for load in loads
-        ]
-        for start in range(0, len(inputs), PARTITIONS_PER_CALL):
-            _point(glue, {"DatabaseName": database, "TableName": entity}, inputs[start : start + PARTITIONS_PER_CALL])
+            if dataset in load.rows
+        }
+        point_partitions(glue, database, dataset, locations)
+
+
+def point_partitions(glue: Any, database: str, table: str, locations: Mapping[tuple[str, ...], str]) -> None:
+    """Point partitions of a table, named by their values, at prefixes."""
+    if not locations:
+        return
+    storage = glue.get_table(DatabaseName=database, Name=table)["Table"]["StorageDescriptor"]
+    inputs = [
+        {"Values": list(values), "StorageDescriptor": {**storage, "Location": location}}
+        for values, location in locations.items()
+    ]
+    for start in range(0, len(inputs), PARTITIONS_PER_CALL):
+        _point(glue, {"DatabaseName": database, "TableName": table}, inputs[start : start + PARTITIONS_PER_CALL])
 
 
 def _point(glue: Any, table: dict[str, str], inputs: list[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from concert_etl.errors import SPARK_ERRORS, CurationError, one_line
 from concert_etl.texts import SPACES
 
-PAGE_SCHEMA = "_embedded struct<events: array<string>>"  # an element that is an object arrives as its JSON text
+EVENTS_PATH = "_embedded.events"  # of the pages of manifests that name no path
 MALFORMED = "_malformed"
 CELLS = "_cells"  # struct of a file's own columns, so that those may have any name
 LONGEST_HEADER = 2**20  # characters
@@ -32,6 +32,7 @@ class RawFile:
 
     :param ingested_at: UTC time of delivery, ISO
     :param nanosecond_columns: Parquet columns of moments, of which Spark reads only the number of nanoseconds
+    :param records_path: names that lead to the array of records in a JSON document; empty: it is one record
     """
 
     name: str
@@ -41,6 +42,7 @@ class RawFile:
     mapping: str | None
     ingested_at: str
     nanosecond_columns: frozenset[str] = frozenset()
+    records_path: str = EVENTS_PATH
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,7 @@ class RawBucket:
                 entry["name"], entry["key"], entry["records"], entry["format"], entry.get("mapping"),
                 ingested_at=entry.get("delivered_at") or document["created_at"],
                 nanosecond_columns=frozenset(entry.get("nanosecond_columns", ())),
+                records_path=EVENTS_PATH if entry.get("records_path") is None else entry["records_path"],
             )
             for entry in document["files"]
         )  # fmt: skip
@@ -190,7 +193,7 @@ def _delimited(spark: SparkSession, uris: list[str], names: tuple[str, ...], dia
     places = [f"c{number}" for number in range(len(names))]
     schema = ", ".join(f"{name} string" for name in (*places, MALFORMED))
     frame = spark.read.csv(
-        _escaped(uris), schema=schema, header=True, lineSep="\n", columnNameOfCorruptRecord=MALFORMED, **dialect
+        escaped(uris), schema=schema, header=True, lineSep="\n", columnNameOfCorruptRecord=MALFORMED, **dialect
     )
     # A CSV line of empty cells is a record, as it is for Python's csv module; a line of tabs is none.
     is_blank = (
@@ -202,7 +205,7 @@ def _delimited(spark: SparkSession, uris: list[str], names: tuple[str, ...], dia
     stripped = F.when(last.endswith("\r"), F.nullif(F.regexp_replace(last, "\r+$", ""), F.lit(""))).otherwise(last)
     cells = [*map(F.col, places[:-1]), stripped]
     return frame.where(~F.coalesce(is_blank, F.lit(False))).select(
-        _cells(cells, names), _file_name(), F.regexp_replace(MALFORMED, "[\r\n]+$", "").alias(MALFORMED)
+        _cells(cells, names), file_name(), F.regexp_replace(MALFORMED, "[\r\n]+$", "").alias(MALFORMED)
     )
 
 
@@ -212,7 +215,7 @@ def _is_blank(line: Column) -> Column:
 
 def _parquet(spark: SparkSession, uri: str, file: RawFile) -> DataFrame:
     try:
-        frame = spark.read.parquet(*_escaped([uri]))
+        frame = spark.read.parquet(*escaped([uri]))
         fields = frame.schema.fields
     except SPARK_ERRORS as error:
         reason = one_line(error)
@@ -253,12 +256,13 @@ def cell_names(frame: DataFrame) -> dict[str, str]:
     return {name.casefold(): name for name in frame.schema[CELLS].dataType.names}
 
 
-def _file_name() -> Column:
+def file_name() -> Column:
+    """``_file_name``: the file that a row was read from."""
     # Spark gives it percent-encoded, with '+' as it is.
     return F.url_decode(F.replace(F.col("_metadata.file_name"), F.lit("+"), F.lit("%2B"))).alias("_file_name")
 
 
-def _escaped(uris: Iterable[str]) -> list[str]:
+def escaped(uris: Iterable[str]) -> list[str]:
     """Paths whose characters are all literal, not patterns."""
     return [re.sub(r"([\\{}\[\]*?])", r"\\\1", uri) for uri in uris]
 
@@ -271,22 +275,15 @@ def with_record(cells: DataFrame, manifest: Manifest, run_id: str) -> DataFrame:
     count = len(cell_names(cells))
     reason = F.lit(f"the line does not have {count} cells, one for each column of the header")
     return cells.select(
-        _meta(manifest, run_id),
+        meta(manifest, run_id),
         F.when(is_malformed, line).otherwise(record).alias("_record"),
         F.when(is_malformed, reason).alias(MALFORMED),
         CELLS,
     )
 
 
-def read_pages(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run_id: str) -> DataFrame:
-    """Events of JSON pages, each as the JSON text in ``_record``."""
-    uris = [f"s3://{bucket.bucket}/{file.key}" for file in manifest.files]
-    pages = spark.read.text(_escaped(uris), wholetext=True).select("value", _file_name())
-    events = F.from_json("value", PAGE_SCHEMA).getField("_embedded").getField("events")
-    return pages.select("_file_name", F.explode(events).alias("_record")).select(_meta(manifest, run_id), "_record")
-
-
-def _meta(manifest: Manifest, run_id: str) -> Column:
+def meta(manifest: Manifest, run_id: str) -> Column:
+    """``_meta`` of records that have their file in ``_file_name``."""
     delivered = F.create_map(*(F.lit(text) for file in manifest.files for text in (file.name, file.ingested_at)))
     return F.struct(
         F.lit(manifest.source).alias("source"),

@@ -41,6 +41,20 @@ def text_too_long(widths: Mapping[str, int]) -> Rule:
     )
 
 
+def encoding_broken(*names: str) -> Rule:
+    """The rule that texts were decoded as what they are: what cannot be decoded becomes U+FFFD."""
+    return Rule(
+        "encoding_broken",
+        " OR ".join(f"contains({name}, '\ufffd')" for name in names),
+        "'a name has characters that are none: the file is not in the encoding that it should have'",
+    )
+
+
+def marked_as_test(what: str) -> Rule:
+    """The rule that a source's own tests are none of its data."""
+    return Rule("test_record", "_text.test = 'true'", f"'the source marks the {what} as a test'")
+
+
 def judge(records: DataFrame, rules: Sequence[Rule]) -> DataFrame:
     """Add ``_broken``: name and reason of the first rule that a record breaks."""
     broken = [

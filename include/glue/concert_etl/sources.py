@@ -9,12 +9,13 @@ from itertools import groupby
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from concert_etl.curation import CURATE, mark_repeats
+from concert_etl.curation import CURATE, judged_columns, mark_repeats
 from concert_etl.entities import Entity
 from concert_etl.errors import CurationError
 from concert_etl.interaction import COLUMNS as INTERACTION_COLUMNS
 from concert_etl.mapping import apply_mapping, load_mapping
-from concert_etl.raw import CELLS, Manifest, RawBucket, RawFile, cell_names, read_cells, read_pages, with_record
+from concert_etl.pages import read_pages
+from concert_etl.raw import CELLS, Manifest, RawBucket, RawFile, cell_names, read_cells, with_record
 
 
 def judged_records(
@@ -28,11 +29,11 @@ def judged_records(
     if not frames:
         return None
     records = reduce(lambda left, right: left.unionByName(right), frames)
-    return mark_repeats(CURATE[entity.name](records), entity)
+    return mark_repeats(judged_columns(CURATE[entity.name](records), entity), entity)
 
 
 def _read(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run_id: str) -> list[DataFrame]:
-    if manifest.entity == "event":
+    if all(file.format == "json" for file in manifest.files):
         return [read_pages(spark, bucket, manifest, run_id)]
     if manifest.entity == "interaction":
         cells = read_cells(spark, bucket, manifest.files)

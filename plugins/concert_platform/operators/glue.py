@@ -7,8 +7,11 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.operators.glue import GlueJobOperator
+from botocore.exceptions import BotoCoreError, ClientError
 
+from concert_platform import glue_runs
 from concert_platform.compat import AirflowException, AirflowFailException
+from concert_platform.metrics import publish_job_run
 from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.triggers.glue import ACTIVE, GlueJobRunTrigger, job_runs, stop_run
 
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
 TOKEN_ARGUMENT = "--run_token"  # noqa: S105 - names a request, opens nothing
 # An error of this name in a run's message is about the data: trying again does not cure it.
 DATA_ERROR = "CurationError"
-ERROR_KEY = "error"
+ERROR_KEY, FIGURES_KEY = "error", "figures"
 
 
 class GlueJobRunError(AirflowException):
@@ -33,15 +36,20 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
     The script's address belongs to the token: clearing the task after a fix was deployed runs the new script. While
     another run holds the job, the operator waits for it.
 
-    The XCom ``error`` of a failed task is the run's error as one line.
+    The XCom ``error`` of a failed task is the run's error as one line, and the task's log has the end of the run's. The
+    XCom ``figures`` has the run's seconds and DPU-seconds, which CloudWatch gets too.
 
     :param job_name: name of the job (templated)
     :param script_args: ``--NAME`` to text (templated)
+    :param log_groups: log groups of the job's runs, separated by commas (templated)
     :param poll_interval: seconds between two looks at the run
     """
 
-    def __init__(self, *, poll_interval: float = 1.0, **kwargs: Any) -> None:
+    template_fields: Sequence[str] = (*GlueJobOperator.template_fields, "log_groups")
+
+    def __init__(self, *, log_groups: str = "", poll_interval: float = 1.0, **kwargs: Any) -> None:
         super().__init__(deferrable=True, stop_job_run_on_kill=True, **kwargs)
+        self.log_groups = log_groups
         self.poll_interval = poll_interval
 
     def execute(self, context: Context) -> Any:
@@ -69,14 +77,31 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
         run = event or {}
         if run.get("run_id") is None:  # the job is free now
             return self.execute(context)
+        self._note_figures(run["run_id"], context)
         if run["state"] == "SUCCEEDED":
             return run["run_id"]
+        self._show_log(run["run_id"])
         reason = " ".join(run["reason"].split()) or "no reason given"
         message = f"Glue job {self.job_name} run {run['run_id']} ended as {run['state']}: {reason}"
         context["ti"].xcom_push(key=ERROR_KEY, value=message)
         if DATA_ERROR in reason:
             raise AirflowFailException(message)
         raise GlueJobRunError(message)
+
+    def _note_figures(self, run_id: str, context: Context) -> None:
+        found = glue_runs.figures(self.job_name, run_id)
+        self.log.info("run %s took %d s, %d DPU-seconds", run_id, found["seconds"], found["dpu_seconds"])
+        context["ti"].xcom_push(key=FIGURES_KEY, value=found)
+        publish_job_run(self.job_name, found)
+
+    def _show_log(self, run_id: str) -> None:
+        """Bring the end of the run's log here: whoever reads why the task failed need not look elsewhere."""
+        groups = [name for name in self.log_groups.split(",") if name]
+        try:
+            for line in glue_runs.last_log_lines(groups, run_id):
+                self.log.error("%s | %s", run_id[:12], line)
+        except (BotoCoreError, ClientError) as error:
+            self.log.warning("the log of run %s in %s is not shown: %s", run_id, ", ".join(groups), error)
 
     def on_kill(self) -> None:
         if self._job_run_id:

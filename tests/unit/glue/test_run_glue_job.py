@@ -7,7 +7,9 @@ from typing import Any
 import boto3
 import pytest
 from airflow.exceptions import TaskDeferred
+from botocore.exceptions import ClientError
 
+from concert_platform import metrics
 from concert_platform.compat import AirflowFailException
 from concert_platform.operators.glue import TOKEN_ARGUMENT, GlueJobRunError, RunGlueJobOperator, error_of
 from concert_platform.triggers import glue as trigger_module
@@ -20,15 +22,33 @@ class ConcurrentRunsExceededException(Exception):
     pass
 
 
-class Glue:
-    """One job with room for one run at a time."""
+class ResourceNotFoundException(Exception):
+    pass
 
-    exceptions = SimpleNamespace(ConcurrentRunsExceededException=ConcurrentRunsExceededException)
+
+class Glue:
+    """One job with room for one run at a time, its log and its metrics."""
+
+    exceptions = SimpleNamespace(
+        ConcurrentRunsExceededException=ConcurrentRunsExceededException,
+        ResourceNotFoundException=ResourceNotFoundException,
+    )
 
     def __init__(self) -> None:
         self.runs: list[dict[str, Any]] = []
         self.script = "s3://artifacts/artifacts/1/glue/concert_etl_job.py"
         self.stopped: list[str] = []
+        self.log_events: dict[tuple[str, str], list[str]] = {}
+        self.metrics: list[dict[str, Any]] = []
+
+    def get_log_events(self, *, logGroupName: str, logStreamName: str, limit: int, startFromHead: bool) -> Any:
+        if (logGroupName, logStreamName) not in self.log_events:
+            raise ResourceNotFoundException
+        lines = self.log_events[logGroupName, logStreamName]
+        return {"events": [{"message": line} for line in (lines[:limit] if startFromHead else lines[-limit:])]}
+
+    def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
+        self.metrics += MetricData
 
     def get_job(self, *, JobName: str) -> dict[str, Any]:
         assert JobName == JOB
@@ -59,7 +79,7 @@ class TaskInstance(SimpleNamespace):
     def __init__(self) -> None:
         super().__init__(dag_id="curate_concerts", task_id="curate_records", run_id="manual__1", map_index=-1, xcoms={})
 
-    def xcom_push(self, *, key: str, value: str) -> None:
+    def xcom_push(self, *, key: str, value: Any) -> None:
         self.xcoms[key] = value
 
     def xcom_pull(self, *, task_ids: str, key: str) -> str | None:
@@ -70,6 +90,7 @@ class TaskInstance(SimpleNamespace):
 def glue(monkeypatch: pytest.MonkeyPatch) -> Glue:
     fake = Glue()
     monkeypatch.setattr(boto3, "client", lambda _: fake)
+    monkeypatch.setattr(metrics, "settings", lambda: SimpleNamespace(environment="development"))
     return fake
 
 
@@ -81,8 +102,9 @@ def context() -> Any:
 def operator(glue: Glue) -> RunGlueJobOperator:
     """The operator as a fresh worker process has it."""
     task = RunGlueJobOperator(
-        task_id="curate_records", job_name=JOB, script_args={"--partitions": "[]"}, poll_interval=0.01, aws_conn_id=None
-    )
+        task_id="curate_records", job_name=JOB, script_args={"--partitions": "[]"}, poll_interval=0.01,
+        aws_conn_id=None, log_groups="/etl/output,/etl/error",
+    )  # fmt: skip
     vars(task)["hook"] = SimpleNamespace(conn=glue)
     return task
 
@@ -170,6 +192,7 @@ def test_the_trigger_fires_when_the_run_has_ended(glue: Glue, context: Any) -> N
 
 
 def test_a_failed_run_fails_the_task_with_its_message_as_one_line(glue: Glue, context: Any) -> None:
+    execute(glue, context)
     event = {"run_id": "jr_0", "state": "FAILED", "reason": "killed\nby SIGKILL"}
 
     with pytest.raises(GlueJobRunError, match=f"^Glue job {JOB} run jr_0 ended as FAILED: killed by SIGKILL$") as error:
@@ -180,10 +203,56 @@ def test_a_failed_run_fails_the_task_with_its_message_as_one_line(glue: Glue, co
 
 
 def test_bad_data_is_not_tried_again(glue: Glue, context: Any) -> None:
+    execute(glue, context)
     reason = "concert_etl.errors.CurationError: gate box_office failed"
 
     with pytest.raises(AirflowFailException, match="gate box_office failed"):
         operator(glue).execute_complete(context, {"run_id": "jr_0", "state": "FAILED", "reason": reason})
+
+
+def test_the_end_of_a_failed_runs_log_stands_in_the_tasks_log(
+    glue: Glue, context: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    execute(glue, context)
+    glue.log_events["/etl/output", "jr_0"] = [f"line {number}\n" for number in range(100)]
+
+    with caplog.at_level("ERROR"), pytest.raises(GlueJobRunError):
+        operator(glue).execute_complete(context, {"run_id": "jr_0", "state": "FAILED", "reason": "killed"})
+
+    shown = [record.getMessage() for record in caplog.records if "line" in record.getMessage()]
+    assert shown == [f"jr_0 | line {number}" for number in range(60, 100)]
+
+
+def test_a_log_that_may_not_be_read_hides_no_failure(glue: Glue, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    execute(glue, context)
+
+    def refuse(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetLogEvents")
+
+    monkeypatch.setattr(glue, "get_log_events", refuse)
+
+    with pytest.raises(GlueJobRunError, match="ended as FAILED: killed"):
+        operator(glue).execute_complete(context, {"run_id": "jr_0", "state": "FAILED", "reason": "killed"})
+
+
+@pytest.mark.parametrize(
+    ("billed", "expected"),
+    [({"WorkerType": "G.1X", "NumberOfWorkers": 2}, 240.0), ({"MaxCapacity": 0.5}, 60.0), ({"DPUSeconds": 7.5}, 7.5)],
+)
+def test_seconds_and_dpu_seconds_of_a_run_are_kept(
+    glue: Glue, context: Any, billed: dict[str, Any], expected: float
+) -> None:
+    execute(glue, context)
+    glue.end("SUCCEEDED")
+    glue.runs[0] |= {"ExecutionTime": 120, **billed}
+
+    operator(glue).execute_complete(context, {"run_id": "jr_0", "state": "SUCCEEDED", "reason": ""})
+
+    assert context["ti"].xcoms["figures"] == {"seconds": 120.0, "dpu_seconds": expected}
+    assert {item["MetricName"]: item["Value"] for item in glue.metrics} == {
+        "JobRunSeconds": 120.0, "JobRunDpuSeconds": expected
+    }  # fmt: skip
+    assert glue.metrics[0]["Dimensions"][1] == {"Name": "JobName", "Value": JOB}
 
 
 def test_a_kill_stops_the_run(glue: Glue, context: Any) -> None:
