@@ -2,6 +2,7 @@
 
 Ticketmaster events by API; box-office files and interactions from the drop zone (`landing/` of the raw bucket). A page
 or file that was delivered before is not delivered again. The source's own bytes are kept, with a manifest beside them.
+What has changed of an event since the last fetch goes through the stream (docs/streaming.md).
 
 When: every night at 02:00 UTC. Params: `as_of`, the day that decides what is upcoming (default: the day of the run).
 
@@ -30,6 +31,15 @@ def ingest_ticketmaster_events(**context: Any) -> dict[str, Any]:
     from concert_platform.sources.ticketmaster import ingest_events
 
     return ingest_events(ingest_run(context))
+
+
+@task
+def announce_event_changes(**context: Any) -> dict[str, Any]:
+    """Send what has changed of the events between two fetches through the stream."""
+    from concert_platform.sources.changes import announce
+    from concert_platform.sources.run import ingest_run
+
+    return announce(ingest_run(context))
 
 
 @task
@@ -88,10 +98,12 @@ with DAG(
     },
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
-    sources = [ingest_ticketmaster_events(), import_box_office_files(), import_interaction_files()]
+    events = ingest_ticketmaster_events()
+    sources = [events, import_box_office_files(), import_interaction_files()]
     published = publish_raw_concerts()
     # Fails the run when a source failed, although publishing succeeded.
     check_every_source = EmptyOperator(task_id="check_every_source")
 
     chain(require_stacks, sources, published, confirm_publication(published))
     chain(sources, check_every_source)
+    chain(events, announce_event_changes(), check_every_source)

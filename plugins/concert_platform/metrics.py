@@ -1,6 +1,7 @@
 """What the DAGs tell CloudWatch: the alarms and dashboards of the monitoring stack read it. No Airflow import.
 
 LoadedPartitions, LoadedRows    a load that is in core and passed every check, by environment
+Stream...                       what producers sent (streams/records.py) and how the stream stands (streams/health.py)
 """
 
 from __future__ import annotations
@@ -24,19 +25,25 @@ def publish_load(loads: Sequence[Mapping[str, Any]]) -> None:
 
     :param loads: as list_loads gives them, at least one
     """
+    values = {"LoadedPartitions": len(loads), "LoadedRows": _rows_in_core([load["run_id"] for load in loads])}
+    publish(values)
+
+
+def publish(values: Mapping[str, float]) -> None:
+    """Report values by the name of their metric, in one request; one that CloudWatch does not take is logged."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     dimensions = [{"Name": "Environment", "Value": settings().environment}]
-    values = {"LoadedPartitions": len(loads), "LoadedRows": _rows_in_core([load["run_id"] for load in loads])}
     data = [
-        {"MetricName": name, "Dimensions": dimensions, "Value": value, "Unit": "Count"}
+        {"MetricName": name, "Dimensions": dimensions, "Value": value,
+         "Unit": "Seconds" if name.endswith("Seconds") else "Count"}
         for name, value in values.items()
-    ]
+    ]  # fmt: skip
     try:
         boto3.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)
     except (BotoCoreError, ClientError) as error:
-        logger.warning("the load is not reported to CloudWatch: %s", error)
+        logger.warning("%s not reported to CloudWatch: %s", ", ".join(values), error)
 
 
 def _rows_in_core(run_ids: Sequence[str]) -> int:

@@ -96,7 +96,13 @@ def test_a_body_that_is_said_to_be_base64_and_is_not_is_refused(call: Any, aws: 
 def test_only_the_fields_of_an_interaction_reach_the_stream(call: Any, aws: Any) -> None:
     headers = {"headers": None, "multiValueHeaders": None}  # as of a call with another content type, past the model
     assert call("POST", "/interactions", {**INTERACTION, "view_count": 1e308}, **headers)[0] == 202
-    assert set(json.loads(aws.calls[0][1]["Data"])) == {*INTERACTION, "event_id", "occurred_at", "schema_version", "source"}
+    assert set(json.loads(aws.calls[0][1]["Data"])) == {
+        *INTERACTION,
+        "event_id",
+        "occurred_at",
+        "schema_version",
+        "source",
+    }
 
 
 def test_a_stream_that_takes_nothing_is_said_to_be_unavailable(call: Any, aws: Any) -> None:

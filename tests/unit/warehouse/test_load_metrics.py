@@ -59,4 +59,4 @@ def test_a_report_that_is_refused_does_not_fail_the_load(
     cloudwatch.refuses = True
     with caplog.at_level(logging.WARNING):
         metrics.publish_load(LOADS)
-    assert "the load is not reported to CloudWatch" in caplog.text
+    assert "LoadedPartitions, LoadedRows not reported to CloudWatch" in caplog.text
