@@ -21,8 +21,8 @@ VALUES: dict[str, Any] = {
     "model_name": "sales",
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
     **{f"{name}_uri": f"s3://a-bucket/{name}/"
-       for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming", "objects",
-                    "manifest")},
+       for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming",
+                    "objects", "manifest")},
 }  # fmt: skip
 OPAQUE = ("COPY", "UNLOAD")  # sqlglot keeps these as text: the contract tests run them
 
