@@ -1,4 +1,4 @@
-"""Micro-batches into the warehouse on the real engine: each event once, whatever is repeated, late, broken or killed."""
+"""Micro-batches into the warehouse on the real engine: each event once, though repeated, late, broken or killed."""
 
 import gzip
 import json
