@@ -17,12 +17,12 @@ from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
 from concert_platform.operators.require_stacks import RequireStacks
 
 
-@task
-def drain_spill() -> int:
+@task(task_id="drain_spill")
+def send_spilled_records() -> int:
     """Send what a producer has spilled and no later run has sent; the number of records that the stream took."""
-    from concert_platform.streams.kinesis import interactions_producer
+    from concert_platform.streams.kinesis import drain_spill
 
-    return interactions_producer().send([]).drained
+    return drain_spill()
 
 
 @task
@@ -62,7 +62,7 @@ with DAG(
     params={"redrive": Param(False, type="boolean", description="Send the dead letters back through the stream")},
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing", "compute-application"])
-    drained = drain_spill()
+    drained = send_spilled_records()
     look = look_at_stream()
 
     chain(require_stacks, drained, redrive_letters(), look)

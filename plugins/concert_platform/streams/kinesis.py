@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Any
 
+from concert_platform.metrics import publish
 from concert_platform.settings import settings
 from concert_platform.streams.records import (
     LARGEST_REQUEST,
@@ -232,6 +233,13 @@ def interactions_producer(*, with_spill: bool = True) -> KinesisProducer:
     """The producer of the platform's stream, under the role of the task."""
     stream = settings().interaction_stream
     return KinesisProducer(stream, spill=Spill(stream) if with_spill else None)
+
+
+def drain_spill() -> int:
+    """Send what waits in the spill of the platform's stream; the number of records that it took."""
+    report = interactions_producer().send([])
+    publish(report.metrics())
+    return report.drained
 
 
 def _kinesis() -> Any:
