@@ -3,6 +3,7 @@
 By API: Ticketmaster events, and the attractions and venues that they name; of the watch list, Spotify artists and
 setlist.fm artists, setlists and venues. From the drop zone (`landing/` of the raw bucket): box-office files and
 interactions. What was delivered before is not delivered again. The source's own bytes are kept, beside a manifest.
+What has changed of an event since the last fetch goes through the stream (docs/streaming.md).
 
 When: every night at 02:00 UTC. Params: `as_of`, the day that decides what is upcoming (default: the day of the run).
 
@@ -35,6 +36,15 @@ def ingest_by_api(connector: str, **context: Any) -> dict[str, Any]:
     from concert_platform.sources.run import ingest_run
 
     return CONNECTORS[connector](ingest_run(context))
+
+
+@task
+def announce_event_changes(**context: Any) -> dict[str, Any]:
+    """Send what has changed of the events between two fetches through the stream."""
+    from concert_platform.sources.changes import announce
+    from concert_platform.sources.run import ingest_run
+
+    return announce(ingest_run(context))
 
 
 @task
@@ -116,3 +126,4 @@ with DAG(
     chain(*setlistfm)
     chain(sources, published, confirm_publication(published))
     chain(sources, check_every_source)
+    chain(events, announce_event_changes(), check_every_source)

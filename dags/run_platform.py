@@ -1,7 +1,8 @@
 """Run the whole platform once: the main job of `make run`.
 
 Deploys the infrastructure, lands the sample files in the drop zone, ingests every source, waits until curation and load
-(which start by Asset alone) have brought that ingest run into the warehouse, and retrains the models.
+(which start by Asset alone) have brought that ingest run into the warehouse, retrains the models, and beside that loads
+what the run has sent through the stream.
 
 When: by hand, or by `make run`. Params: `as_of`, the day that decides what is upcoming; `land_samples`, off when the
 drop zone is filled by others.
@@ -16,6 +17,7 @@ from airflow.sdk import DAG, Param, chain, task
 
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
 from concert_platform.operators.run_dag import RunDagOperator
+from concert_platform.sensors.stream import StreamConsumedSensor
 from concert_platform.sensors.warehouse_load import WarehouseLoadSensor
 
 AS_OF = {"as_of": "{{ params.as_of or (dag_run.run_after | ds) }}"}
@@ -57,5 +59,8 @@ with DAG(
     retrain_models = RunDagOperator(
         task_id="retrain_models", trigger_dag_id="retrain_models", trigger_run_id=RUN_ID, conf=AS_OF
     )
+    wait_for_stream = StreamConsumedSensor(task_id="wait_for_stream", ingest_run_id=RUN_ID)
+    load_stream = RunDagOperator(task_id="load_stream", trigger_dag_id="load_stream", trigger_run_id=RUN_ID)
 
     chain(deploy_infrastructure, land_samples, ingest_concerts, wait_for_warehouse, retrain_models)
+    chain(wait_for_warehouse, wait_for_stream, load_stream)

@@ -3,6 +3,7 @@
 LoadedPartitions, LoadedRows           a load that is in core and passed every check, by environment
 JobRunSeconds, JobRunDpuSeconds        a Glue job run that has ended, by environment and job
 CuratedRecords                         records that a curation has read, by environment
+Stream...                              what producers sent (streams/records.py) and how the stream stands (streams/health.py)
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ def publish_load(loads: Sequence[Mapping[str, Any]]) -> None:
     :param loads: as list_loads gives them, at least one
     """
     values = {"LoadedPartitions": len(loads), "LoadedRows": _rows_in_core([load["run_id"] for load in loads])}
-    _put(values, "Count")
+    publish(values)
 
 
 def publish_job_run(job_name: str, figures: Mapping[str, float]) -> None:
@@ -36,28 +37,25 @@ def publish_job_run(job_name: str, figures: Mapping[str, float]) -> None:
     :param figures: seconds and dpu_seconds, as glue_runs gives them
     """
     values = {"JobRunSeconds": figures["seconds"], "JobRunDpuSeconds": figures["dpu_seconds"]}
-    _put(values, "Seconds", JobName=job_name)
+    publish(values, JobName=job_name)
 
 
 def publish_curation(loads: Sequence[Mapping[str, Any]]) -> None:
     """Report how many records the curated runs have read."""
-    _put({"CuratedRecords": sum(load["records"] for load in loads)}, "Count")
+    publish({"CuratedRecords": sum(load["records"] for load in loads)})
 
 
-def _put(values: Mapping[str, float], unit: str, **dimensions: str) -> None:
+def publish(values: Mapping[str, float], **dimensions: str) -> None:
+    """Report values by the name of their metric, in one request; one that CloudWatch does not take is logged."""
     import boto3
     from botocore.exceptions import BotoCoreError, ClientError
 
     named = {"Environment": settings().environment, **dimensions}
     data = [
-        {
-            "MetricName": name,
-            "Dimensions": [{"Name": dimension, "Value": text} for dimension, text in named.items()],
-            "Value": value,
-            "Unit": unit,
-        }
+        {"MetricName": name, "Dimensions": [{"Name": key, "Value": text} for key, text in named.items()],
+         "Value": value, "Unit": "Seconds" if name.endswith("Seconds") else "Count"}
         for name, value in values.items()
-    ]
+    ]  # fmt: skip
     try:
         boto3.client("cloudwatch").put_metric_data(Namespace=NAMESPACE, MetricData=data)
     except (BotoCoreError, ClientError) as error:

@@ -90,6 +90,16 @@ class Settings:
         """DynamoDB table with what each source has already delivered."""
         return f"{self.prefix}-ingest-state"
 
+    @property
+    def interaction_stream(self) -> str:
+        """Kinesis stream that every producer writes to."""
+        return f"{self.prefix}-interactions"
+
+    @property
+    def dead_letter_queue(self) -> str:
+        """Queue of the records that the stream's function could not use."""
+        return f"{self.function('concert-data-processor')}-dead-letters"
+
     def function(self, name: str) -> str:
         """Lambda function: api, chatbot, concert-data-processor."""
         return f"{self.prefix}-{name}"

@@ -32,7 +32,7 @@ LONGEST_SQL = 100_000  # bytes of one BatchExecuteStatement
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0  # seconds between two looks
 
 ENTITIES = ("event", "box_office", "interaction")
-SCHEMA_FILES = ("schema/*.sql", "load/fill_dim_date.sql", "views/*.sql")
+SCHEMA_FILES = ("schema/*.sql", "migrations/*.sql", "load/fill_dim_date.sql", "views/*.sql")
 LOAD_FILES = (
     "load/delete_staging.sql",
     "load/copy_*.sql",
@@ -41,6 +41,23 @@ LOAD_FILES = (
     "load/merge_*.sql",
     "load/maintain_*.sql",
     "load/audit.sql",
+)
+STREAM_SCHEMA_FILES = (
+    "schema/_schemas.sql",
+    "schema/quality_load_audit.sql",
+    "schema/quality_quarantine.sql",
+    "migrations/004[89]_*.sql",
+    "migrations/005*.sql",
+)
+STREAM_FILES = (
+    "stream/stage.sql",
+    "stream/classify.sql",
+    "stream/count.sql",
+    "stream/quarantine.sql",
+    "stream/merge_*.sql",
+    "stream/record_objects.sql",
+    "stream/audit.sql",
+    "stream/drop_stage.sql",
 )
 _AUDIT_FILES = ("schema/_schemas.sql", "schema/quality_load_audit.sql")
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}")

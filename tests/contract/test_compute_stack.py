@@ -4,6 +4,7 @@ They are deployed by the root: what the deployment role may do is the matter of 
 """
 
 import base64
+import gzip
 import json
 import time
 import urllib.error
@@ -18,6 +19,8 @@ from concert_platform import artifacts
 from concert_platform.cloudformation import Deployment, deployment, load_template
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.settings import Settings
+from concert_platform.streams import redrive
+from concert_platform.streams.kinesis import KinesisProducer
 from tests.contract.conftest import ACCOUNT, REGION, Emulator
 
 SETTINGS = Settings(environment="production", account_id=ACCOUNT, region=REGION)
@@ -244,6 +247,57 @@ def test_poison_goes_to_the_queue_and_the_next_record_counts(aws: Emulator, outp
     found = letters(aws, outputs)
     assert sorted(letter["reason"] for letter in found) == ["the record is not JSON", "user_id is missing"]
     assert b"{" in [base64.b64decode(letter["data"]) for letter in found]
+
+
+def micro_batches(aws: Emulator, outputs: dict[str, str]) -> list[dict[str, Any]]:
+    """Lines of all micro-batches of the raw bucket."""
+    s3, bucket = aws.client("s3"), outputs["RawBucketName"]
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="stream/dt=")
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    bodies = (gzip.decompress(s3.get_object(Bucket=bucket, Key=key)["Body"].read()) for key in keys)
+    return [json.loads(line) for body in bodies for line in body.splitlines()]
+
+
+def test_a_change_event_reaches_aggregate_and_micro_batch(aws: Emulator, outputs: dict[str, str]) -> None:
+    change = {"event_id": "change-1", "schema_version": 1, "type": "price_changed", "concert_id": "c-changed",
+              "occurred_at": f"{DAY}T12:00:00+00:00", "source": "ticketmaster",
+              "properties": {"old_price_min": "10.00", "new_price_min": "12.00"}}  # fmt: skip
+    aws.client("kinesis").put_record(
+        StreamName=outputs["StreamName"], Data=json.dumps(change).encode(), PartitionKey="c-changed"
+    )
+    (line,) = until(lambda: [one for one in micro_batches(aws, outputs) if one["event_id"] == "change-1"])
+    assert (line["type"], line["concert_id"], line["source"]) == ("price_changed", "c-changed", "ticketmaster")
+    assert aggregate(aws, outputs, "concert#c-changed") == {"price_changed_count": "1"}
+
+
+def test_an_interaction_of_the_api_names_its_schema_and_producer(
+    call: Any, key: dict, aws: Emulator, outputs: dict[str, str]
+) -> None:
+    call("POST", "/interactions", {**EVENT, "event_id": "handed-on"}, **key)
+    (line,) = until(lambda: [one for one in micro_batches(aws, outputs) if one["event_id"] == "handed-on"])
+    assert (line["schema_version"], line["source"], line["user_id"]) == (1, "api", "u1")
+
+
+def test_a_dead_letter_that_was_mended_counts_after_its_redrive(
+    aws: Emulator, outputs: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The letter of an event that the function now takes, beside one that is broken for ever."""
+    monkeypatch.setattr(redrive, "settings", lambda: SETTINGS)
+    now = {"reason": "as it was", "stream": "arn", "shard": "shardId-000000000000", "sequence_number": "1",
+           "partition_key": "u1", "is_complete": True}  # fmt: skip
+    good = json.dumps({**EVENT, "event_id": "redriven", "artist_id": "redriven"}).encode()
+    unknown = json.dumps({**EVENT, "schema_version": 99}).encode()
+    queue = aws.client("sqs").get_queue_url(QueueName=outputs["ProcessorDeadLetterQueueName"])["QueueUrl"]
+    for data in (good, unknown):
+        letter = {**now, "data": base64.b64encode(data).decode()}
+        aws.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
+    time.sleep(0.01)  # the queue's clock has milliseconds
+    producer = KinesisProducer(outputs["StreamName"], spill=None, client=aws.client("kinesis"))
+    assert redrive.redrive(sqs=aws.client("sqs"), producer=producer).sent == 2
+    until(lambda: aggregate(aws, outputs, "artist#redriven"))
+    assert until(lambda: [letter["reason"] for letter in letters(aws, outputs)]) == [
+        "schema_version '99' is unknown: this processor reads 1"
+    ]
 
 
 # ---------------------------------------------------------------- stack

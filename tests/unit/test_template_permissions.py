@@ -289,8 +289,8 @@ def is_of_everything(pattern: str) -> bool:
 # Roles whose calls come from inside the network; WarehouseRole's, because the warehouse routes them through the VPC.
 INSIDE = (
     "AirflowCuratePolicy", "AirflowDeployPolicy", "AirflowIngestPolicy", "AirflowModelsPolicy", "AirflowServicePolicy",
-    "AirflowTearDownPolicy", "AirflowWarehousePolicy", "ApiRole", "ChatbotRole", "GlueJobRole", "ProcessorRole",
-    "WarehouseRole",
+    "AirflowStreamPolicy", "AirflowTearDownPolicy", "AirflowWarehousePolicy", "ApiRole", "ChatbotRole", "GlueJobRole",
+    "ProcessorRole", "WarehouseRole",
 )  # fmt: skip
 # Calls of those roles that a service makes for them from outside: Lambda reads the stream.
 MADE_OUTSIDE = {

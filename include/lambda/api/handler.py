@@ -12,11 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients import client
 from interactions import Interaction, InvalidInteractionError
 
+SOURCE = "api"  # whoever calls it: the warehouse tells by it through which producer an event came
+
 
 def take_interaction(event: Event) -> Response:
     """Put an interaction on the stream; a caller that sends its event_id again is counted once."""
     now = datetime.now(UTC)
-    document = {"event_id": str(uuid.uuid4()), "occurred_at": now.isoformat(), **read_json(event)}
+    defaults = {"event_id": str(uuid.uuid4()), "occurred_at": now.isoformat()}
+    document = {**defaults, **read_json(event), "source": SOURCE}
     try:
         interaction = Interaction.parse(document, now)
     except InvalidInteractionError as error:

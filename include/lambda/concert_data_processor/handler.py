@@ -1,9 +1,10 @@
-"""Counts the interactions of the stream, each once, per artist or concert and day.
+"""Counts the events of the stream, each once, per artist or concert and day, and hands them on to the warehouse.
 
 One transaction writes the ids of many events and adds to their aggregates, so that a batch may come twice. A record
 that breaks a rule, or that the tables refuse for good, goes to the dead letter queue with its reason. At the first
 failure that may pass, the rest of the batch is given back from the first record of its transaction on, which keeps the
-order of the shard.
+order of the shard. What was taken, duplicates too, is one object of the raw bucket; while S3 does not take it, the
+whole batch is given back, and the ids keep it from being counted twice.
 """
 
 from __future__ import annotations
@@ -20,8 +21,11 @@ from typing import Any, NamedTuple
 from answers import Event, health, load_json, logger
 from botocore.exceptions import BotoCoreError, ClientError
 from clients import client
-from interactions import LONGEST_LEAD, Interaction, InvalidInteractionError
+from interactions import LONGEST_LEAD, InvalidInteractionError
 from metrics import emit
+from micro_batches import arrival, write
+from stream_events import StreamEvent
+from stream_events import parse as parse_event
 from transactions import LARGEST_TRANSACTION, Key, RefusedItemsError, count, keys_of
 
 LONGEST_MESSAGE = 180_000  # characters of data in a dead letter; a queue takes 256 KiB
@@ -33,7 +37,7 @@ class Entry(NamedTuple):
     """A record, and its event or the rule that it breaks."""
 
     record: Record
-    found: Interaction | InvalidInteractionError
+    found: StreamEvent | InvalidInteractionError
 
 
 Group = list[Entry]
@@ -44,21 +48,36 @@ def handler(event: Event, _context: object) -> dict[str, Any]:
         return health(event)
     now = datetime.now(UTC)
     outcomes: Counter[str] = Counter()
-    failures = []
+    failures, dealt_with, taken = [], 0, []
     waiting = deque(groups(event["Records"]))
     while waiting:
         group = waiting.popleft()
         try:
-            outcomes.update(take(group, now))
+            added = take(group, now)
         except RefusedItemsError as error:
             waiting.extendleft(reversed(list(apart(group, error.keys))))
+            continue
         except (BotoCoreError, ClientError):
-            sequence_number = group[0].record["kinesis"]["sequenceNumber"]
-            logger.exception("record %s failed: it and the ones after it are tried again", sequence_number)
-            failures.append({"itemIdentifier": sequence_number})
+            failures = given_back(group[0].record)
             break
+        outcomes.update(added)
+        dealt_with += len(group)
+        taken += [] if "PoisonRecords" in added else group
+    if taken:
+        first, last = event["Records"][0], event["Records"][dealt_with - 1]
+        try:
+            write([(record, found) for record, found in taken], first, last)
+        except (BotoCoreError, ClientError):
+            failures = given_back(first)
     emit(**{name: outcomes[name] for name in ("CountedRecords", "DuplicateRecords", "PoisonRecords")})
     return {"batchItemFailures": failures}
+
+
+def given_back(record: Record) -> list[dict[str, str]]:
+    """The answer that lets Lambda try this record and those after it again."""
+    sequence_number = record["kinesis"]["sequenceNumber"]
+    logger.exception("record %s failed: it and the ones after it are tried again", sequence_number)
+    return [{"itemIdentifier": sequence_number}]
 
 
 def groups(records: list[Record]) -> Iterator[Group]:
@@ -89,14 +108,13 @@ def apart(group: Group, suspects: set[Key]) -> Iterator[Group]:
         yield from ([entry] for entry in entries) if is_suspect else [entries]
 
 
-def parse(record: Record) -> Interaction | InvalidInteractionError:
-    arrived = datetime.fromtimestamp(record["kinesis"]["approximateArrivalTimestamp"], UTC)
+def parse(record: Record) -> StreamEvent | InvalidInteractionError:
     try:
         document = load_json(base64.b64decode(record["kinesis"]["data"]))
     except ValueError:
         return InvalidInteractionError("the record is not JSON")
     try:
-        return Interaction.parse(document, arrived, tolerance=LONGEST_LEAD)
+        return parse_event(document, arrival(record), tolerance=LONGEST_LEAD)
     except InvalidInteractionError as error:
         return error
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 from clients import client
-from interactions import LONGEST_DELAY, LONGEST_RETENTION, Interaction
+from interactions import LONGEST_DELAY, LONGEST_RETENTION
+from stream_events import CHANGE_TYPES, StreamEvent
 
 # An event may be sent again as long as it is taken, and then be read again as long as the stream holds it.
 KEPT_IDS = LONGEST_DELAY + LONGEST_RETENTION + timedelta(days=1)
@@ -29,18 +30,18 @@ class RefusedItemsError(ValueError):
         self.keys = keys
 
 
-def keys_of(event: Interaction) -> set[Key]:
+def keys_of(event: StreamEvent) -> set[Key]:
     """The items that counting an event writes."""
     return {(event.event_id,), *event.places}
 
 
-def count(events: list[Interaction], now: datetime) -> int:
+def count(events: list[StreamEvent], now: datetime) -> int:
     """Add events to their aggregates; how many of them had not been counted before.
 
     :raises RefusedItemsError: when no retry will mend what DynamoDB refused
     :raises ClientError: when DynamoDB may take the events later
     """
-    left: dict[str, Interaction] = {}
+    left: dict[str, StreamEvent] = {}
     for event in events:
         left.setdefault(event.event_id, event)
     while left:
@@ -75,7 +76,7 @@ def refusal(error: ClientError, keys: list[Key]) -> RefusedItemsError | None:
     return None
 
 
-def transaction(events: dict[str, Interaction], now: datetime) -> dict[Key, dict[str, Any]]:
+def transaction(events: dict[str, StreamEvent], now: datetime) -> dict[Key, dict[str, Any]]:
     """The writes by the key of their item, the ids of the events first."""
     kinds: dict[tuple[str, str], Counter[str]] = {}
     for event in events.values():
@@ -102,16 +103,19 @@ def memory(event_id: str, now: datetime) -> dict[str, Any]:
 def addition(subject: str, day: str, kinds: Counter[str], now: datetime) -> dict[str, Any]:
     midnight = datetime.combine(date.fromisoformat(day), time(tzinfo=UTC))
     expires = midnight + timedelta(days=int(os.environ["AGGREGATE_DAYS"]))
-    additions = ", ".join(f"#{index} :{index}" for index in range(len(kinds)))
+    # A change of a concert is no interaction with it: they have a sum each.
+    changes = sum(number for kind, number in kinds.items() if kind in CHANGE_TYPES)
+    sums = {"interactions :all": kinds.total() - changes, "changes :changes": changes}
+    additions = [one for one, number in sums.items() if number] + [f"#{index} :{index}" for index in range(len(kinds))]
     return {
         "TableName": os.environ["AGGREGATE_TABLE"],
         "Key": {"subject": {"S": subject}, "day": {"S": day}},
-        "UpdateExpression": f"SET updated_at = :now, expires_at = :expires ADD interactions :all, {additions}",
+        "UpdateExpression": f"SET updated_at = :now, expires_at = :expires ADD {', '.join(additions)}",
         "ExpressionAttributeNames": {f"#{index}": f"{kind}_count" for index, kind in enumerate(kinds)},
         "ExpressionAttributeValues": {
             ":now": {"S": now.isoformat()},
             ":expires": {"N": str(int(expires.timestamp()))},
-            ":all": {"N": str(kinds.total())},
+            **{one.split()[1]: {"N": str(number)} for one, number in sums.items() if number},
             **{f":{index}": {"N": str(number)} for index, number in enumerate(kinds.values())},
         },
     }

@@ -30,6 +30,9 @@ FROM (
     FROM core.fact_interaction
     GROUP BY created_run_id, source
     UNION ALL
+    SELECT run_id, source, entity, 0, loaded, 0, 0, 0
+    FROM quality.stream_loaded
+    UNION ALL
     SELECT run_id, source, entity, 0, 0, 0, 0, COUNT(*)
     FROM quality.quarantine
     GROUP BY run_id, source, entity

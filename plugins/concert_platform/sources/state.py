@@ -7,6 +7,8 @@ source = _budget                                       item = <source>#<day>
 source = _runs                                         item = <dt>#<run id>
     manifests: keys of the run's committed manifests; revision: number of commits;
     published: whether an asset event with all of them has been sent
+source = _announced#<source>                           item = id of an event: see changes.py
+source = _stream                                       item = <dt>#<run id>: what the run sent, see changes.py
 """
 
 from __future__ import annotations
@@ -45,6 +47,17 @@ class IngestState:
     def versions(self, source: str) -> dict[str, str]:
         """Last delivered version of each item of a source."""
         return {row["item"]: row["version"] for row in self._query(source)}
+
+    def rows(self, source: str) -> Iterator[dict[str, Any]]:
+        """Every row of a source."""
+        return self._query(source)
+
+    def put_if(self, row: dict[str, Any], condition: str = "", values: dict[str, Any] | None = None) -> None:
+        """Write a row; where a condition does not hold, the row that is there stays."""
+        arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if values:
+            arguments |= {"ExpressionAttributeValues": values}
+        self._if_allowed(self.table.put_item, Item=row, **arguments)
 
     def run(self, run: IngestRun) -> RunState | None:
         row = self.table.get_item(Key=_run_key(run), ConsistentRead=True).get("Item")

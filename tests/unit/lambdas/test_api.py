@@ -57,7 +57,10 @@ def test_an_interaction_goes_to_the_stream_in_the_order_of_its_user(call: Any, a
     [(name, arguments)] = aws.calls
     sent = json.loads(arguments["Data"])
     assert (status, name, arguments["PartitionKey"]) == (202, "put_record", "u1")
-    assert sent == {**INTERACTION, "event_id": document["event_id"], "occurred_at": sent["occurred_at"]}
+    assert sent == {
+        **INTERACTION, "event_id": document["event_id"], "occurred_at": sent["occurred_at"],
+        "schema_version": 1, "source": "api",
+    }  # fmt: skip
 
 
 def test_the_callers_event_id_and_time_are_kept(call: Any, aws: Any) -> None:
@@ -93,7 +96,13 @@ def test_a_body_that_is_said_to_be_base64_and_is_not_is_refused(call: Any, aws: 
 def test_only_the_fields_of_an_interaction_reach_the_stream(call: Any, aws: Any) -> None:
     headers = {"headers": None, "multiValueHeaders": None}  # as of a call with another content type, past the model
     assert call("POST", "/interactions", {**INTERACTION, "view_count": 1e308}, **headers)[0] == 202
-    assert set(json.loads(aws.calls[0][1]["Data"])) == {*INTERACTION, "event_id", "occurred_at"}
+    assert set(json.loads(aws.calls[0][1]["Data"])) == {
+        *INTERACTION,
+        "event_id",
+        "occurred_at",
+        "schema_version",
+        "source",
+    }
 
 
 def test_a_stream_that_takes_nothing_is_said_to_be_unavailable(call: Any, aws: Any) -> None:

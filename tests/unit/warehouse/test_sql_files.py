@@ -21,7 +21,8 @@ VALUES: dict[str, Any] = {
     "model_name": "sales",
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
     **{f"{name}_uri": f"s3://a-bucket/{name}/"
-       for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming")},
+       for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming",
+                    "objects", "manifest")},
 }  # fmt: skip
 OPAQUE = ("COPY", "UNLOAD")  # sqlglot keeps these as text: the contract tests run them
 
@@ -43,7 +44,8 @@ def text(file: str) -> str:
 
 def test_there_are_files_of_every_kind() -> None:
     folders = {file.split("/")[0] for file in FILES}
-    assert folders == {"schema", "views", "load", "marts", "checks", "features"} and len(TABLES) >= 20
+    expected = {"schema", "migrations", "views", "load", "stream", "marts", "checks", "features"}
+    assert folders == expected and len(TABLES) >= 20
 
 
 @pytest.mark.parametrize("file", FILES)

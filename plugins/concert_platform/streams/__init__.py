@@ -1,0 +1,1 @@
+"""The stream between producers and warehouse: sending, spilling, redriving, loading, watching."""

@@ -1,0 +1,249 @@
+"""Change events between two fetches: which ones, under which ids, and when the state advances."""
+
+import io
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from concert_platform.sources import changes as module
+from concert_platform.sources.changes import PageUnreadableError, announce, sent_by, state_of
+from concert_platform.sources.manifests import Manifest, RawFile, raw_prefix
+from concert_platform.sources.run import IngestRun
+from concert_platform.streams.records import LARGEST_RECORD, RecordsRefusedError, RefusedRecord, SendReport
+
+FIRST, SECOND, THIRD = (IngestRun("2026-07-03", f"run-{number}") for number in (1, 2, 3))
+
+
+class FakeState:
+    """The ingest-state table, as far as the announcement sees it."""
+
+    def __init__(self) -> None:
+        self.items: dict[tuple[str, str], dict[str, Any]] = {}
+        self.committed: dict[IngestRun, list[str]] = {}
+
+    def run(self, run: IngestRun) -> Any:
+        return SimpleNamespace(manifests=self.committed[run]) if run in self.committed else None
+
+    def rows(self, source: str) -> Any:
+        return (dict(row) for (one, _), row in self.items.items() if one == source)
+
+    def put_if(self, row: dict[str, Any], condition: str = "", values: dict[str, Any] | None = None) -> None:
+        known = self.items.get((row["source"], row["item"]))
+        if condition and known and known.get("revision") != (values or {}).get(":seen"):
+            return
+        if condition == "attribute_not_exists(positions)" and known:
+            return
+        self.items[row["source"], row["item"]] = row
+
+
+class FakeProducer:
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.keys: list[str] = []
+        self.spills = self.is_down = False
+
+    def send(self, records: Any) -> SendReport:
+        report = SendReport()
+        for record in records:
+            if self.is_down:
+                raise RuntimeError("killed")
+            if record.size > LARGEST_RECORD:
+                report.refused.append(RefusedRecord(record, "it is too large"))
+                continue
+            self.sent.append(json.loads(record.data))
+            self.keys.append(record.partition_key)
+            report.sent += not self.spills
+            report.spilled += self.spills
+        if report.sent:
+            report.positions = {"shardId-000000000000": str(len(self.sent))}
+        return report
+
+
+class Source:
+    """Raw bucket with the pages of runs."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.state, self.producer = FakeState(), FakeProducer()
+
+    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        return {"Body": io.BytesIO(self.objects[Key])}
+
+    def deliver(self, run: IngestRun, *pages: Any, at: str | None = None) -> None:
+        prefix = raw_prefix("ticketmaster", "event", run)
+        at = at or f"2026-07-03T{12 + int(run.run_id[-1])}:00:00.000000+00:00"
+        files = []
+        for number, page in enumerate(pages):
+            key = f"{prefix}/page-{number}.json"
+            body = page if isinstance(page, bytes) else json.dumps({"_embedded": {"events": page}}).encode()
+            self.objects[key] = body
+            files.append(RawFile(f"page-{number}.json", key, len(body), "0", 1, "json", f"page{number}", "v", at))
+        manifest = Manifest("ticketmaster", "event", run.dt, run.run_id, at, files)
+        self.objects[manifest.key] = manifest.to_json().encode()
+        self.state.committed[run] = [manifest.key]
+
+    def announce(self, run: IngestRun) -> list[tuple[str, str]]:
+        """Kind and concert of what this call has sent."""
+        before = len(self.producer.sent)
+        announce(run, state=self.state, s3=self, producer=self.producer)  # type: ignore[arg-type]
+        return [(sent["type"], sent["concert_id"]) for sent in self.producer.sent[before:]]
+
+
+def event(number: int = 1, **changed: Any) -> dict[str, Any]:
+    found = {"status": "onsale", "date": "2026-09-01", "time": "20:00:00", "min": 49.5, "max": 99.0, **changed}
+    return {
+        "id": f"vv{number}", "name": "Björk", "more": {"unknown": True},
+        "dates": {"start": {"localDate": found["date"], "localTime": found["time"]},
+                  "status": {"code": found["status"]}},
+        "priceRanges": [{"type": "standard", "currency": "USD", "min": found["min"], "max": found["max"]}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch) -> Source:
+    monkeypatch.setattr(module, "settings", lambda: SimpleNamespace(raw_bucket="raw"))
+    monkeypatch.setattr(module, "publish", lambda values: None)
+    return Source()
+
+
+def test_a_new_event_is_listed_and_an_unchanged_one_says_nothing(source: Source) -> None:
+    source.deliver(FIRST, [event(1), event(2)])
+    assert source.announce(FIRST) == [("event_listed", "vv1"), ("event_listed", "vv2")]
+    source.deliver(SECOND, [event(1), event(2), event(3)])
+    assert source.announce(SECOND) == [("event_listed", "vv3")]
+    first = source.producer.sent[0]
+    assert first["properties"] == {
+        "status": "onsale", "local_date": "2026-09-01", "local_time": "20:00:00", "price_min": "49.50",
+        "price_max": "99.00", "currency": "USD",
+    }  # fmt: skip
+    assert (first["schema_version"], first["source"], "user_id" in first) == (1, "ticketmaster", False)
+    assert first["occurred_at"] == "2026-07-03T13:00:00.000000+00:00" and source.producer.keys[0] == "vv1"
+
+
+@pytest.mark.parametrize(
+    ("changed", "kinds"),
+    [
+        ({"status": "cancelled"}, ["status_changed"]), ({"date": "2026-10-01"}, ["rescheduled"]),
+        ({"time": None}, ["rescheduled"]), ({"min": 10}, ["price_changed"]), ({"max": 99}, []), ({"min": 49.50}, []),
+        ({"status": "cancelled", "date": None, "max": 200}, ["status_changed", "rescheduled", "price_changed"]),
+    ],
+)  # fmt: skip
+def test_each_kind_of_change_is_an_event_of_its_own(source: Source, changed: dict, kinds: list[str]) -> None:
+    source.deliver(FIRST, [event()])
+    source.announce(FIRST)
+    source.deliver(SECOND, [event(**changed)])
+    assert source.announce(SECOND) == [(kind, "vv1") for kind in kinds]
+    assert len({sent["event_id"] for sent in source.producer.sent}) == 1 + len(kinds)
+
+
+def test_a_change_carries_the_old_and_the_new_values(source: Source) -> None:
+    source.deliver(FIRST, [event()])
+    source.announce(FIRST)
+    source.deliver(SECOND, [event(status="offsale")])
+    source.announce(SECOND)
+    assert source.producer.sent[-1]["properties"] == {"old_status": "onsale", "new_status": "offsale"}
+
+
+def test_a_run_that_is_killed_before_the_stream_took_it_sends_all_when_repeated(source: Source) -> None:
+    source.deliver(FIRST, [event(1), event(2)])
+    source.producer.is_down = True
+    with pytest.raises(RuntimeError):
+        source.announce(FIRST)
+    source.producer.is_down = False
+    assert source.announce(FIRST) == [("event_listed", "vv1"), ("event_listed", "vv2")]
+
+
+def test_a_kill_between_stream_and_state_repeats_the_same_ids_in_any_run(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.deliver(FIRST, [event(1), event(2)])
+
+    def killed(*_: Any) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_remember", killed)
+        with pytest.raises(RuntimeError):
+            source.announce(FIRST)
+    source.announce(FIRST)  # the same run again
+    sent = [one["event_id"] for one in source.producer.sent]
+    assert sent[:2] == sent[2:] and len(set(sent)) == 2
+    source.state.items.clear()
+    source.deliver(SECOND, [event(1), event(2)])
+    source.announce(SECOND)  # another run that finds the same
+    assert [one["event_id"] for one in source.producer.sent[4:]] == sent[:2]
+
+
+def test_a_change_there_and_back_and_there_again_is_three_events(source: Source) -> None:
+    for run, status in (
+        (FIRST, "onsale"),
+        (SECOND, "offsale"),
+        (THIRD, "onsale"),
+        (IngestRun("d", "run-4"), "offsale"),
+    ):
+        source.deliver(run, [event(status=status)])
+        source.announce(run)
+    assert len({one["event_id"] for one in source.producer.sent}) == len(source.producer.sent) == 4
+
+
+def test_a_run_of_an_earlier_day_that_is_repeated_changes_nothing(source: Source) -> None:
+    source.deliver(SECOND, [event(status="offsale")])
+    source.announce(SECOND)
+    source.deliver(FIRST, [event(status="onsale")])
+    assert source.announce(FIRST) == []
+
+
+def test_an_event_on_two_pages_is_announced_once_with_its_later_state(source: Source) -> None:
+    source.deliver(FIRST, [event(1, status="onsale")], [event(1, status="offsale")])
+    assert source.announce(FIRST) == [("event_listed", "vv1")]
+    assert source.producer.sent[0]["properties"]["status"] == "offsale"
+
+
+def test_what_was_spilled_counts_as_announced(source: Source) -> None:
+    source.deliver(FIRST, [event()])
+    source.producer.spills = True
+    assert len(source.announce(FIRST)) == 1 and source.announce(FIRST) == []
+
+
+def test_an_event_that_the_stream_takes_never_is_named_and_not_announced(source: Source) -> None:
+    source.deliver(FIRST, [{**event(1), "id": "x" * (LARGEST_RECORD + 1)}, event(2)])
+    with pytest.raises(RecordsRefusedError, match="1 records refused"):
+        source.announce(FIRST)
+    assert [row["item"] for row in source.state.rows("_announced#ticketmaster")] == ["vv2"]
+
+
+def test_a_run_that_committed_nothing_announces_nothing(source: Source) -> None:
+    assert source.announce(FIRST) == []
+
+
+def test_a_run_notes_how_far_it_has_written_and_a_repetition_keeps_that(source: Source) -> None:
+    assert sent_by("run-1", source.state) is None  # type: ignore[arg-type]
+    source.deliver(FIRST, [event(1), event(2)])
+    source.announce(FIRST)
+    source.announce(FIRST)
+    noted = sent_by("run-1", source.state)  # type: ignore[arg-type]
+    assert noted is not None and noted["positions"] == {"shardId-000000000000": "2"}
+
+
+@pytest.mark.parametrize(
+    "strange",
+    [{}, {"dates": None}, {"dates": {"start": []}}, {"priceRanges": "free"}, {"priceRanges": [None]},
+     {"dates": {"status": {"code": 7}}}, {"priceRanges": [{"min": True}]}],
+)  # fmt: skip
+def test_an_event_that_says_little_is_listed_all_the_same(source: Source, strange: dict) -> None:
+    source.deliver(FIRST, [{"id": "vv1", **strange}, {"name": "without an id"}, "no event"])
+    assert source.announce(FIRST) == [("event_listed", "vv1")]
+    assert state_of(strange)["price_min"] is None
+
+
+def test_the_standard_price_is_the_one_that_is_watched() -> None:
+    prices = [{"type": "vip", "min": 500}, {"type": "standard", "min": 50, "currency": "EUR"}]
+    assert state_of({"priceRanges": prices})["price_min"] == "50.00"
+
+
+def test_a_page_that_is_no_json_is_named(source: Source) -> None:
+    source.deliver(FIRST, b'{"_embedded": ')
+    with pytest.raises(PageUnreadableError, match=r"s3://raw/.*page-0\.json is no JSON"):
+        source.announce(FIRST)
