@@ -3,7 +3,7 @@
 LoadedPartitions, LoadedRows           a load that is in core and passed every check, by environment
 JobRunSeconds, JobRunDpuSeconds        a Glue job run that has ended, by environment and job
 CuratedRecords                         records that a curation has read, by environment
-Stream...                              what producers sent (streams/records.py) and how the stream stands (streams/health.py)
+Stream...                              what producers sent (streams/records.py), how the stream stands (health.py)
 """
 
 from __future__ import annotations
