@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import time
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from local.engines.jobs import JobProcess, environment_of_child
+from local.engines.jobs import JobProcess, environment_of_child, publish_log
 from local.extensions import registry
 
 REPOSITORY = Path(__file__).parents[2]
 S3_URI = re.compile(r"s3://([^/]+)/(.+)")
 DRIVER_MEMORY = "2g"
-LONGEST_LINE, MOST_LINES = 1_000, 500  # of a log that go to CloudWatch
 
 
 class GlueJob:
@@ -71,15 +66,7 @@ class GlueJob:
         if prefix is None or not self.log.exists():
             return
         group = f"{prefix}/{role.removesuffix('glue-job')}etl-role/{role}/output"
-        lines = [line[:LONGEST_LINE] for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        now = int(time.time() * 1000)
-        logs = registry.role_client("logs", self._role_arn)
-        # A run whose log is not to be had has ended all the same.
-        with contextlib.suppress(BotoCoreError, ClientError):
-            logs.create_log_stream(logGroupName=group, logStreamName=self.run_id)
-            events = [{"timestamp": now, "message": line} for line in lines[-MOST_LINES:]]
-            if events:
-                logs.put_log_events(logGroupName=group, logStreamName=self.run_id, logEvents=events)
+        publish_log(registry.role_client("logs", self._role_arn), group, self.run_id, self.log)
 
     def clean_up(self) -> None:
         """Remove the run's folder; its log stays."""

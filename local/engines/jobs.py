@@ -8,11 +8,16 @@ import re
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 KILL_AFTER_SECONDS = 10
+LONGEST_LINE, MOST_LINES = 1_000, 500  # of a log that go to CloudWatch
 # The last line of a Python traceback, with or without the module of the exception.
 EXCEPTION_LINE = re.compile(r"^(?:[\w]+\.)*\w*(?:Error|Exception|Exit|Interrupt|Warning|Failure): .+|^\w+Error$")
 
@@ -83,3 +88,16 @@ def environment_of_child() -> dict[str, str]:
     """The emulator's environment without its own settings, keys and token: a job has only its role."""
     own = ("AWS_", "LOCAL_", "MINISTACK_", "AIRFLOW", "S3_", "PERSIST_", "STATE_DIR", "AUTH", "GATEWAY_", "BIND_")
     return {name: value for name, value in os.environ.items() if not name.startswith(own)}
+
+
+def publish_log(logs: Any, group: str, stream: str, log: Path) -> None:
+    """Bring the end of a log to CloudWatch Logs; a job whose log may not be written there has ended all the same.
+
+    :param logs: client under the job's role
+    """
+    lines = [line[:LONGEST_LINE] for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    events = [{"timestamp": int(time.time() * 1000), "message": line} for line in lines[-MOST_LINES:]]
+    with contextlib.suppress(BotoCoreError, ClientError):
+        logs.create_log_stream(logGroupName=group, logStreamName=stream)
+        if events:
+            logs.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)

@@ -60,3 +60,10 @@ def test_a_report_that_is_refused_does_not_fail_the_load(
     with caplog.at_level(logging.WARNING):
         metrics.publish_load(LOADS)
     assert "LoadedPartitions, LoadedRows not reported to CloudWatch" in caplog.text
+
+
+def test_a_curation_reports_the_records_that_its_runs_have_read(cloudwatch: FakeCloudWatch) -> None:
+    metrics.publish_curation([{"records": 12}, {"records": 30}])
+
+    [request] = cloudwatch.requests
+    assert [(item["MetricName"], item["Value"]) for item in request["MetricData"]] == [("CuratedRecords", 42)]
