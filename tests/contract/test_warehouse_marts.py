@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 from concert_platform import settings as settings_module
 from concert_platform import warehouse
 from tests.contract.curated_runs import DAY, NEXT_DAY, SECOND, T2, Platform, event, report
-from tests.contract.warehouse_platform import statement_of
+from tests.contract.warehouse_platform import refresh_marts, statement_of
 
 pytest_plugins = ["tests.contract.warehouse_platform"]
 
 
 def test_the_fuller_venue_ranks_first_and_upcoming_counts_from_the_loaded_day(loaded: Platform) -> None:
-    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    refresh_marts()
     assert warehouse.query(
         "SELECT venue_id, upcoming_events, reports, tickets_sold, utilisation, gross, currency, popularity_score "
         "FROM marts.venue_popularity ORDER BY popularity_rank"
@@ -32,12 +32,12 @@ def test_upcoming_counts_from_the_day_that_was_loaded_last_even_after_a_later_da
     upcoming = "SELECT as_of, SUM(upcoming_events) FROM marts.venue_popularity GROUP BY as_of"
     loaded.curate(SECOND, "2026-11-24", event=[event(4, event_date=date(2026, 12, 1), ingested_at=T2)])
     loaded.load(SECOND, "2026-11-24")
-    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    refresh_marts()
     assert warehouse.query(upcoming) == [[date(2026, 11, 24), 1]]
     warehouse.execute_batch(["UPDATE quality.load_audit SET loaded_at = DATEADD(hour, -1, loaded_at)"])
     loaded.curate("run-3", DAY, event=[event(5)])
     loaded.load("run-3", DAY)
-    warehouse.execute_batch(warehouse.render(["marts/*.sql"]))
+    refresh_marts()
     assert warehouse.query(upcoming) == [[date(2020, 3, 4), 5]]
 
 

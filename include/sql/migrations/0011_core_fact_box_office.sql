@@ -31,4 +31,4 @@ CREATE TABLE IF NOT EXISTS core.fact_box_office (
     created_run_id VARCHAR(128) NOT NULL,  -- ingest run that brought the key; never changes, loads are counted by it
     updated_run_id VARCHAR(128) NOT NULL,  -- ingest run whose values stand here
     loaded_at TIMESTAMP NOT NULL
-) DISTKEY (venue_id) SORTKEY (period_start, report_id, created_run_id, updated_run_id);
+) DISTKEY (venue_id) SORTKEY (period_end, report_id, created_run_id, updated_run_id);

@@ -1,7 +1,7 @@
--- marts.venue_sales: the box-office reports of one venue that began in one month, in one currency; what
+-- marts.venue_sales: the box-office reports of one venue whose period ended in one month, in one currency; what
 -- marts.venue_popularity is added up from, so that a day's load reads the months that it touches and no others.
 -- Key (venue_id, month, currency); a tour's totals have the month 1900-01-01, a report without money an empty currency.
--- Source: marts/venue_a_sales.sql. Owner: analytics.
+-- Source: marts/venue_sales.sql. Owner: analytics.
 CREATE TABLE IF NOT EXISTS marts.venue_sales (
     venue_id VARCHAR(64) NOT NULL,
     month DATE NOT NULL,

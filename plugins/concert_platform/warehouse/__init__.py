@@ -4,7 +4,7 @@
     sql_files.py    render: SQL files to statements, values checked by filters
     migrations.py   the numbered files of include/sql/migrations, applied once and recorded
     loads.py        what load_warehouse needs to know of each curated partition, and its transactions
-    gates.py        the checks after a load, and the note that there was none
+    gates.py        the marts and checks after a load, and the note that there was none
 """
 
 from concert_platform.warehouse.data_api import (
@@ -23,7 +23,7 @@ from concert_platform.warehouse.data_api import (
     submit_batch,
     wait,
 )
-from concert_platform.warehouse.gates import MART_FILES, CheckFailedError, check, checks, record_failure
+from concert_platform.warehouse.gates import MART_FILES, CheckFailedError, check, checks, record_failure, refresh_marts
 from concert_platform.warehouse.loads import ENTITIES, ReportMissingError, load, loads_of, transactions
 from concert_platform.warehouse.migrations import MigrationError, migrate
 from concert_platform.warehouse.sql_files import render, split
@@ -52,6 +52,7 @@ __all__ = [
     "migrate",
     "query",
     "record_failure",
+    "refresh_marts",
     "render",
     "split",
     "submit_batch",

@@ -1,4 +1,4 @@
-"""The checks after a load, and the note in quality.load_audit that there was none. No Airflow import."""
+"""What follows the loads: the marts, the checks, and the note in quality.load_audit that there was none. No Airflow import."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from concert_platform.resources import resource
 from concert_platform.warehouse.data_api import execute_batch, one_line, query
 from concert_platform.warehouse.sql_files import matches, render
 
-MART_FILES = ("marts/*.sql",)
+MART_FILES = (
+    "load/lock_marts.sql",
+    "marts/venue_sales.sql",
+    "marts/venue_popularity.sql",
+    "marts/artist_momentum.sql",
+    "marts/sales_daily.sql",
+    "marts/event_funnel.sql",
+)
 _AUDIT_FILES = ("migrations/0001_schemas.sql", "migrations/0003_quality_load_audit.sql")
 _CHECK_HEADER = re.compile(
     r"Severity: (?P<severity>fail|warn)\. Table: (?P<table>[a-z_.]+)(?:\. Runs: (?P<runs>[a-z_]+))?"
@@ -23,7 +30,21 @@ class CheckFailedError(RuntimeError):
     """The warehouse breaks a rule of include/sql/checks."""
 
 
-def checks() -> list[dict[str, str]]:
+def refresh_marts(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> str:
+    """Rebuild the parts of the marts that these loads touch, as one transaction; returns its id.
+
+    :param loads: as `loads_of` gives them, at least one; the last one's day decides what is upcoming
+    """
+    values = {
+        "run_ids": [load["run_id"] for load in loads],
+        "as_of": loads[-1]["dt"],
+        # A run that is loaded again may have taken rows away, which nobody finds by the rows that it has.
+        "is_whole": any(load["known"] for load in loads),
+    }
+    return execute_batch(render(MART_FILES, **values), token)
+
+
+def checks() -> list[dict[str, Any]]:
     """The checks of include/sql/checks: name, file, and the severity and table that their headers state."""
     found = []
     for file in matches("checks/*.sql"):
