@@ -3,9 +3,9 @@
 Each run tells load_warehouse, by an event of the curated asset, to load every curated run of its day again. A load
 changes no count, so that seven days are seven runs and the same rows.
 
-When: by `airflow backfill create --dag-id backfill_warehouse --from-date ... --to-date ... --reprocess-behavior completed`,
-or the Backfill button. Its own daily tick at 04:00 UTC asks only for what the warehouse does not account for, in case an
-asset event was lost. A day without such a run is skipped.
+When: by the Backfill button, or `airflow backfill create --dag-id backfill_warehouse --from-date ... --to-date ...
+--reprocess-behavior completed`. Its own daily tick at 04:00 UTC asks only for what the warehouse does not account for,
+in case an asset event was lost. A day without such a run is skipped.
 
 What a failure means: the day's reports could not be listed; nothing was asked of load_warehouse. Clear the task.
 """

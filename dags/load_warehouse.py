@@ -9,11 +9,11 @@ When: as soon as curate_concerts has published a run, or backfill_warehouse asks
 `{"partitions": [["2020-03-04", "<run>"]]}`.
 
 What a failure means: apply_migrations names the file that fails, or that was changed after it was applied;
-load_partition names entity and statement and, for COPY, file, line and reason; nothing of that entity was committed, the
-partition's accounts stay 'partial', and the others are loaded, refreshed and checked without it. check_warehouse names
+load_partition names entity and statement and, for COPY, file, line and reason; nothing of that entity was committed,
+the partition's accounts stay 'partial', and the others are loaded, refreshed and checked without it. check_warehouse names
 the check and its rows: the data is in, and breaks a rule. Either way quality.load_audit gets a row 'failed' with the
-reason, of each partition that it concerns. Clear the failed task after the fix: a partition that is loaded again changes
-no count.
+reason, of each partition that it concerns. Clear the failed task after the fix: a partition that is loaded again
+changes no count.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def list_curated_loads() -> list[dict[str, Any]]:
     return loads_of(to_load(get_current_context()))
 
 
-@task(task_id="refresh_marts", trigger_rule=TriggerRule.NONE_SKIPPED)  # a failed partition keeps no other from the marts
+# One partition that fails keeps no other from the marts and the checks; a skipped run stays skipped.
+@task(task_id="refresh_marts", trigger_rule=TriggerRule.NONE_SKIPPED)
 def rebuild_marts(loads: list[dict[str, Any]], ti: Any = None) -> str:
     """Rebuild the parts of the marts that the loaded partitions touch."""
     from concert_platform.load_outcome import loaded
@@ -117,5 +118,6 @@ with DAG(
     check_warehouse = run_checks(list_loads)
     record_failure = note_failure(list_loads)
 
-    chain(require_stacks, apply_migrations, list_loads, load_partition, refresh_marts, check_warehouse)
-    chain([require_stacks, apply_migrations, list_loads, load_partition, refresh_marts, check_warehouse], record_failure)
+    steps = [require_stacks, apply_migrations, list_loads, load_partition, refresh_marts, check_warehouse]
+    chain(*steps)
+    chain(steps, record_failure)

@@ -59,9 +59,7 @@ def to_load(context: Mapping[str, Any]) -> list[Partition]:
 def to_load_again(context: Mapping[str, Any]) -> list[Partition]:
     """Curated runs of the day of a run of backfill_warehouse: all of them, or on its daily tick those not loaded."""
     days = sorted({partition.date for partition in partitions(context)})
-    runs = [
-        run for day in days for run in _versions(settings().curated_bucket, f"curated/_reports/dt={day}/", REPORT)
-    ]
+    runs = [run for day in days for run in _versions(settings().curated_bucket, f"curated/_reports/dt={day}/", REPORT)]
     if context["dag_run"].run_type == "scheduled":
         loaded = _loaded()
         runs = [run for run in runs if (run.partition.run_id, run.etag) not in loaded]

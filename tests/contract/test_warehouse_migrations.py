@@ -1,4 +1,4 @@
-"""Migrations on the real engine: applied once, in order, recorded, refused when changed; and the roles that they make."""
+"""Migrations on the real engine: applied once, recorded, refused when changed; and the roles they make."""
 
 import hashlib
 from collections.abc import Iterator
@@ -41,8 +41,9 @@ def test_a_file_that_was_changed_after_it_was_applied_is_refused_in_one_line(pla
     warehouse.query("UPDATE quality.schema_version SET checksum = 'ffffffffffffffff' WHERE number = 10")
     with pytest.raises(warehouse.MigrationError) as refused:
         warehouse.migrate()
-    assert "0010_core_fact_event.sql was applied as 0010_core_fact_event with checksum ffffffffffff" in str(refused.value)
-    assert "put the change into a new migration" in str(refused.value) and "\n" not in str(refused.value)
+    message = str(refused.value)
+    assert "0010_core_fact_event.sql was applied as 0010_core_fact_event with checksum ffffffffffff" in message
+    assert "put the change into a new migration" in message and "\n" not in message
     checksum = next(one.checksum for one in migrations.migrations() if one.number == 10)
     warehouse.query("UPDATE quality.schema_version SET checksum = :checksum WHERE number = 10", checksum=checksum)
     assert warehouse.migrate() == []

@@ -63,10 +63,12 @@ def _forget_clients() -> None:
 def drop_everything() -> None:
     names = ("staging", "core", "marts", "quality", "ml")
     made = [row[0] for row in warehouse.query("SELECT rolname FROM pg_roles")]
-    warehouse.execute_batch([
-        *(f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in names),
-        *(f"DROP ROLE {role} FORCE" for role in ROLES if role in made),
-    ])
+    warehouse.execute_batch(
+        [
+            *(f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in names),
+            *(f"DROP ROLE {role} FORCE" for role in ROLES if role in made),
+        ]
+    )
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@
 
 Encodings and keys are taken off: they change nothing that a query answers, and Redshift does not enforce keys. A column
 of the sort or distribution key gets an index: it stands for the blocks that Redshift's zone maps let a scan pass over,
-and for the slice on which a join finds its rows. VARCHAR(n) counts bytes on Redshift, so each such column gets a check of
-its length in bytes.
+and for the slice on which a join finds its rows. VARCHAR(n) counts bytes on Redshift, so each such column gets a check
+of its length in bytes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """SQL files of include/sql as transactions of the Redshift Data API.
 
-    RunSqlBatchOperator     files as one transaction
-    LoadPartitionOperator   a curated partition: a transaction for each entity, side by side, and a last one
+RunSqlBatchOperator     files as one transaction
+LoadPartitionOperator   a curated partition: a transaction for each entity, side by side, and a last one
 """
 
 from __future__ import annotations

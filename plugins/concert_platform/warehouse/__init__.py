@@ -1,10 +1,10 @@
 """The warehouse through the Redshift Data API, and the SQL files of include/sql that run there. No Airflow import.
 
-    data_api.py     query, execute_batch run SQL and wait; submit_batch, wait, describe, cancel the same in steps
-    sql_files.py    render: SQL files to statements, values checked by filters
-    migrations.py   the numbered files of include/sql/migrations, applied once and recorded
-    loads.py        what load_warehouse needs to know of each curated partition, and its transactions
-    gates.py        the marts and checks after a load, and the note that there was none
+data_api.py     query, execute_batch run SQL and wait; submit_batch, wait, describe, cancel the same in steps
+sql_files.py    render: SQL files to statements, values checked by filters
+migrations.py   the numbered files of include/sql/migrations, applied once and recorded
+loads.py        what load_warehouse needs to know of each curated partition, and its transactions
+gates.py        the marts and checks after a load, and the note that there was none
 """
 
 from concert_platform.warehouse.data_api import (

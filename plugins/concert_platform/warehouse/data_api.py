@@ -94,9 +94,7 @@ def _submit(action: str, request: dict[str, Any], what: str) -> str:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
-        raise StatementFailedError(
-            f"{what} was not accepted: {one_line(error.response['Error']['Message'])}"
-        ) from None
+        raise StatementFailedError(f"{what} was not accepted: {one_line(error.response['Error']['Message'])}") from None
 
 
 def describe(statement_id: str) -> dict[str, Any]:

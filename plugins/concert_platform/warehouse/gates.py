@@ -1,4 +1,4 @@
-"""What follows the loads: the marts, the checks, and the note in quality.load_audit that there was none. No Airflow import."""
+"""What follows the loads: the marts, the checks, the note of a failure in quality.load_audit. No Airflow import."""
 
 from __future__ import annotations
 

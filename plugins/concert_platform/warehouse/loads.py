@@ -44,9 +44,7 @@ def transactions(values: Mapping[str, Any]) -> Transactions:
 
     :param values: an entry of `loads_of`
     """
-    entities = {
-        entity: render([f"load/{entity}.sql"], entity=entity, **values) for entity in values["entities"]
-    }
+    entities = {entity: render([f"load/{entity}.sql"], entity=entity, **values) for entity in values["entities"]}
     return Transactions(entities, render(["load/close_load.sql"], **values))
 
 

@@ -57,7 +57,7 @@ def migrations() -> list[Migration]:
             raise MigrationError(f"include/sql/{file} is no migration: name it NNNN_<what>.sql")
         number = int(named[1])
         if number in found:
-            raise MigrationError(f"migration {number:04d} stands twice, as {found[number].file} and {file}: renumber one")
+            raise MigrationError(f"{found[number].file} and {file} have the same number: renumber one of them")
         content = (resource("include/sql") / file).read_bytes()
         found[number] = Migration(number, named[2], file, sha256(content).hexdigest())
     return [found[number] for number in sorted(found)]
@@ -117,7 +117,5 @@ def batches(pending: Sequence[Migration]) -> Iterator[list[Migration]]:
 
 
 def _record(batch: Sequence[Migration]) -> str:
-    rows = ", ".join(
-        f"({one.number:d}, {sql_slug(one.name)}, {sql_slug(one.checksum)}, GETDATE())" for one in batch
-    )
+    rows = ", ".join(f"({one.number:d}, {sql_slug(one.name)}, {sql_slug(one.checksum)}, GETDATE())" for one in batch)
     return f"INSERT INTO quality.schema_version (number, name, checksum, applied_at) VALUES {rows}"  # noqa: S608
