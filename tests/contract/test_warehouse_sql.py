@@ -234,7 +234,7 @@ BREAKERS = {
     "currency_rate_duplicate": [COPY_ROW.format("core.currency_rate", "currency = 'NOK' AND year = 2020")],
     "setlist_dimension": ["UPDATE core.fact_setlist SET venue_id = 'v404'"],
     "artist_momentum": ["UPDATE marts.artist_momentum SET momentum_score = -1"],
-    "sales_daily": ["DELETE FROM core.fact_box_office WHERE report_id = 'r1'"],
+    "sales_daily": ["DELETE FROM marts.sales_daily"],
     "event_funnel": [FUNNEL, FUNNEL],
     "interaction_duplicate": [COPY_ROW.format("core.fact_interaction", "user_id = 'u1'")],
     "load_audit_duplicate": [COPY_ROW.format("quality.load_audit", "entity = 'event'")],

@@ -34,6 +34,7 @@ WIDTHS = {
     "report_id": 256,
     "user_id": 256,
     "source_artist_id": 256,
+    "source_venue_id": 256,
     "name": 4096,
     "show": 4096,
     "artist": 4096,
@@ -70,6 +71,8 @@ EVENT = Entity(
         "price_min": "decimal(12,2)",
         "price_max": "decimal(12,2)",
         "currency": "string",
+        "source_artist_id": "string",
+        "source_venue_id": "string",
         **ORIGIN,
     },
 )

@@ -19,9 +19,9 @@ SCHEMA = """
     classifications array<struct<segment: struct<name: string>>>,
     priceRanges array<struct<type: string, currency: string, min: string, max: string>>,
     _embedded struct<
-        venues: array<struct<name: string, timezone: string, city: struct<name: string>,
+        venues: array<struct<id: string, name: string, timezone: string, city: struct<name: string>,
                              country: struct<name: string, countryCode: string>>>,
-        attractions: array<struct<name: string>>>
+        attractions: array<struct<id: string, name: string>>>
 """
 # The API's word for "always on sale".
 NO_ONSALE = "1900-01-01"
@@ -42,6 +42,8 @@ TEXTS = {
     "price_min": "price.min",
     "price_max": "price.max",
     "currency": "price.currency",
+    "source_artist_id": "get(event._embedded.attractions, 0).id",
+    "source_venue_id": "venue.id",
 }
 
 RULES = (
@@ -97,6 +99,7 @@ def curate(events: DataFrame) -> DataFrame:
         "*",
         F.col("_meta.source").alias("source"),
         *(f"_text.{name}" for name in ("event_id", "name", "artist", "venue", "city", "segment")),
+        *(f"_text.{name}" for name in ("source_artist_id", "source_venue_id")),
         country_code(F.col("_text.country")).alias("country"),
         *(f"_text.{name}" for name in ("timezone", "status", "currency")),
         F.expr(date("event_date")).alias("event_date"),

@@ -20,7 +20,7 @@ MART_FILES = (
 )
 _AUDIT_FILES = ("migrations/0001_schemas.sql", "migrations/0003_quality_load_audit.sql")
 _CHECK_HEADER = re.compile(
-    r"Severity: (?P<severity>fail|warn)\. Table: (?P<table>[a-z_.]+)(?:\. Runs: (?P<runs>[a-z_]+))?"
+    r"Severity: (?P<severity>fail|warn)\. Table: (?P<table>[a-z_]+\.[a-z_]+)(?:\. Runs: (?P<runs>[a-z_]+))?"
 )
 _FAILURE = {"source": "all", "entity": "all"}
 _LONGEST_MESSAGE = 1000  # characters, up to 4 bytes each in a VARCHAR(4096)
