@@ -177,8 +177,8 @@ def test_momentum_compares_four_weeks_with_the_four_before(empty: Platform) -> N
     refresh_marts()
     # a1: fans 3/1, shows 2/2, one upcoming; a2: fans 1/2, shows 1/2, none: a1 is first in all three.
     assert warehouse.query(
-        "SELECT artist_id, as_of, upcoming_events, shows, shows_before, fans, fans_before, momentum_score, momentum_rank "
-        "FROM marts.artist_momentum ORDER BY momentum_rank"
+        "SELECT artist_id, as_of, upcoming_events, shows, shows_before, fans, fans_before, momentum_score, "
+        "momentum_rank FROM marts.artist_momentum ORDER BY momentum_rank"
     ) == [
         ["a1", date(2020, 3, 4), 1, 1, 1, 2, 0, Decimal("100.00"), 1],
         ["a2", date(2020, 3, 4), 0, 0, 1, 0, 1, Decimal("0.00"), 2],
