@@ -11,8 +11,8 @@ When: as soon as curate_concerts has published a run, or backfill_warehouse asks
 What a failure means: apply_migrations names the file that fails, or that was changed after it was applied;
 load_partition names entity and statement and, for COPY, file, line and reason; nothing of that entity was committed,
 the partition's accounts stay 'partial', and the others are loaded, refreshed and checked without it. check_warehouse
-names the check and its rows: the data is in, and breaks a rule. Either way quality.load_audit gets a row 'failed' with the
-reason, of each partition that it concerns. Clear the failed task after the fix: a partition that is loaded again
+names the check and its rows: the data is in, and breaks a rule. Either way quality.load_audit gets a row 'failed' with
+the reason, of each partition that it concerns. Clear the failed task after the fix: a partition that is loaded again
 changes no count.
 """
 
