@@ -3,7 +3,7 @@
 One transaction: COPY of the new micro-batches into temporary tables, MERGE by event id into core.fact_fan_event and
 core.fact_event_change, the loaded objects into quality.stream_object, and the accounts into quality.load_audit.
 
-When: every 5 minutes; a run without anything new ends skipped. By hand: no conf.
+When: every 5 minutes; a run without anything new, or before load_warehouse has applied the migrations, ends skipped. By hand: no conf.
 
 What a failure means: load_micro_batches names the statement and, for COPY, file, line and reason; nothing was
 committed, and the next run takes the same objects and the ones that came since. Clearing any task is safe: an event
@@ -19,7 +19,7 @@ from airflow.sdk import DAG, chain, task
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
 from concert_platform.operators.redshift import RunSqlBatchOperator
 from concert_platform.operators.require_stacks import RequireStacks
-from concert_platform.warehouse import STREAM_FILES, STREAM_SCHEMA_FILES
+from concert_platform.streams.loading import FILES
 
 
 @task
@@ -27,11 +27,14 @@ def find_micro_batches(**context: Any) -> dict[str, Any]:
     """List what the stream's function has written and no load has taken, and write COPY's manifest."""
     from concert_platform.compat import AirflowSkipException
     from concert_platform.partitions import run_slug
-    from concert_platform.streams.loading import find
+    from concert_platform.streams.loading import SchemaMissingError, find
 
     dag_run = context["dag_run"]
     # The prefix keeps the accounts of the load apart from those of an ingest run of the same name.
-    load = find(f"stream-{run_slug(dag_run.run_id)}", dag_run.run_after.date().isoformat())
+    try:
+        load = find(f"stream-{run_slug(dag_run.run_id)}", dag_run.run_after.date().isoformat())
+    except SchemaMissingError as error:
+        raise AirflowSkipException(str(error)) from error
     if load is None:
         raise AirflowSkipException("no new micro-batch: there is nothing to load")
     return load
@@ -57,8 +60,7 @@ with DAG(
     tags=["impact:tier-1", "area:stream"],
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
-    create_schema = RunSqlBatchOperator(task_id="create_schema", files=STREAM_SCHEMA_FILES)
     new_batches = find_micro_batches()
-    load_micro_batches = RunSqlBatchOperator(task_id="load_micro_batches", files=STREAM_FILES, values=new_batches)
+    load_micro_batches = RunSqlBatchOperator(task_id="load_micro_batches", files=FILES, values=new_batches)
 
-    chain(require_stacks, new_batches, create_schema, load_micro_batches, confirm_load(new_batches))
+    chain(require_stacks, new_batches, load_micro_batches, confirm_load(new_batches))

@@ -1,16 +1,19 @@
 """Load curated partitions into the warehouse.
 
-Each partition (a day and an ingest run) is one transaction: COPY into staging, MERGE into core, new versions of artists
-and venues, and the run's accounts, check results and rejected records. Then the marts are refreshed and the whole
-warehouse is checked (include/sql/checks).
+Each partition (a day and an ingest run) is loaded by one transaction for each of its entities, side by side: COPY into
+temporary tables, MERGE into core, and the entity's accounts. A last transaction brings the new versions of artists and
+venues, rejected records and check results, and marks the partition as loaded. Then the parts of the marts that the
+loads touch are rebuilt, and the checks of include/sql/checks look at what was loaded.
 
-When: as soon as curate_concerts has published a run. By hand: conf `{"partitions": [["2020-03-04", "<run>"]]}`.
+When: as soon as curate_concerts has published a run, or backfill_warehouse asks for a day. By hand: conf
+`{"partitions": [["2020-03-04", "<run>"]]}`.
 
-What a failure means: load_partition names the statement and, for COPY, file, line and reason; nothing of that partition
-was committed, and the others are loaded, refreshed and checked without it. check_warehouse names the check and its
-rows: the data is in, and breaks a rule. Either way quality.load_audit gets a row 'failed' with the reason, of each
-partition that it concerns. Clear the failed task after the fix: a partition that is loaded
-again changes no count.
+What a failure means: apply_migrations names the file that fails, or that was changed after it was applied;
+load_partition names entity and statement and, for COPY, file, line and reason; nothing of that entity was committed,
+the partition's accounts stay 'partial', and the others are loaded, refreshed and checked without it. check_warehouse
+names the check and its rows: the data is in, and breaks a rule. Either way quality.load_audit gets a row 'failed' with
+the reason, of each partition that it concerns. Clear the failed task after the fix: a partition that is loaded again
+changes no count.
 """
 
 from __future__ import annotations
@@ -23,18 +26,41 @@ from concert_platform.assets import CURATED_CONCERTS
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
 from concert_platform.load_outcome import ERROR_KEY
-from concert_platform.operators.redshift import RunSqlBatchOperator
+from concert_platform.operators.redshift import LoadPartitionOperator
 from concert_platform.operators.require_stacks import RequireStacks
-from concert_platform.warehouse import LOAD_FILES, SCHEMA_FILES
+
+
+@task(task_id="apply_migrations")
+def migrate_schema() -> list[str]:
+    """Apply the files of include/sql/migrations that the warehouse has not recorded; returns them."""
+    from concert_platform.warehouse import MigrationError, migrate
+
+    try:
+        return migrate()
+    except MigrationError as error:
+        get_current_context()["ti"].xcom_push(key=ERROR_KEY, value=str(error))
+        raise AirflowFailException(str(error)) from error
 
 
 @task(task_id="list_loads")
 def list_curated_loads() -> list[dict[str, Any]]:
-    """What curation has published, of this run and left over from earlier ones: one entry per transaction."""
+    """What curation has published, of this run and left over from earlier ones: one entry per partition."""
     from concert_platform.backlog import to_load
     from concert_platform.warehouse import loads_of
 
     return loads_of(to_load(get_current_context()))
+
+
+# One partition that fails keeps no other from the marts and the checks; a skipped run stays skipped.
+@task(task_id="refresh_marts", trigger_rule=TriggerRule.NONE_SKIPPED)
+def rebuild_marts(loads: list[dict[str, Any]], ti: Any = None) -> str:
+    """Rebuild the parts of the marts that the loaded partitions touch."""
+    from concert_platform.load_outcome import loaded
+    from concert_platform.warehouse import client_token, refresh_marts
+
+    if not (new := loaded(ti, loads)):
+        raise AirflowSkipException("no partition was loaded: the marts stay as they are")
+    return refresh_marts(new, client_token(ti, ti.try_number))
 
 
 @task(task_id="check_warehouse")
@@ -44,8 +70,7 @@ def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
     from concert_platform.metrics import publish_load
     from concert_platform.warehouse import CheckFailedError, check, client_token
 
-    if not (new := loaded(ti, loads)):
-        raise AirflowSkipException("no partition was loaded: nothing is new to check")
+    new = loaded(ti, loads)
     try:
         checked = check(new, client_token(ti, ti.try_number))
     except CheckFailedError as error:
@@ -75,7 +100,7 @@ with DAG(
     schedule=[CURATED_CONCERTS],
     start_date=START_DATE,
     catchup=False,
-    max_active_runs=1,  # loads share the staging tables
+    max_active_runs=1,  # days in their order; two loads at once are safe, see docs/decisions/0011
     default_args=DEFAULT_ARGS,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
@@ -83,17 +108,16 @@ with DAG(
     tags=["impact:tier-1", "area:warehouse"],
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
-    create_schema = RunSqlBatchOperator(task_id="create_schema", files=SCHEMA_FILES)
+    apply_migrations = migrate_schema()
     list_loads = list_curated_loads()
-    load_partition = RunSqlBatchOperator.partial(
-        task_id="load_partition", files=LOAD_FILES, max_active_tis_per_dagrun=1
-    ).expand(values=list_loads)
-    # One partition that fails keeps no other from the marts and the checks; a skipped run stays skipped.
-    refresh_marts = RunSqlBatchOperator(
-        task_id="refresh_marts", files=["marts/*.sql"], trigger_rule=TriggerRule.NONE_SKIPPED
+    # One after another: the versions of artists and venues follow the days. Inside, entities are loaded side by side.
+    load_partition = LoadPartitionOperator.partial(task_id="load_partition", max_active_tis_per_dagrun=1).expand(
+        values=list_loads
     )
+    refresh_marts = rebuild_marts(list_loads)
     check_warehouse = run_checks(list_loads)
     record_failure = note_failure(list_loads)
 
-    chain(require_stacks, create_schema, list_loads, load_partition, refresh_marts, check_warehouse)
-    chain([require_stacks, create_schema, list_loads, load_partition, refresh_marts, check_warehouse], record_failure)
+    steps = [require_stacks, apply_migrations, list_loads, load_partition, refresh_marts, check_warehouse]
+    chain(*steps)
+    chain(steps, record_failure)

@@ -21,7 +21,10 @@ INDEX = re.compile(r"raw/_runs/dt=([^/]+)/(.+)\.json")
 REPORT = re.compile(r"curated/_reports/dt=([^/]+)/run=(.+)\.json")
 # Each run that may be open costs a look at its report; nothing stays open for longer without a person knowing.
 LOOK_BACK = timedelta(days=14)
-LOADED_SQL = "SELECT DISTINCT run_id, report_etag FROM quality.load_audit WHERE status = 'loaded'"
+# A partition whose load ended half-way has accounts that are 'partial' and name no report.
+LOADED_SQL = (
+    "SELECT DISTINCT run_id, report_etag FROM quality.load_audit WHERE status = 'loaded' AND report_etag IS NOT NULL"
+)
 
 
 class Version(NamedTuple):
@@ -45,14 +48,29 @@ def to_curate(context: Mapping[str, Any]) -> list[Partition]:
 
 def to_load(context: Mapping[str, Any]) -> list[Partition]:
     """Partitions of a run of load_warehouse: its own, and curated runs that the warehouse does not account for."""
-    from concert_platform.warehouse import query
-
     own = partitions(context)
     if _named_by_hand(context):
         return own
-    loaded = {(run_id, etag) for run_id, etag in query(LOADED_SQL)}
+    loaded = _loaded()
     curated = _versions(settings().curated_bucket, "curated/_reports/", REPORT)
     return _together(own, (run.partition for run in curated if (run.partition.run_id, run.etag) not in loaded))
+
+
+def to_load_again(context: Mapping[str, Any]) -> list[Partition]:
+    """Curated runs of the day of a run of backfill_warehouse: all of them, or on its daily tick those not loaded."""
+    days = sorted({partition.date for partition in partitions(context)})
+    runs = [run for day in days for run in _versions(settings().curated_bucket, f"curated/_reports/dt={day}/", REPORT)]
+    if context["dag_run"].run_type == "scheduled":
+        loaded = _loaded()
+        runs = [run for run in runs if (run.partition.run_id, run.etag) not in loaded]
+    return _together([], (run.partition for run in runs))
+
+
+def _loaded() -> set[tuple[str, str]]:
+    """Run id and report version of each run that the warehouse accounts for as a whole."""
+    from concert_platform.warehouse import query
+
+    return {(run_id, etag) for run_id, etag in query(LOADED_SQL)}
 
 
 def _named_by_hand(context: Mapping[str, Any]) -> bool:

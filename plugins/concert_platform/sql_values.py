@@ -6,6 +6,7 @@ A transaction is one BatchExecuteStatement, which accepts no parameters, and COP
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import date
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
@@ -29,6 +30,16 @@ def sql_slug(value: object) -> str:
     if not _SLUG.fullmatch(text):
         raise ValueError(f"{text!r} may not stand in SQL: only letters, digits, '_' and '-' (at most 128) are allowed")
     return f"'{text}'"
+
+
+def sql_slugs(values: Iterable[object]) -> str:
+    """Run ids or names as quoted SQL literals with commas between them.
+
+    :raises ValueError: when one holds another character than a slug may, or there is none
+    """
+    if not (slugs := [sql_slug(value) for value in values]):
+        raise ValueError("an empty list may not stand in SQL: IN () is no condition")
+    return ", ".join(slugs)
 
 
 def sql_s3_uri(value: object) -> str:

@@ -50,7 +50,7 @@ class Stream:
     def load(self) -> dict[str, Any] | None:
         """What the tasks of load_stream do."""
         if (load := self.find()) is not None:
-            warehouse.execute_batch(warehouse.render(warehouse.STREAM_FILES, **load))
+            warehouse.execute_batch(warehouse.render(loading.FILES, **load))
             loading.confirm(load, self.state)
         return load
 
@@ -142,7 +142,7 @@ def test_repeated_micro_batches_change_nothing_but_the_account(stream: Stream) -
 def test_a_load_that_is_killed_before_its_commit_leaves_nothing_and_the_next_one_takes_all(stream: Stream) -> None:
     stream.put("shard-1", fan(1), change(1))
     load = stream.find()
-    statements = warehouse.render(warehouse.STREAM_FILES, **(load or {}))
+    statements = warehouse.render(loading.FILES, **(load or {}))
     with pytest.raises(warehouse.StatementFailedError):
         warehouse.execute_batch([*statements, "SELECT 1 / 0"])
     assert ids("fact_fan_event") == [] and warehouse.query("SELECT * FROM quality.stream_object") == []
@@ -153,7 +153,7 @@ def test_a_load_that_is_killed_before_its_commit_leaves_nothing_and_the_next_one
 
 def test_a_load_that_is_killed_after_its_commit_is_not_repeated(stream: Stream) -> None:
     stream.put("shard-1", fan(1))
-    warehouse.execute_batch(warehouse.render(warehouse.STREAM_FILES, **(stream.find() or {})))
+    warehouse.execute_batch(warehouse.render(loading.FILES, **(stream.find() or {})))
     assert stream.load() is None and stream.find() is None
     assert ids("fact_fan_event") == ["f1"]
 
@@ -162,7 +162,7 @@ def test_a_load_that_is_run_again_changes_no_count(stream: Stream) -> None:
     stream.put("shard-1", fan(1), fan(1), change(1))
     load = stream.load() or {}
     before = accounts()
-    warehouse.execute_batch(warehouse.render(warehouse.STREAM_FILES, **load))
+    warehouse.execute_batch(warehouse.render(loading.FILES, **load))
     assert accounts() == before == {
         ("stream-run-1", "event_change"): [1, 1, 0, 0], ("stream-run-1", "fan_event"): [2, 1, 0, 1],
     }  # fmt: skip

@@ -8,11 +8,13 @@ import pytest
 
 from concert_platform import settings as settings_module
 from concert_platform import warehouse
+from concert_platform.warehouse import data_api
 from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
-from tests.contract.curated_runs import Platform, event, interaction, report
+from tests.contract.curated_runs import DAY, FIRST, Platform, event, interaction, report
 
 COUNTED = ["core.fact_event", "core.fact_box_office", "core.fact_interaction", "core.dim_artist", "core.dim_venue",
            "core.dim_date", "quality.load_audit", "quality.check_result", "quality.quarantine"]  # fmt: skip
+ROLES = ("loader", "analyst", "api", "ml")
 
 
 @pytest.fixture(scope="module")
@@ -41,10 +43,10 @@ def platform(emulator: Emulator) -> Iterator[Platform]:
     name = names.workgroup
     serverless.create_namespace(namespaceName=name, dbName=names.database, iamRoles=[names.role_arn("warehouse")])
     serverless.create_workgroup(workgroupName=name, namespaceName=name, baseCapacity=8)
-    _drop_schemas()
-    warehouse.execute_batch(warehouse.render(warehouse.SCHEMA_FILES))
+    drop_everything()
+    warehouse.migrate()
     yield Platform(emulator)
-    _drop_schemas()
+    drop_everything()
     serverless.delete_workgroup(workgroupName=name)
     serverless.delete_namespace(namespaceName=name)
     iam.delete_role_policy(RoleName=role, PolicyName="main")
@@ -55,12 +57,18 @@ def platform(emulator: Emulator) -> Iterator[Platform]:
 
 def _forget_clients() -> None:
     settings_module.settings.cache_clear()
-    warehouse._client.cache_clear()
+    data_api.client.cache_clear()
 
 
-def _drop_schemas() -> None:
+def drop_everything() -> None:
     names = ("staging", "core", "marts", "quality", "ml")
-    warehouse.execute_batch([f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in names])
+    made = [row[0] for row in warehouse.query("SELECT rolname FROM pg_roles")]
+    warehouse.execute_batch(
+        [
+            *(f"DROP SCHEMA IF EXISTS {name} CASCADE" for name in names),
+            *(f"DROP ROLE {role} FORCE" for role in ROLES if role in made),
+        ]
+    )
 
 
 @pytest.fixture
@@ -85,13 +93,19 @@ def counts() -> dict[str, int]:
     return {table: warehouse.query(f"SELECT COUNT(*) FROM {table}")[0][0] for table in COUNTED}
 
 
+def refresh_marts(day: str = DAY) -> None:
+    """Rebuild the marts as a whole."""
+    warehouse.refresh_marts([{"run_id": FIRST, "dt": day, "known": ["event"]}])
+
+
 def statement_of(file: str, **values: Any) -> str:
     (statement,) = warehouse.render([file], **values)
     return statement
 
 
-def violations(check: str) -> int:
-    return len(warehouse.query(statement_of(f"checks/{check}.sql")))
+def violations(check: str, run_ids: list[str] | None = None) -> int:
+    """Number of broken rows, of everything or of what some runs have touched."""
+    return len(warehouse.query(statement_of(f"checks/{check}.sql", run_ids=run_ids)))
 
 
 def accounts() -> dict[tuple[str, str], list[int]]:

@@ -1,5 +1,8 @@
--- Keys that core.fact_box_office holds more than once. Severity: fail. Table: core.fact_box_office
+-- Keys that core.fact_box_office holds more than once. Severity: fail. Table: core.fact_box_office. Runs: updated_run_id
 SELECT source, report_id, COUNT(*) AS copies
 FROM core.fact_box_office
+{% if run_ids %}
+WHERE report_id IN (SELECT report_id FROM core.fact_box_office WHERE updated_run_id IN ({{ run_ids | sql_slugs }}))
+{% endif %}
 GROUP BY source, report_id
 HAVING COUNT(*) > 1

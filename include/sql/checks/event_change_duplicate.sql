@@ -1,6 +1,9 @@
--- Event ids that core.fact_event_change holds more than once.
+-- Events of the stream that core.fact_event_change holds more than once; after a load those that came within a day.
 -- Severity: fail. Table: core.fact_event_change
 SELECT event_id, COUNT(*) AS copies
 FROM core.fact_event_change
+{% if run_ids %}
+WHERE event_id IN (SELECT event_id FROM core.fact_event_change WHERE loaded_at >= DATEADD(day, -1, GETDATE()))
+{% endif %}
 GROUP BY event_id
 HAVING COUNT(*) > 1

@@ -1,5 +1,8 @@
--- Keys that core.fact_event holds more than once. Severity: fail. Table: core.fact_event
+-- Keys that core.fact_event holds more than once. Severity: fail. Table: core.fact_event. Runs: updated_run_id
 SELECT source, event_id, COUNT(*) AS copies
 FROM core.fact_event
+{% if run_ids %}
+WHERE event_id IN (SELECT event_id FROM core.fact_event WHERE updated_run_id IN ({{ run_ids | sql_slugs }}))
+{% endif %}
 GROUP BY source, event_id
 HAVING COUNT(*) > 1

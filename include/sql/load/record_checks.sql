@@ -1,5 +1,6 @@
--- Run every check and write its result as suite 'warehouse' of one ingest run; an earlier result is replaced.
--- Reads what the checks read. Values: run_id, dt, checks (name, file and table of each).
+-- Run every check and write its result as suite 'warehouse' of one ingest run; an earlier result is replaced. A check
+-- reads what the loaded runs have touched, so that its cost does not grow with the history.
+-- Reads what the checks read. Values: run_id, dt, run_ids, checks (name, file, table and column of the runs of each).
 DELETE FROM quality.check_result WHERE run_id = {{ run_id | sql_slug }} AND suite = 'warehouse';
 {% for check in checks %}
 
@@ -8,7 +9,13 @@ INSERT INTO quality.check_result (
 )
 SELECT
     {{ run_id | sql_slug }}, {{ dt | sql_date }}, 'warehouse', {{ check.name | sql_slug }}, NULL,
-    (SELECT COUNT(*) FROM {{ check.table }}), COUNT(*), COUNT(*) = 0, NULL, GETDATE()
+    (
+        SELECT COUNT(*) FROM {{ check.table }}
+        {% if check.runs %}
+        WHERE {{ check.runs }} IN ({{ run_ids | sql_slugs }})
+        {% endif %}
+    ),
+    COUNT(*), COUNT(*) = 0, NULL, GETDATE()
 FROM (
 {% include check.file %}
 ) AS violation;

@@ -1,7 +1,7 @@
 -- marts.venue_popularity: one row per venue. Owner: analytics. Replaced as a whole; running it again gives the same
 -- rows.
--- Reads core.dim_venue, core.fact_event, core.fact_box_office, quality.load_audit. Checks:
--- checks/venue_popularity.sql.
+-- Reads core.dim_venue, core.fact_event, marts.venue_sales,
+-- quality.load_audit. Checks: checks/venue_popularity.sql.
 --
 -- popularity_score, 0..100 = 50 x demand + 30 x utilisation + 20 x outlook
 --     demand       share of venues that sell fewer tickets a performance (PERCENT_RANK, 0..1; 0 without reports)
@@ -33,18 +33,18 @@ upcoming AS (
 
 sales AS (
     SELECT
-        venue_id, COUNT(*) AS reports, SUM(performances) AS performances, SUM(capacity) AS capacity,
+        venue_id, SUM(reports) AS reports, SUM(performances) AS performances, SUM(capacity) AS capacity,
         SUM(tickets_sold) AS tickets_sold
-    FROM core.fact_box_office
+    FROM marts.venue_sales
     GROUP BY venue_id
 ),
 
 money AS (
     SELECT
         venue_id, currency, SUM(gross) AS gross,
-        ROW_NUMBER() OVER (PARTITION BY venue_id ORDER BY COUNT(*) DESC, currency) AS _rank
-    FROM core.fact_box_office
-    WHERE currency IS NOT NULL
+        ROW_NUMBER() OVER (PARTITION BY venue_id ORDER BY SUM(reports) DESC, currency) AS _rank
+    FROM marts.venue_sales
+    WHERE currency <> ''
     GROUP BY venue_id, currency
 ),
 

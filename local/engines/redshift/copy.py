@@ -36,6 +36,8 @@ def copy(cursor: Any, options: CopyOptions, storage: Storage) -> int:
     table = render(options.table)
     columns = target_columns(cursor, table, options)
     rows = 0
+    cursor.execute(f"SELECT EXISTS (SELECT 1 FROM {table})")  # noqa: S608 - the caller's own COPY
+    was_empty = not cursor.fetchone()[0]
     for source in _objects(options, storage):
         body = storage.read(source.place)
         try:
@@ -52,6 +54,8 @@ def copy(cursor: Any, options: CopyOptions, storage: Storage) -> int:
             raise _load_failed(table, source.place, line, column, reason) from error
         except StatementError as error:
             raise _load_failed(table, source.place, 0, "", str(error)) from error
+    if was_empty and rows:
+        cursor.execute(f"ANALYZE {table}")  # as Redshift does with STATUPDATE left at its default
     return rows
 
 

@@ -219,6 +219,8 @@ def _create(tokens: Sequence[Token]) -> list[Token]:
     if tables.is_create_table(tokens):
         return tables.create_table(tokens, expressions)
     words = [token.word for token in tokens]
+    if words[1:2] == ["ROLE"] and len(words) != 3:
+        raise StatementError("ERROR: CREATE ROLE takes a name alone here; Redshift has no IF NOT EXISTS for it")
     if words[-4:] == ["WITH", "NO", "SCHEMA", "BINDING"]:
         # A late-binding view: PostgreSQL binds at once, which only asks for more.
         tokens = tokens[:-4]
@@ -226,7 +228,27 @@ def _create(tokens: Sequence[Token]) -> list[Token]:
 
 
 def _alter(tokens: Sequence[Token]) -> list[Token]:
+    if [token.word for token in tokens[:3]] == ["ALTER", "DEFAULT", "PRIVILEGES"]:
+        return _grant(tokens)
     return tables.alter_table(tokens, expressions)
+
+
+def _grant(tokens: Sequence[Token]) -> list[Token]:
+    """GRANT ... TO ROLE name: PostgreSQL knows roles alone and has no word for them."""
+    words = [token.word for token in tokens]
+    return [
+        token
+        for index, token in enumerate(tokens)
+        if not (token.word == "ROLE" and index and words[index - 1] in ("TO", "FROM", ","))
+    ]
+
+
+def _drop(tokens: Sequence[Token]) -> list[Token]:
+    """DROP ROLE name FORCE also takes back what was granted to the role."""
+    words = [token.word for token in tokens]
+    if words[1:2] == ["ROLE"] and words[3:] == ["FORCE"]:
+        return [made(f"DROP OWNED BY {tokens[2].text} CASCADE; DROP ROLE {tokens[2].text}")]
+    return expressions(tokens)
 
 
 def _vacuum(tokens: Sequence[Token]) -> list[Token]:
@@ -250,6 +272,9 @@ def _analyze(tokens: Sequence[Token]) -> list[Token]:
 _DIALECTS: Mapping[str, Callable[[Sequence[Token]], list[Token]]] = {
     "CREATE": _create,
     "ALTER": _alter,
+    "DROP": _drop,
+    "GRANT": _grant,
+    "REVOKE": _grant,
     "VACUUM": _vacuum,
     "ANALYZE": _analyze,
 }

@@ -192,7 +192,7 @@ class Statements:
     ) -> None:  # fmt: skip
         statement.move("STARTED")
         if writes(rewritten):
-            session.log(statement.id, statement.client_token)
+            session.refuse_repeated(statement.client_token)
         for number, (part, one) in enumerate(zip(statement.parts, rewritten, strict=True), start=1):
             begun = time.perf_counter_ns()
             part.move("STARTED")
@@ -208,6 +208,8 @@ class Statements:
             self._keep(part, outcome)
             if statement.is_batch:
                 part.move("FINISHED")
+        if writes(rewritten):
+            session.log(statement.id, statement.client_token)
         session.commit()
         self._end(statement, "FINISHED")
 

@@ -1,7 +1,9 @@
 """CREATE TABLE and ALTER TABLE.
 
-Distribution, sort keys, encodings and keys are taken off: they change nothing that a query answers, and Redshift does
-not enforce keys. VARCHAR(n) counts bytes on Redshift, so each such column gets a check of its length in bytes.
+Encodings and keys are taken off: they change nothing that a query answers, and Redshift does not enforce keys. A column
+of the sort or distribution key gets an index: it stands for the blocks that Redshift's zone maps let a scan pass over,
+and for the slice on which a join finds its rows. VARCHAR(n) counts bytes on Redshift, so each such column gets a check
+of its length in bytes.
 """
 
 from __future__ import annotations
@@ -50,40 +52,53 @@ def create_table(tokens: Sequence[Token], expressions: Expressions) -> list[Toke
     while not reader.accept("TABLE"):
         word = reader.take()
         out += [] if word.word == "LOCAL" else [word]
+    is_temporary = len(out) > 1
     out.append(made("TABLE"))
     if reader.accept("IF", "NOT", "EXISTS"):
         out.append(made("IF NOT EXISTS"))
-    out += reader.qualified_name()
+    table = reader.qualified_name()
+    out += table
     if reader.peek() == "(":
         inside = reader.parentheses()
         out += [made("(" + ", ".join(_elements(inside, expressions)) + ")")]
-    _attributes(reader)
+    keys = _attributes(reader)
     if reader.accept("AS"):
         out += [made("AS"), *expressions(reader.tokens[reader.position :])]
     elif not reader.at_end:
         raise reader.unexpected(": expected DISTSTYLE, DISTKEY, SORTKEY, ENCODE AUTO, BACKUP or AS")
+    return out if is_temporary else [*out, *_indexes(table, keys)]
+
+
+def _indexes(table: Sequence[Token], keys: Sequence[Token]) -> list[Token]:
+    """One index for each column of the keys, as statements after the one that makes the table."""
+    out: list[Token] = []
+    for name in dict.fromkeys(token.name for token in keys if token.word != ","):
+        index = f"{table[-1].name}_{name}"[:63]
+        out.append(made(f'; CREATE INDEX IF NOT EXISTS "{index}" ON {render(table)} ("{name}")'))
     return out
 
 
-def _attributes(reader: Reader) -> None:
-    """Pass over what a table says of its storage."""
+def _attributes(reader: Reader) -> list[Token]:
+    """Pass over what a table says of its storage; returns the columns of its keys."""
+    keys: list[Token] = []
     while not reader.at_end:
         if reader.accept("DISTSTYLE"):
             if reader.take().word not in ("AUTO", "EVEN", "KEY", "ALL"):
                 raise StatementError("ERROR: DISTSTYLE must be AUTO, EVEN, KEY or ALL")
         elif reader.accept("DISTKEY"):
-            reader.parentheses()
+            keys += reader.parentheses()
         elif reader.peek() in ("COMPOUND", "INTERLEAVED") and reader.peek(1) == "SORTKEY":
             reader.position += 2
-            reader.parentheses()
+            keys += reader.parentheses()
         elif reader.accept("SORTKEY"):
             if not reader.accept("AUTO"):
-                reader.parentheses()
+                keys += reader.parentheses()
         elif reader.accept("BACKUP"):
             if reader.take().word not in ("YES", "NO"):
                 raise StatementError("ERROR: BACKUP must be YES or NO")
         elif not reader.accept("ENCODE", "AUTO"):
-            return
+            break
+    return keys
 
 
 def _elements(inside: Sequence[Token], expressions: Expressions) -> list[str]:

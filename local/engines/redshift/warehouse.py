@@ -29,7 +29,7 @@ LARGEST_RESULT = 100 * 1024 * 1024  # bytes
 # Of a function that two schemas hold, Redshift's wins over PostgreSQL's. A transaction sees a snapshot, as on Redshift.
 _SESSION = (
     "-c search_path=public,redshift_compatibility,pg_catalog -c timezone=UTC "
-    "-c default_transaction_isolation=repeatable\\ read"
+    "-c default_transaction_isolation=repeatable\\ read -c random_page_cost=1.1"
 )
 # type code -> (name that the Data API shows, field that holds a value)
 _TYPES = {
@@ -86,8 +86,23 @@ class Session:
                 self._cancelled.set()
                 self.connection.cancel()
 
+    def refuse_repeated(self, client_token: str | None) -> None:
+        """Look before the transaction begins: a look inside it would take its snapshot before its first LOCK.
+
+        :raises AlreadyCommittedError: when a statement of the same client token has committed
+        """
+        if client_token:
+            with self.connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT 1 FROM redshift_compatibility.statement_log WHERE client_token = %s", (client_token,)
+                )
+                found = cursor.fetchone()
+            self.connection.rollback()
+            if found:
+                raise AlreadyCommittedError
+
     def log(self, statement_id: str, client_token: str | None) -> None:
-        """Note in the transaction itself that it will have happened.
+        """Note in the transaction itself, as its last statement, that it will have happened.
 
         :raises AlreadyCommittedError: when one of the same client token has
         """

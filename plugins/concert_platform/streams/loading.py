@@ -17,12 +17,28 @@ from typing import Any
 from concert_platform.settings import settings
 from concert_platform.sources.state import IngestState
 from concert_platform.streams.micro_batches import LATEST, MicroBatch, listed
-from concert_platform.warehouse import StatementFailedError, query
+from concert_platform.warehouse import query
+from concert_platform.warehouse.migrations import pending_migrations
 
 WATERMARK = {"source": "_stream_load", "item": "watermark"}
 MARGIN = timedelta(minutes=15)  # before the watermark: an object may become visible after one that is newer
 MOST_OBJECTS = 5000  # of one load; the next run takes the rest
+# In the order of the transaction.
+FILES = (
+    "stream/stage.sql",
+    "stream/classify.sql",
+    "stream/count.sql",
+    "stream/quarantine.sql",
+    "stream/merge_*.sql",
+    "stream/record_objects.sql",
+    "stream/audit.sql",
+    "stream/drop_stage.sql",
+)
 LOADED_SQL = "SELECT object_name, etag FROM quality.stream_object WHERE modified_at >= CAST(:oldest AS TIMESTAMP)"
+
+
+class SchemaMissingError(RuntimeError):
+    """The warehouse lacks migrations, which load_warehouse applies."""
 
 
 def find(run_id: str, dt: str, *, state: IngestState | None = None, s3: Any = None) -> dict[str, Any] | None:
@@ -30,6 +46,7 @@ def find(run_id: str, dt: str, *, state: IngestState | None = None, s3: Any = No
 
     :param run_id: slug of the load, which names its manifest
     :param dt: day of the load
+    :raises SchemaMissingError: before the first run of load_warehouse, and before the first one after an upgrade
     """
     if s3 is None:
         import boto3
@@ -41,6 +58,12 @@ def find(run_id: str, dt: str, *, state: IngestState | None = None, s3: Any = No
     seen = [one for one in listed(s3, since - LATEST if since else None) if _is_recent(one, since)]
     if last and last["fingerprint"] == fingerprint(seen):
         return None
+    if pending := pending_migrations():
+        # Two DAGs that apply migrations would get into each other's way, so that one of them does.
+        raise SchemaMissingError(
+            f"the warehouse lacks {len(pending)} migrations from {pending[0].file} on: load_warehouse applies them, and "
+            "the next run loads what waits"
+        )
     known = loaded(since)
     new = sorted((one for one in seen if (one.key, one.etag) not in known), key=lambda one: (one.modified_at, one.key))
     taken = new[:MOST_OBJECTS]
@@ -74,12 +97,7 @@ def confirm(load: dict[str, Any], state: IngestState | None = None) -> None:
 def loaded(since: datetime | None) -> set[tuple[str, str]]:
     """Key and ETag of the objects that the warehouse has, as far back as a new one may be."""
     oldest = (since - MARGIN if since else datetime(1970, 1, 1, tzinfo=UTC)).replace(tzinfo=None).isoformat(" ")
-    try:
-        return {(key, etag) for key, etag in query(LOADED_SQL, oldest=oldest)}
-    except StatementFailedError as error:
-        if "does not exist" not in str(error):
-            raise
-        return set()  # the first load creates the table
+    return {(key, etag) for key, etag in query(LOADED_SQL, oldest=oldest)}
 
 
 def fingerprint(batches: Iterable[MicroBatch]) -> str:

@@ -30,8 +30,23 @@ def test_storage_clauses_and_keys_leave_a_table_definition() -> None:
         "CREATE TABLE IF NOT EXISTS core.dim_artist ("
         "artist_key bigint GENERATED ALWAYS AS IDENTITY (START WITH 1 INCREMENT BY 1), "
         'artist_id varchar(17) NOT NULL CONSTRAINT "octets_17_artist_id" CHECK (octet_length(artist_id) <= 17), '
-        "gross numeric(14,2), seen_at timestamp DEFAULT sysdate() NOT NULL, venue_key bigint)"
+        "gross numeric(14,2), seen_at timestamp DEFAULT sysdate() NOT NULL, venue_key bigint) ; "
+        'CREATE INDEX IF NOT EXISTS "dim_artist_artist_id" ON core.dim_artist ("artist_id") ; '
+        'CREATE INDEX IF NOT EXISTS "dim_artist_seen_at" ON core.dim_artist ("seen_at")'
     )
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("GRANT SELECT ON ALL TABLES IN SCHEMA marts TO ROLE api", "GRANT SELECT ON ALL TABLES IN SCHEMA marts TO api"),
+        ("DROP ROLE api FORCE", "DROP OWNED BY api CASCADE; DROP ROLE api"),
+        ("LOCK staging.lock_event", "LOCK staging.lock_event"),
+        ("CREATE TEMPORARY TABLE t (a INTEGER) DISTKEY (a)", "CREATE TEMPORARY TABLE t (a integer)"),
+    ],
+)
+def test_roles_locks_and_temporary_tables_become_those_of_the_engine(statement: str, expected: str) -> None:
+    assert sql(statement) == expected
 
 
 @pytest.mark.parametrize(

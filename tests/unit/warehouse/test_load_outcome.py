@@ -51,10 +51,10 @@ def test_a_failed_load_is_recorded_with_its_own_reason_and_no_other() -> None:
 @pytest.mark.parametrize(("loads", "expected"), [(None, OWN), (LOADS, [Partition(**_) for _ in (
     {"date": load["dt"], "run_id": load["run_id"]} for load in LOADS)])])  # fmt: skip
 def test_a_failure_before_the_loads_concerns_every_partition(loads: Any, expected: list[Partition]) -> None:
-    ti = Task({"create_schema": "failed", "list_loads": "upstream_failed", "load_partition": "upstream_failed"})
+    ti = Task({"apply_migrations": "failed", "list_loads": "upstream_failed", "load_partition": "upstream_failed"})
     found = failures(ti, loads, OWN)
     assert list(found) == expected
-    assert set(found.values()) == {"load_warehouse: create_schema failed: its log has the reason"}
+    assert set(found.values()) == {"load_warehouse: apply_migrations failed: its log has the reason"}
 
 
 def test_a_failure_after_the_loads_says_that_the_rows_are_in() -> None:

@@ -10,6 +10,7 @@ from airflow.exceptions import TaskDeferred
 from concert_platform import warehouse
 from concert_platform.operators import redshift
 from concert_platform.triggers.redshift import SqlBatchTrigger
+from concert_platform.warehouse import data_api
 
 
 class FakeDataApi:
@@ -38,8 +39,8 @@ class FakeDataApi:
 @pytest.fixture
 def api(monkeypatch: pytest.MonkeyPatch) -> FakeDataApi:
     fake = FakeDataApi()
-    monkeypatch.setattr(warehouse, "_client", lambda service: fake)
-    monkeypatch.setattr(warehouse, "settings", lambda: SimpleNamespace(workgroup="w", database="d"))
+    monkeypatch.setattr(data_api, "client", lambda service: fake)
+    monkeypatch.setattr(data_api, "settings", lambda: SimpleNamespace(workgroup="w", database="d"))
     monkeypatch.setattr(warehouse, "render", lambda files, **values: [f"SELECT {len(files)}"])
     return fake
 

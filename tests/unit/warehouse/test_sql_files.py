@@ -11,30 +11,38 @@ from sqlglot import exp
 
 from concert_platform import settings as settings_module
 from concert_platform import warehouse
+from concert_platform.warehouse import sql_files
 
 SQL = Path(__file__).parents[3] / "include" / "sql"
 FILES = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("*/*.sql"))
-TABLES = sorted(path for path in FILES if path.startswith("schema/") and path != "schema/_schemas.sql")
+SHARED = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("load/shared/*.sql"))
 CHECKS = sorted(path for path in FILES if path.startswith("checks/") and path != "checks/account.sql")
 VALUES: dict[str, Any] = {
     "dt": "2020-03-04", "as_of": "2020-03-04", "run_id": "run-1", "report_etag": "0a1b", "run_ids": ["run-1"],
-    "model_name": "sales",
+    "model_name": "sales", "known": [*warehouse.ENTITIES], "is_whole": False,
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
     **{f"{name}_uri": f"s3://a-bucket/{name}/"
        for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming",
                     "objects", "manifest")},
 }  # fmt: skip
-OPAQUE = ("COPY", "UNLOAD")  # sqlglot keeps these as text: the contract tests run them
+OPAQUE = (
+    "COPY",
+    "UNLOAD",
+    "LOCK",
+    "GRANT",
+    "CREATE ROLE",
+    "ALTER DEFAULT PRIVILEGES",
+)  # sqlglot keeps these as text: the contract tests run them
 
 
 @pytest.fixture(autouse=True)
 def staging(monkeypatch: pytest.MonkeyPatch) -> None:
     names = settings_module.Settings(environment="staging", account_id="000000000000", region="us-east-1")
-    monkeypatch.setattr(warehouse, "settings", lambda: names)
+    monkeypatch.setattr(sql_files, "settings", lambda: names)
 
 
 def rendered(file: str) -> list[str]:
-    return warehouse.render([file], checks=warehouse.checks(), **VALUES)
+    return warehouse.render([file], checks=warehouse.checks(), entity=Path(file).stem, **VALUES)
 
 
 @cache
@@ -42,10 +50,13 @@ def text(file: str) -> str:
     return (SQL / file).read_text(encoding="utf-8")
 
 
+TABLES = [file for file in FILES if file.startswith("migrations/") and "\nCREATE TABLE" in text(file)]
+TABLES.remove("migrations/0040_load_locks.sql")
+
+
 def test_there_are_files_of_every_kind() -> None:
     folders = {file.split("/")[0] for file in FILES}
-    expected = {"schema", "migrations", "views", "load", "stream", "marts", "checks", "features"}
-    assert folders == expected and len(TABLES) >= 20
+    assert folders == {"migrations", "load", "stream", "marts", "checks", "features"} and len(TABLES) >= 20
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -65,10 +76,19 @@ def test_a_file_begins_with_a_comment_and_holds_nothing_that_commits_or_is_enfor
         assert forbidden not in words
 
 
-@pytest.mark.parametrize("file", FILES)
+OF_THE_FILES = ("check.table", "check.runs", "table", "column", 'key | join(", ")', 'columns | join(", ")')
+
+
+@pytest.mark.parametrize("file", FILES + SHARED)
 def test_a_value_enters_only_through_a_filter(file: str) -> None:
+    """What stands there without one is a name that the SQL files themselves set."""
     for expression in re.findall(r"\{\{(.*?)\}\}", text(file)):
-        assert re.search(r"\| sql_(date|slug|s3_uri|role_arn) *$", expression) or expression.strip() == "check.table"
+        assert re.search(r"\| sql_(date|slugs?|s3_uri|role_arn) *$", expression) or expression.strip() in OF_THE_FILES
+
+
+@pytest.mark.parametrize("file", SHARED)
+def test_a_shared_part_says_what_it_is(file: str) -> None:
+    assert text(file).startswith("-- ")
 
 
 @pytest.mark.parametrize("file", TABLES)
@@ -76,7 +96,7 @@ def test_a_table_has_a_file_of_its_name_with_grain_key_and_source(file: str) -> 
     (statement,) = rendered(file)
     table = sqlglot.parse_one(statement, dialect="redshift").find(exp.Table)
     assert table is not None
-    assert file == f"schema/{table.db}_{table.name}.sql"
+    assert file[len("migrations/0000_") :] == f"{table.db}_{table.name}.sql"
     assert text(file).startswith(f"-- {table.db}.{table.name}: ")
     assert re.search(r"^-- (Key|No key)", text(file), re.MULTILINE) and "Source: " in text(file)
     assert statement.startswith("CREATE TABLE IF NOT EXISTS")
@@ -98,21 +118,37 @@ def test_each_check_states_severity_and_table() -> None:
 
 
 def test_an_entity_without_rows_is_not_copied() -> None:
-    values = {**VALUES, "manifests": {**VALUES["manifests"], "event": None}, "quarantine_manifest_uri": None}
-    copied = re.findall(r"^COPY (\S+)", "\n".join(warehouse.render(["load/copy_*.sql"], **values)), re.MULTILINE)
-    assert copied == ["staging.account", "staging.box_office", "quality.check_result", "staging.interaction"]
+    values = {**VALUES, "manifests": {**VALUES["manifests"], "event": None}, "quarantine_manifest_uri": None,
+              "entities": ["event", "venue"]}  # fmt: skip
+    planned = warehouse.transactions(values)
+    copied = {
+        name: re.findall(r"^COPY (\S+)", "\n".join(statements), re.MULTILINE)
+        for name, statements in (*planned.entities.items(), ("closing", planned.closing))
+    }
+    assert copied == {"event": ["account"], "venue": ["staged", "account"], "closing": ["quality.check_result"]}
+
+
+@pytest.mark.parametrize("entity", warehouse.ENTITIES)
+def test_a_load_locks_before_it_takes_a_snapshot(entity: str) -> None:
+    """LOCK takes none; after any other statement the second of two loads would not see what the first has written."""
+    assert rendered(f"load/{entity}.sql")[0] == f"LOCK staging.lock_{entity}"
+
+
+def test_a_first_load_withdraws_nothing() -> None:
+    statements = warehouse.render(["load/event.sql"], entity="event", **{**VALUES, "known": []})
+    assert not any("withdrawn" in statement for statement in statements)
 
 
 @pytest.mark.parametrize("value", ["run-1'; DROP TABLE core.fact_event; --", "", "a b"])
 def test_a_run_id_that_is_no_slug_never_becomes_sql(value: str) -> None:
     with pytest.raises(ValueError, match="may not stand in SQL"):
-        warehouse.render(["load/audit.sql"], run_id=value)
+        warehouse.render(["load/close_load.sql"], **{**VALUES, "run_id": value})
 
 
 @pytest.mark.parametrize("value", ["arn:aws:iam::1:role/x", "arn:aws:iam::000000000000:role/x' CREDENTIALS '"])
 def test_a_role_that_is_no_arn_never_becomes_sql(value: str) -> None:
     with pytest.raises(ValueError, match="no ARN of a role"):
-        warehouse.render(["load/copy_account.sql"], accounts_uri="s3://a-bucket/x", warehouse_role=value)
+        warehouse.render(["load/shared/stage_account.sql"], accounts_uri="s3://a-bucket/x", warehouse_role=value)
 
 
 def test_a_pattern_without_a_file_is_an_error() -> None:

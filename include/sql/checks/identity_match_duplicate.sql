@@ -1,0 +1,8 @@
+-- Keys that core.identity_match holds more than once. Severity: fail. Table: core.identity_match. Runs: run_id
+SELECT entity, source, source_id, COUNT(*) AS copies
+FROM core.identity_match
+{% if run_ids %}
+WHERE source_id IN (SELECT source_id FROM core.identity_match WHERE run_id IN ({{ run_ids | sql_slugs }}))
+{% endif %}
+GROUP BY entity, source, source_id
+HAVING COUNT(*) > 1

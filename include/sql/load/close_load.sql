@@ -1,0 +1,31 @@
+-- The last transaction of a partition, once every entity is in core: dimensions, rejected records, curation's check results,
+-- and the mark that the partition is loaded. Until then its accounts are 'partial' and the next run takes it up again.
+-- What an earlier load of the run wrote is replaced; a failure noted before goes. Owner: data-platform.
+-- Values: run_id, checks_uri, quarantine_manifest_uri, report_etag, warehouse_role.
+LOCK staging.lock_dimension;
+
+{% include "load/shared/dim_artist.sql" %}
+
+{% include "load/shared/dim_venue.sql" %}
+
+DELETE FROM quality.quarantine WHERE run_id = {{ run_id | sql_slug }};
+{% if quarantine_manifest_uri %}
+
+COPY quality.quarantine (source, entity, run_id, dt, file_name, rule, reason, record, record_uri)
+FROM {{ quarantine_manifest_uri | sql_s3_uri }}
+IAM_ROLE {{ warehouse_role | sql_role_arn }}
+FORMAT AS JSON 'auto' MANIFEST;
+{% endif %}
+
+DELETE FROM quality.check_result WHERE run_id = {{ run_id | sql_slug }};
+
+COPY quality.check_result (run_id, dt, suite, expectation, column_name, checked, failed, success, detail)
+FROM {{ checks_uri | sql_s3_uri }}
+IAM_ROLE {{ warehouse_role | sql_role_arn }}
+FORMAT AS JSON 'auto';
+
+DELETE FROM quality.load_audit WHERE run_id = {{ run_id | sql_slug }} AND status = 'failed';
+
+UPDATE quality.load_audit
+SET status = 'loaded', report_etag = {{ report_etag | sql_slug }}, loaded_at = GETDATE()
+WHERE run_id = {{ run_id | sql_slug }};
