@@ -1,0 +1,133 @@
+"""Kill a run of the main job at random moments, run it again, and compare the warehouse with that of an undisturbed run.
+
+    .venv/bin/python tests/faults/kill_trial.py [--kills 10] [--seed 7]
+
+Takes about ten minutes and deletes the local state (`make clean`) twice, so it is run by hand and not by `make test`. Every
+process of the platform, Airflow and engines alike, gets SIGKILL at the same moment; `make run` then goes on with the run.
+Ends with 1 and the names of the tables that differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg2
+
+ROOT = Path(__file__).parents[2]
+SCHEMAS = ("core", "marts", "quality")
+# What two runs of the same input may differ in: when, under which run id and from which object a row was loaded.
+RUN_COLUMNS = (
+    "run_id", "created_run_id", "updated_run_id", "load_run_id", "object_name", "file_name", "report_etag", "record_uri",
+    "loaded_at", "ingested_at", "refreshed_at", "published_at", "registered_at", "received_at", "seen_at", "applied_at",
+    "valid_from", "valid_to", "dt", "as_of", "detail", "detected_at", "occurred_at",
+)  # fmt: skip
+# One row per attempt, so their number tells how often a run was disturbed, not what was loaded.
+PER_ATTEMPT = ("quality.stream_object",)
+TABLES = """
+SELECT table_schema || '.' || table_name FROM information_schema.tables
+WHERE table_schema = ANY(%s) AND table_type = 'BASE TABLE' ORDER BY 1
+"""
+CHECKSUM = """
+SELECT COUNT(*), MD5(COALESCE(STRING_AGG(digest, '' ORDER BY digest), ''))
+FROM (SELECT MD5((TO_JSONB(entry) - %s::text[])::text) AS digest FROM {table} AS entry) AS digests
+"""
+
+
+def make(target: str) -> None:
+    answer = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)
+    if answer.returncode != 0:
+        sys.exit(f"make {target} has failed:\n{answer.stdout[-3000:]}{answer.stderr[-1000:]}")
+
+
+def processes() -> list[int]:
+    """Every process that was started from this checkout, but this one and those that it descends from."""
+    own, pid = set(), os.getpid()
+    while pid > 1:
+        own.add(pid)
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    found = []
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) in own:
+            continue
+        try:
+            command, folder = (entry / "cmdline").read_bytes().decode(errors="replace"), str((entry / "cwd").readlink())
+        except OSError:  # it has ended meanwhile
+            continue
+        if f"{ROOT}/" in command or folder == str(ROOT) or folder.startswith(f"{ROOT}/"):
+            found.append(int(entry.name))
+    return found
+
+
+def kill_everything() -> int:
+    """SIGKILL until nothing is left: a killed parent may just have forked."""
+    killed = 0
+    while pids := processes():
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+                killed += 1
+            except ProcessLookupError:
+                continue
+        time.sleep(0.1)  # the kernel takes a moment to reap; the condition is that no process is left
+    return killed
+
+
+def checksums() -> dict[str, tuple[int, str]]:
+    """Rows and checksum of each table of the warehouse, whatever order the rows have."""
+    known = json.loads((ROOT / ".local" / "endpoints.json").read_text())
+    found = {}
+    with psycopg2.connect(known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
+        cursor.execute(TABLES, [list(SCHEMAS)])
+        for (table,) in cursor.fetchall():
+            if table in PER_ATTEMPT:
+                continue
+            cursor.execute(CHECKSUM.format(table=table), [list(RUN_COLUMNS)])
+            found[table] = cursor.fetchone()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--longest", type=float, default=60.0, help="seconds after which a run is killed at the latest")
+    options = parser.parse_args()
+    moments = random.Random(options.seed)  # noqa: S311 - not for secrets
+
+    make("clean")
+    make("run")
+    undisturbed = checksums()
+    make("clean")
+    for number in range(1, options.kills + 1):
+        wait = moments.uniform(3.0, options.longest)
+        job = subprocess.Popen(["make", "run"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            job.wait(timeout=wait)
+            print(f"kill {number}: the run had ended before {wait:.1f} s", flush=True)
+        except subprocess.TimeoutExpired:
+            print(f"kill {number}: {kill_everything()} processes after {wait:.1f} s", flush=True)
+            job.wait()
+    make("run")
+    disturbed = checksums()
+    make("stop")
+
+    differing = sorted(
+        table for table in undisturbed.keys() | disturbed.keys() if undisturbed.get(table) != disturbed.get(table)
+    )
+    for table in sorted(undisturbed):
+        print(f"{table:32s} {undisturbed[table][0]:>9,} {disturbed.get(table, (0, ''))[0]:>9,}", flush=True)
+    if differing:
+        sys.exit(f"these tables differ from those of the undisturbed run: {', '.join(differing)}")
+    print(f"{len(undisturbed)} tables are the same after {options.kills} kills")
+
+
+if __name__ == "__main__":
+    main()
