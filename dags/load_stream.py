@@ -3,7 +3,8 @@
 One transaction: COPY of the new micro-batches into temporary tables, MERGE by event id into core.fact_fan_event and
 core.fact_event_change, the loaded objects into quality.stream_object, and the accounts into quality.load_audit.
 
-When: every 5 minutes; a run without anything new, or before load_warehouse has applied the migrations, ends skipped. By hand: no conf.
+When: every 5 minutes; a run without anything new, or before load_warehouse has applied the migrations, ends skipped. By
+hand: no conf.
 
 What a failure means: load_micro_batches names the statement and, for COPY, file, line and reason; nothing was
 committed, and the next run takes the same objects and the ones that came since. Clearing any task is safe: an event

@@ -39,13 +39,10 @@ def find_rejected(params: dict[str, Any] | None = None) -> dict[str, Any]:
 
 @task
 def report_outcome(before: list[list[Any]], params: dict[str, Any] | None = None) -> list[str]:
-    """Say per rule what the replay has changed."""
+    """Per rule what the replay has changed, one line each (in the log and as XCom)."""
     from concert_platform.quality.replay import outcome, rejected
 
-    lines = outcome(before, rejected(params or {}))
-    for line in lines:
-        print(line)
-    return lines
+    return outcome(before, rejected(params or {}))
 
 
 def text_param(description: str) -> Param:

@@ -1,9 +1,9 @@
-"""Kill a run of the main job at random moments, run it again, and compare the warehouse with that of an undisturbed run.
+"""Kill a run of the main job at random moments, run it again, and compare the warehouse with an undisturbed run's.
 
     .venv/bin/python tests/faults/kill_trial.py [--kills 10] [--seed 7]
 
-Takes about ten minutes and deletes the local state (`make clean`) twice, so it is run by hand and not by `make test`. Every
-process of the platform, Airflow and engines alike, gets SIGKILL at the same moment; `make run` then goes on with the run.
+Takes about ten minutes and deletes the local state (`make clean`) twice, so it is run by hand and not by `make test`.
+Every process of the platform, Airflow and engines alike, gets SIGKILL at the same moment; `make run` then goes on.
 Ends with 1 and the names of the tables that differ.
 """
 
@@ -25,8 +25,8 @@ ROOT = Path(__file__).parents[2]
 SCHEMAS = ("core", "marts", "quality")
 # What two runs of the same input may differ in: when, under which run id and from which object a row was loaded.
 RUN_COLUMNS = (
-    "run_id", "created_run_id", "updated_run_id", "load_run_id", "object_name", "file_name", "report_etag", "record_uri",
-    "loaded_at", "ingested_at", "refreshed_at", "published_at", "registered_at", "received_at", "seen_at", "applied_at",
+    "run_id", "created_run_id", "updated_run_id", "load_run_id", "object_name", "file_name", "report_etag",
+    "record_uri", "loaded_at", "ingested_at", "refreshed_at", "published_at", "registered_at", "received_at", "seen_at", "applied_at",
     "valid_from", "valid_to", "dt", "as_of", "detail", "detected_at", "occurred_at",
 )  # fmt: skip
 # One row per attempt, so their number tells how often a run was disturbed, not what was loaded.

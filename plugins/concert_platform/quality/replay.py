@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from concert_platform.warehouse import query
+
+log = logging.getLogger(__name__)
 
 FILTERS = ("source", "entity", "rule")
 REJECTED_SQL = """
@@ -56,7 +59,10 @@ def outcome(before: Sequence[Sequence[Any]], after: Sequence[Rejected]) -> list[
         for row in rows:
             item = Rejected(*row)
             counts.setdefault((item.source, item.entity, item.rule), [0, 0])[index] += item.records
-    return [
+    lines = [
         f"{source}/{entity} {rule}: {old:,} rejected before, {new:,} now"
         for (source, entity, rule), (old, new) in sorted(counts.items())
     ]
+    for line in lines:
+        log.info("%s", line)
+    return lines

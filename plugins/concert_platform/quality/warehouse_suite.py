@@ -54,7 +54,7 @@ def validate(results: Sequence[CheckResult], run_id: str) -> Verdict:
     from great_expectations import expectations as gxe
 
     context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    context.variables.progress_bars = {"globally": False}
     asset = context.data_sources.add_pandas(SUITE).add_dataframe_asset(SUITE)
     batch = asset.add_batch_definition_whole_dataframe(SUITE).get_batch(
         batch_parameters={"dataframe": pd.DataFrame([{item.name: item.broken for item in results}])}

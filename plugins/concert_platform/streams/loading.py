@@ -61,8 +61,8 @@ def find(run_id: str, dt: str, *, state: IngestState | None = None, s3: Any = No
     if pending := pending_migrations():
         # Two DAGs that apply migrations would get into each other's way, so that one of them does.
         raise SchemaMissingError(
-            f"the warehouse lacks {len(pending)} migrations from {pending[0].file} on: load_warehouse applies them, and "
-            "the next run loads what waits"
+            f"the warehouse lacks {len(pending)} migrations from {pending[0].file} on: load_warehouse applies them, "
+            "and the next run loads what waits"
         )
     known = loaded(since)
     new = sorted((one for one in seen if (one.key, one.etag) not in known), key=lambda one: (one.modified_at, one.key))

@@ -93,8 +93,8 @@ def markdown(found: list[Table]) -> str:
         if table.columns:
             parts += ["| column | type | null | |", "| --- | --- | --- | --- |"]
             parts += [
-                f"| `{column.name}` | {column.type} | {'no' if column.is_required else 'yes'} | {_escaped(column.note)} |"
-                for column in table.columns
+                f"| `{one.name}` | {one.type} | {'no' if one.is_required else 'yes'} | {_escaped(one.note)} |"
+                for one in table.columns
             ]
             parts.append("")
     return "\n".join(parts)
