@@ -25,16 +25,28 @@ from concert_platform.operators.run_dag import RunDagOperator
 from concert_platform.sensors.warehouse_load import WarehouseLoadSensor
 
 
-@task(multiple_outputs=True)
-def find_rejected(params: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The rejected records as they are now, and the ingest runs that delivered them."""
-    from concert_platform.quality.replay import rejected, runs_of
+@task
+def find_rejected(params: dict[str, Any] | None = None) -> list[list[Any]]:
+    """The rejected records as they are now: number per day, run, source, entity and rule."""
+    from concert_platform.quality.replay import rejected
 
     found = rejected(params or {})
     if not found:
         raise AirflowSkipException("quality.quarantine holds no such record: there is nothing to replay")
-    runs = runs_of(found)
-    return {"before": [list(item) for item in found], "conf": {"partitions": runs}, "runs": [run for _, run in runs]}
+    return [list(item) for item in found]
+
+
+@task
+def name_partitions(before: list[list[Any]]) -> dict[str, Any]:
+    """conf for curate_concerts: the ingest runs that delivered the records."""
+    from concert_platform.quality.replay import partitions_of
+
+    return {"partitions": partitions_of(before)}
+
+
+@task
+def list_runs(conf: dict[str, Any]) -> list[str]:
+    return [run_id for _, run_id in conf["partitions"]]
 
 
 @task
@@ -67,16 +79,17 @@ with DAG(
         "since": Param(None, type=["null", "string"], format="date", description="First day of delivery"),
     },
 ):
-    found: Any = find_rejected()
+    before: Any = find_rejected()
+    conf: Any = name_partitions(before)
     curate_again = RunDagOperator(
         task_id="curate_again",
         trigger_dag_id="curate_concerts",
         trigger_run_id="replay-{{ dag_run.run_id }}",
-        conf=found["conf"],
+        conf=conf,
     )
     # Started by the asset event of curate_again, like any other load.
     wait_for_warehouse = WarehouseLoadSensor.partial(
         task_id="wait_for_warehouse", loaded_after="{{ dag_run.start_date.isoformat() }}"
-    ).expand(ingest_run_id=found["runs"])
+    ).expand(ingest_run_id=list_runs(conf))
 
-    chain(found, curate_again, wait_for_warehouse, report_outcome(found["before"]))
+    chain(curate_again, wait_for_warehouse, report_outcome(before))

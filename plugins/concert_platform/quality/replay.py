@@ -44,9 +44,12 @@ def rejected(wanted: Mapping[str, Any]) -> list[Rejected]:
     return [Rejected(*row) for row in query(REJECTED_SQL, **values)]
 
 
-def runs_of(found: Sequence[Rejected]) -> list[list[str]]:
-    """[day, run id] of each ingest run, as conf `partitions` takes them."""
-    return [list(run) for run in sorted({(item.dt, item.run_id) for item in found})]
+def partitions_of(found: Sequence[Sequence[Any]]) -> list[list[str]]:
+    """[day, run id] of each ingest run, as conf `partitions` takes them.
+
+    :param found: rows of Rejected
+    """
+    return [list(run) for run in sorted({(dt, run_id) for dt, run_id, *_ in found})]
 
 
 def outcome(before: Sequence[Sequence[Any]], after: Sequence[Rejected]) -> list[str]:
