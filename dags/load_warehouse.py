@@ -53,12 +53,12 @@ def list_curated_loads() -> list[dict[str, Any]]:
 
 # One partition that fails keeps no other from the marts and the checks; a skipped run stays skipped.
 @task(task_id="refresh_marts", trigger_rule=TriggerRule.NONE_SKIPPED)
-def rebuild_marts(loads: list[dict[str, Any]], ti: Any = None) -> str:
+def rebuild_marts(loads: list[dict[str, Any]] | None, ti: Any = None) -> str:
     """Rebuild the parts of the marts that the loaded partitions touch."""
     from concert_platform.load_outcome import loaded
     from concert_platform.warehouse import client_token, refresh_marts
 
-    if not (new := loaded(ti, loads)):
+    if not (new := loaded(ti, loads or [])):  # None when list_loads has failed
         raise AirflowSkipException("no partition was loaded: the marts stay as they are")
     return refresh_marts(new, client_token(ti, ti.try_number))
 
