@@ -51,10 +51,12 @@ def announce_partitions(wanted: list[list[str | None]], **context: Any) -> None:
 @task(task_id="record_failure", trigger_rule=TriggerRule.ONE_FAILED)
 def note_failure(**context: Any) -> None:
     """Tell those who wait for these partitions that they are not curated; then fail, so that the run does."""
+    from concert_platform.notifications import send_alert
     from concert_platform.warehouse import record_failure as record
 
     message = f"curate_concerts: {error_of(context['ti'], 'curate_records')}"
     record(partitions(context), message)
+    send_alert("Concert platform: curation stopped", message)
     raise AirflowFailException(message)
 
 

@@ -84,6 +84,7 @@ def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
 def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None) -> None:
     """Tell those who wait for a partition why it is not loaded; then fail, so that the run does."""
     from concert_platform.load_outcome import failures
+    from concert_platform.notifications import send_alert
     from concert_platform.partitions import partitions
     from concert_platform.warehouse import record_failure as record
 
@@ -92,7 +93,9 @@ def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None) -> N
         raise AirflowSkipException("nothing has failed")
     for partition, reason in found.items():
         record([partition], reason)
-    raise AirflowFailException("; ".join(f"{partition.run_id}: {reason}" for partition, reason in found.items()))
+    message = "; ".join(f"{partition.run_id}: {reason}" for partition, reason in found.items())
+    send_alert("Concert platform: load stopped", message)
+    raise AirflowFailException(message)
 
 
 with DAG(

@@ -45,8 +45,8 @@ def name_partitions(before: list[list[Any]]) -> dict[str, Any]:
 
 
 @task
-def list_runs(conf: dict[str, Any]) -> list[str]:
-    return [run_id for _, run_id in conf["partitions"]]
+def list_runs(named: dict[str, Any]) -> list[str]:
+    return [run_id for _, run_id in named["partitions"]]
 
 
 @task

@@ -27,8 +27,13 @@ from typing import Any
 import boto3
 from awsglue.utils import getResolvedOptions
 from concert_etl import accounts, curation, gates
+from concert_etl.data_docs import documents
+from concert_etl.deliveries import DDL as DELIVERY_DDL
+from concert_etl.deliveries import SUITE as RAW_SUITE
+from concert_etl.deliveries import deliveries, volumes
 from concert_etl.entities import ENTITIES, IDENTITY_MATCH, Entity
 from concert_etl.errors import SPARK_ERRORS, CurationError, GateError, one_line
+from concert_etl.history import History, quantiles_of, read_history, write_entry
 from concert_etl.publishing import CuratedBucket, Load, publish_partitions, write_documents
 from concert_etl.raw import Manifest, RawBucket, RunIndex
 from concert_etl.references import Mention, mentions, with_ids
@@ -39,6 +44,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 LARGEST_CACHED = 1_000_000  # rows
 ROWS_PER_TASK, FEWEST_TASKS = 500_000, 4  # of a shuffle
+DRIFT_DDL = "entity string, amount string, shift double"
 ARGUMENTS = ["raw_bucket", "curated_bucket", "glue_database", "partitions"]
 SPARK_SETTINGS = {
     "spark.sql.session.timeZone": "UTC",
@@ -68,6 +74,7 @@ class Judged:
     manifests: list[Manifest]
     frame: DataFrame | None
     counts: list[accounts.Count]
+    history: History
     mentions: list[Mention] = field(default_factory=list)
 
     @property
@@ -118,6 +125,17 @@ class Curation:
         """Leave the reason where later runs look: data that was refused is not tried again by itself."""
         document = {"reason": reason, "index_etag": load.index_etag, "checks": [*checks]}
         self._curated.put(load.failure_key, json.dumps(document, ensure_ascii=False, indent=1))
+        self.write_docs(load)
+
+    def write_docs(self, load: Load) -> None:
+        """Write the pages of Data Docs, also of a run that is not published."""
+        for name, text in documents(load.dt, load.run_id, load.checks, load.pages).items():
+            self._curated.put(load.docs_prefix + name, text, "text/html; charset=utf-8")
+
+    def remember(self, load: Load) -> None:
+        """Keep what later runs are compared with."""
+        for entity, volume in load.volumes.items():
+            write_entry(self._curated, entity, load.run_id, volume, load.quantiles.get(entity, {}))
 
     def curate(self, index: RunIndex, load: Load) -> None:
         """Curate one run.
@@ -136,7 +154,12 @@ class Curation:
             log_step("resolve", load, started, identities=len(resolution.matches))
             written = [pool.submit(self._write_entity, item, load, resolution) for item in judged]
             written.append(pool.submit(self._write_matches, load, resolution))
-            load.checks += [check for item in written for check in item.result()]
+            written.append(pool.submit(self._check_deliveries, judged, load))
+            outcomes = [item.result() for item in written]
+        outcomes.append(self._check_drift(judged, load))
+        for outcome in filter(None, outcomes):
+            load.checks += outcome.checks
+            load.pages[outcome.suite] = outcome.page
         gates.require_success(load.checks, self._curated.uri(load.failure_key))
 
     def _tune(self, records: int) -> None:
@@ -169,15 +192,17 @@ class Curation:
 
     def _judge(self, manifests: list[Manifest], load: Load, entity: Entity) -> Judged:
         frame = judged_records(self._spark, self._raw, manifests, load.run_id, entity)
+        history = read_history(self._curated, entity.name).before(load.run_id)
         if frame is None:
-            return Judged(entity, manifests, None, [])
+            return Judged(entity, manifests, None, [], history)
         try:
             counts = accounts.count(frame.persist())
             accounts.check_files(counts, {(m.source, file.name): file.records for m in manifests for file in m.files})
+            accounts.check_shares(counts)
         except (CurationError, *SPARK_ERRORS):
             frame.unpersist()
             raise
-        return Judged(entity, manifests, frame, counts)
+        return Judged(entity, manifests, frame, counts, history)
 
     def _resolve(self, judged: list[Judged], load: Load) -> Resolution:
         """Ids of all artists and venues of the run; the same again for a run that is repeated as it was."""
@@ -210,7 +235,31 @@ class Curation:
                     judged.frame.unpersist()
         return usable
 
-    def _write_entity(self, judged: Judged, load: Load, resolution: Resolution) -> list[gates.Check]:
+    def _check_deliveries(self, judged: list[Judged], load: Load) -> gates.Outcome | None:
+        """Check what the sources delivered as a whole; how much it was is compared with earlier runs."""
+        found = [
+            row for item in judged for row in deliveries(item.entity.name, item.manifests, item.counts, item.history)
+        ]
+        load.volumes = {item.entity.name: dict(volumes(item.manifests)) for item in judged}
+        if not found:
+            return None
+        frame = self._spark.createDataFrame(found, DELIVERY_DDL)
+        records = sum(row.promised for row in found)
+        return gates.validate(frame, RAW_SUITE, dt=load.dt, run_id=load.run_id, rows=len(found), records=records)
+
+    def _check_drift(self, judged: list[Judged], load: Load) -> gates.Outcome | None:
+        """Compare the spread of amounts with earlier runs, once there are enough of them."""
+        found = [
+            (item.entity.name, amount, shift)
+            for item in judged
+            for amount, shift in item.history.shifts(load.quantiles.get(item.entity.name, {})).items()
+        ]
+        if not found:
+            return None
+        frame = self._spark.createDataFrame(found, DRIFT_DDL)
+        return gates.validate(frame, "drift", dt=load.dt, run_id=load.run_id, rows=len(found), records=len(found))
+
+    def _write_entity(self, judged: Judged, load: Load, resolution: Resolution) -> gates.Outcome | None:
         """Write an entity's rows and rejected records, close its accounts and check the rows as read from the files."""
         started, entity, counts = monotonic(), judged.entity, judged.counts
         load.planned[entity.name] = sum(item.rows for item in counts if item.is_curated)
@@ -230,32 +279,33 @@ class Curation:
         load.accounts += closed
         for account in closed:
             print(json.dumps(asdict(account) | {"seconds": round(monotonic() - started, 1)}), flush=True)
-        return self._check(rows, entity, load, judged.records) if judged.records else []
+        return self._check(rows, entity, load, judged.records) if judged.records else None
 
     def _write_rows(self, rows: DataFrame, entity: Entity, load: Load) -> DataFrame:
         prefix = load.prefix(f"curated/{entity.name}")
         self._curated.write_rows(rows, entity, prefix, load.planned[entity.name])
         return self._spark.read.schema(entity.ddl).parquet(self._curated.uri(prefix))
 
-    def _write_matches(self, load: Load, resolution: Resolution) -> list[gates.Check]:
+    def _write_matches(self, load: Load, resolution: Resolution) -> gates.Outcome | None:
         """Write how each artist and venue came to its id; derived data, which has no account."""
         if not resolution.matches:
-            return []
+            return None
         entity = IDENTITY_MATCH
         load.planned[entity.name] = load.rows[entity.name] = len(resolution.matches)
         frame = self._spark.createDataFrame(match_rows(resolution, load.run_id), entity.ddl)
         return self._check(self._write_rows(frame, entity, load), entity, load, len(resolution.matches))
 
-    def _check(self, rows: DataFrame, entity: Entity, load: Load, records: int) -> list[gates.Check]:
+    def _check(self, rows: DataFrame, entity: Entity, load: Load, records: int) -> gates.Outcome:
         started, planned = monotonic(), load.planned[entity.name]
         is_small = planned <= LARGEST_CACHED  # an expectation is a Spark job or two, and each reads the files again
         if is_small:
             rows = rows.persist()
-        checks = gates.validate(rows, entity.name, dt=load.dt, run_id=load.run_id, rows=planned, records=records)
+        outcome = gates.validate(rows, entity.name, dt=load.dt, run_id=load.run_id, rows=planned, records=records)
+        load.quantiles[entity.name] = quantiles_of(rows, entity.name, planned)
         if is_small:
             rows.unpersist()
         log_step("check", load, started, entity=entity.name)
-        return checks
+        return outcome
 
     def _write_rejected(self, judged: DataFrame, counts: list[accounts.Count], load: Load, entity: Entity) -> None:
         if not load.quarantined[entity.name]:
@@ -291,6 +341,9 @@ def main() -> None:
         for key, report in reports.items():
             curated.put(key, json.dumps(report, indent=1))
             print(f"published {curated.uri(key)}")
+        for load in loads:
+            curator.write_docs(load)
+            curator.remember(load)
         for load in loads:
             if load.refused:  # noted after the report: until that is there, the run must count as not curated
                 reasons = "; ".join(f"{name}: {reason}" for name, reason in load.refused.items())

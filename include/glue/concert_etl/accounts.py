@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
@@ -13,6 +13,9 @@ from pyspark.sql import functions as F
 from concert_etl.curation import LONGEST_RECORD, account_source
 from concert_etl.entities import Entity
 from concert_etl.errors import CurationError
+
+MOST_REJECTED = 0.5  # share of a delivery's records
+FEWEST_JUDGED = 100  # records; of a few, a share says nothing
 
 
 class Count(NamedTuple):
@@ -88,6 +91,26 @@ def check_files(counts: Iterable[Count], expected: Mapping[tuple[str, str], int]
             raise CurationError(
                 f"file {name} of {source} has {found[source, name]:,} records where its manifest counts {records:,}: "
                 "it is damaged or was replaced after ingest"
+            )
+
+
+def check_shares(counts: Iterable[Count]) -> None:
+    """Refuse a delivery of which most records break a rule: its mapping or the file as a whole is wrong.
+
+    :raises CurationError: naming the source and the rule that most of them break
+    """
+    reports: Counter[str] = Counter()
+    rejected: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for item in counts:
+        reports[item.manifest_source] += item.reports
+        if item.rule:
+            rejected[item.manifest_source][item.rule] += item.reports
+    for source, rules in sorted(rejected.items()):
+        if reports[source] >= FEWEST_JUDGED and rules.total() > MOST_REJECTED * reports[source]:
+            rule, number = rules.most_common(1)[0]
+            raise CurationError(
+                f"{rules.total():,} of {reports[source]:,} records of {source} break a rule, {number:,} of them "
+                f"{rule}: mend its mapping or deliver a mended file"
             )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from concert_etl.data_docs import page
 from concert_etl.errors import GateError
 
 CRITICAL = "critical"
@@ -38,7 +39,16 @@ class Check:
     severity: str
 
     def row(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if name != "severity"}
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Results of a suite, and its page of Data Docs (HTML)."""
+
+    suite: str
+    checks: list[Check]
+    page: str
 
 
 @cache
@@ -51,7 +61,15 @@ def _context() -> Any:
     return context
 
 
-def validate(frame: DataFrame, suite: str, *, dt: str, run_id: str, rows: int, records: int) -> list[Check]:
+def validate(
+    frame: DataFrame,
+    suite: str,
+    *,
+    dt: str,
+    run_id: str,
+    rows: int,
+    records: int,
+) -> Outcome:
     """Run a suite of include/expectations.
 
     :param rows: rows that the accounts say were written
@@ -73,7 +91,10 @@ def validate(frame: DataFrame, suite: str, *, dt: str, run_id: str, rows: int, r
         again = gx.ExpectationSuite(suite, expectations=[expectations[number] for number in failed])
         for number, item in zip(failed, batch.validate(again, result_format="BASIC").results, strict=True):
             results[number] = item
-    return [_check(item, suite=suite, dt=dt, run_id=run_id, rows=rows) for item in results]
+    checks = [_check(item, suite=suite, dt=dt, run_id=run_id, rows=rows) for item in results]
+    found.results = results
+    with LOCK:
+        return Outcome(suite, checks, page(found, run_id))
 
 
 def require_success(checks: Sequence[Check], report_uri: str) -> None:

@@ -30,6 +30,8 @@ class Load:
     :param identity_snapshot: number of the registry's snapshot that the ids were made with
     :param index_etag: version of the run's index that this was made from
     :param refused: "source/entity" -> why nothing of it is part of the load
+    :param pages: suite -> its page of Data Docs
+    :param volumes: entity -> source -> records, for the comparison with later runs; quantiles: the same of amounts
     """
 
     dt: str
@@ -43,6 +45,9 @@ class Load:
     checks: list[Check] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
+    volumes: dict[str, dict[str, int]] = field(default_factory=dict)
+    quantiles: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def prefix(self, root: str) -> str:
         return f"{root}/dt={self.dt}/run={self.run_id}-{self.token}/"
@@ -50,6 +55,10 @@ class Load:
     @property
     def report_key(self) -> str:
         return f"curated/_reports/dt={self.dt}/run={self.run_id}.json"
+
+    @property
+    def docs_prefix(self) -> str:
+        return f"curated/_data_docs/dt={self.dt}/run={self.run_id}/"
 
     @property
     def failure_key(self) -> str:
@@ -79,9 +88,9 @@ class CuratedBucket:
         for row in records.toLocalIterator():
             self.put(row["uri"].removeprefix(self.uri("")), row["record"])
 
-    def put(self, key: str, text: str) -> str:
+    def put(self, key: str, text: str, content_type: str = "application/json") -> str:
         """Write a document; returns its address."""
-        self._s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode(), ContentType="application/json")
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=text.encode(), ContentType=content_type)
         return self.uri(key)
 
     def read(self, key: str) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ FORMAT AS JSON 'auto' MANIFEST;
 
 DELETE FROM quality.check_result WHERE run_id = {{ run_id | sql_slug }};
 
-COPY quality.check_result (run_id, dt, suite, expectation, column_name, checked, failed, success, detail)
+COPY quality.check_result (run_id, dt, suite, expectation, column_name, checked, failed, success, detail, severity)
 FROM {{ checks_uri | sql_s3_uri }}
 IAM_ROLE {{ warehouse_role | sql_role_arn }}
 FORMAT AS JSON 'auto';

@@ -5,7 +5,7 @@ DELETE FROM quality.check_result WHERE run_id = {{ run_id | sql_slug }} AND suit
 {% for check in checks %}
 
 INSERT INTO quality.check_result (
-    run_id, dt, suite, expectation, column_name, checked, failed, success, detail, loaded_at
+    run_id, dt, suite, expectation, column_name, checked, failed, success, detail, severity, loaded_at
 )
 SELECT
     {{ run_id | sql_slug }}, {{ dt | sql_date }}, 'warehouse', {{ check.name | sql_slug }}, NULL,
@@ -15,7 +15,7 @@ SELECT
         WHERE {{ check.runs }} IN ({{ run_ids | sql_slugs }})
         {% endif %}
     ),
-    COUNT(*), COUNT(*) = 0, NULL, GETDATE()
+    COUNT(*), COUNT(*) = 0, NULL, '{{ 'critical' if check.severity == 'fail' else 'warning' }}', GETDATE()
 FROM (
 {% include check.file %}
 ) AS violation;

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
+from concert_platform.quality.warehouse_suite import SUITE, CheckResult, validate
 from concert_platform.resources import resource
-from concert_platform.warehouse.data_api import execute_batch, one_line, query
+from concert_platform.settings import settings
+from concert_platform.warehouse.data_api import client, execute_batch, one_line, query
 from concert_platform.warehouse.sql_files import matches, render
 
 MART_FILES = (
@@ -23,6 +28,8 @@ _CHECK_HEADER = re.compile(
     r"Severity: (?P<severity>fail|warn)\. Table: (?P<table>[a-z_]+\.[a-z_]+)(?:\. Runs: (?P<runs>[a-z_]+))?"
 )
 _FAILURE = {"source": "all", "entity": "all"}
+log = logging.getLogger(__name__)
+
 _LONGEST_MESSAGE = 1000  # characters, up to 4 bytes each in a VARCHAR(4096)
 
 
@@ -57,26 +64,43 @@ def checks() -> list[dict[str, Any]]:
 def check(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> int:
     """Run every check after these loads and keep the results, under the last of them; returns the number of checks.
 
+    The suite's page of Data Docs goes beside those of curation.
+
     :raises CheckFailedError: when rows break a check of severity fail
     """
     last = loads[-1]
     wanted = checks()
     files = ["load/clear_failure.sql", "load/record_checks.sql"]
     run_ids = [load["run_id"] for load in loads]
-    execute_batch(render(files, run_id=last["run_id"], dt=last["dt"], checks=wanted, run_ids=run_ids), token)
+    with ThreadPoolExecutor(1) as pool:
+        # Importing it takes seconds, which pass while the warehouse works.
+        pool.submit(import_module, "great_expectations")
+        execute_batch(render(files, run_id=last["run_id"], dt=last["dt"], checks=wanted, run_ids=run_ids), token)
     results = query(
         "SELECT expectation, failed FROM quality.check_result "
         "WHERE run_id = :run_id AND suite = 'warehouse' ORDER BY expectation",
         run_id=last["run_id"],
     )
-    severe = {found["name"] for found in wanted if found["severity"] == "fail"}
-    broken = [f"{name} ({failed} rows)" for name, failed in results if failed and name in severe]
-    if broken:
+    severities = {found["name"]: found["severity"] for found in wanted}
+    verdict = validate([CheckResult(name, severities[name], failed) for name, failed in results], last["run_id"])
+    page = _keep_page(last, verdict.page)
+    for name, rows in verdict.warned.items():
+        log.warning("check %s of the warehouse warns: %s rows, see %s", name, rows, page)
+    if verdict.stopped:
+        broken = ", ".join(f"{name} ({rows} rows)" for name, rows in verdict.stopped.items())
         raise CheckFailedError(
-            f"the warehouse breaks {', '.join(broken)} after run {last['run_id']}: "
-            "the queries of include/sql/checks show the rows"
+            f"the warehouse breaks {broken} after run {last['run_id']}: the queries of include/sql/checks show the "
+            f"rows, and {page} the suite"
         )
     return len(results)
+
+
+def _keep_page(load: Mapping[str, Any], page: str) -> str:
+    """Write the suite's page of Data Docs; returns its address."""
+    bucket = settings().curated_bucket
+    key = f"curated/_data_docs/dt={load['dt']}/run={load['run_id']}/{SUITE}.html"
+    client("s3").put_object(Bucket=bucket, Key=key, Body=page.encode(), ContentType="text/html; charset=utf-8")
+    return f"s3://{bucket}/{key}"
 
 
 def record_failure(failed: Iterable[Sequence[str | None]], message: str) -> None:

@@ -1,0 +1,116 @@
+"""The quality of deliveries: what stops one, what is only told, and what a run is compared with."""
+
+import pytest
+from concert_etl.accounts import FEWEST_JUDGED, Count, check_shares
+from concert_etl.data_docs import documents
+from concert_etl.deliveries import DDL, SUITE, Delivery
+from concert_etl.errors import CurationError
+from concert_etl.gates import CRITICAL, Outcome, validate
+from concert_etl.history import History, quantiles_of
+from concert_etl_job import DRIFT_DDL
+from pyspark.sql import SparkSession
+
+
+def count(source: str, rule: str | None, reports: int) -> Count:
+    return Count(source, "file.csv", source, rule, False, reports, reports, reports, 0)
+
+
+def entry(run_id: str, records: int, amounts: list[float] | None = None) -> dict:
+    return {"run_id": run_id, "volumes": {"lastfm": records}, "quantiles": {"weight": amounts} if amounts else {}}
+
+
+def check(spark: SparkSession, *rows: Delivery) -> Outcome:
+    frame = spark.createDataFrame(list(rows), DDL)
+    return validate(frame, SUITE, dt="2026-03-04", run_id="run-1", rows=len(rows), records=100)
+
+
+def failed(outcome: Outcome) -> list[tuple[str, str]]:
+    return [(item.column_name, item.severity) for item in outcome.checks if not item.success]
+
+
+def test_a_delivery_whose_records_mostly_break_a_rule_is_refused_with_that_rule() -> None:
+    counts = [count("canonical", "venue_missing", 60), count("canonical", "gross_negative", 20),
+              count("canonical", None, 40), count("lastfm", None, 500)]  # fmt: skip
+
+    with pytest.raises(CurationError, match="80 of 120 records of canonical break a rule, 60 of them venue_missing"):
+        check_shares(counts)
+
+
+def test_of_a_few_records_the_share_says_nothing() -> None:
+    check_shares([count("canonical", "venue_missing", FEWEST_JUDGED - 1)])
+
+
+def test_half_of_the_records_may_be_rejected() -> None:
+    check_shares([count("canonical", "venue_missing", 100), count("canonical", None, 100)])
+
+
+def test_a_volume_is_compared_with_the_median_of_three_earlier_runs_at_least() -> None:
+    history = History([entry("a", 100), entry("b", 300)])
+    assert history.volume_ratio("lastfm", 200) is None
+
+    history.entries.append(entry("c", 200))
+    assert history.volume_ratio("lastfm", 20) == pytest.approx(0.1)
+    assert history.volume_ratio("spotify", 20) is None
+
+
+def test_a_run_is_not_compared_with_itself() -> None:
+    history = History([entry("a", 100), entry("b", 100), entry("c", 100)])
+
+    assert history.before("c").volume_ratio("lastfm", 100) is None
+
+
+def test_a_collapsed_volume_and_many_rejects_are_told_and_stop_nothing(spark: SparkSession) -> None:
+    outcome = check(spark, Delivery("lastfm", "interaction", 100, 100, 0.4, 0.05))
+
+    assert failed(outcome) == [("rejected_share", "warning"), ("volume_ratio", "warning")]
+
+
+def test_records_that_are_missing_after_the_read_stop_the_run(spark: SparkSession) -> None:
+    outcome = check(spark, Delivery("lastfm", "interaction", 100, 99, 0.0, None))
+
+    assert failed(outcome) == [("promised,found", CRITICAL)]
+
+
+def test_an_ordinary_delivery_passes(spark: SparkSession) -> None:
+    rows = [Delivery("lastfm", "interaction", 100, 100, 0.0, 1.0), Delivery("spotify", "artist", 3, 3, None, None)]
+
+    assert failed(check(spark, *rows)) == []
+
+
+def test_amounts_that_have_shifted_are_told(spark: SparkSession) -> None:
+    earlier = History([entry(name, 2000, [10.0, 50.0, 90.0]) for name in "abc"])
+    shifts = {
+        **earlier.shifts({"weight": [12.0, 55.0, 91.0]}),
+        **{f"shifted {name}": shift for name, shift in earlier.shifts({"weight": [10.0, 50.0, 190.0]}).items()},
+    }
+    assert shifts == pytest.approx({"weight": 5 / 80, "shifted weight": 100 / 80})
+
+    frame = spark.createDataFrame([("interaction", *item) for item in shifts.items()], DRIFT_DDL)
+    outcome = validate(frame, "drift", dt="2026-03-04", run_id="run-1", rows=2, records=2)
+
+    assert failed(outcome) == [("shift", "warning")]
+    assert [item.failed for item in outcome.checks if not item.success] == [1]
+
+
+def test_a_spread_is_not_judged_by_two_runs() -> None:
+    earlier = History([entry(name, 2000, [10.0, 50.0, 90.0]) for name in "ab"])
+
+    assert earlier.shifts({"weight": [1000.0, 2000.0, 3000.0]}) == {}
+
+
+def test_quantiles_are_of_many_rows_only(spark: SparkSession) -> None:
+    rows = spark.range(2000).selectExpr("CAST(id % 100 AS DOUBLE) AS weight")
+
+    assert quantiles_of(rows, "interaction", 2000)["weight"] == pytest.approx([10, 50, 90], abs=2)
+    assert quantiles_of(rows, "interaction", 10) == {}
+    assert quantiles_of(rows, "setlist", 2000) == {}
+
+
+def test_data_docs_have_a_page_for_each_suite_and_an_index(spark: SparkSession) -> None:
+    outcome = check(spark, Delivery("lastfm", "interaction", 100, 99, 0.0, None))
+
+    pages = documents("2026-03-04", "run-1", outcome.checks, {outcome.suite: outcome.page})
+
+    assert sorted(pages) == ["index.html", "raw.html"]
+    assert 'href="raw.html"' in pages["index.html"] and 'class="failed">1<' in pages["index.html"]
+    assert "promised" in pages["raw.html"]
