@@ -25,7 +25,9 @@ def test_the_page_is_what_the_migrations_make_of_it() -> None:
 
 def test_columns_have_their_type_note_and_whether_they_may_be_null(tmp_path: Path) -> None:
     (tmp_path / "0001_thing.sql").write_text(MIGRATION)
-    (tmp_path / "0002_colour.sql").write_text("-- x\nALTER TABLE core.thing ADD COLUMN colour VARCHAR(8);  -- its own\n")
+    (tmp_path / "0002_colour.sql").write_text(
+        "-- x\nALTER TABLE core.thing ADD COLUMN colour VARCHAR(8);  -- its own\n"
+    )
 
     [thing] = tables(tmp_path)
 
