@@ -43,7 +43,7 @@ def test_columns_have_their_type_note_and_whether_they_may_be_null(tmp_path: Pat
 def test_a_line_that_is_no_column_is_named_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "0001_thing.sql").write_text("CREATE TABLE IF NOT EXISTS core.thing (\n    what is this\n);\n")
 
-    with pytest.raises(ValueError, match="0001_thing.sql: 'what is this' is no column definition"):
+    with pytest.raises(ValueError, match=r"0001_thing\.sql: 'what is this' is no column definition"):
         tables(tmp_path)
 
 
