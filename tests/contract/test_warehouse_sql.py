@@ -239,7 +239,7 @@ BREAKERS = {
     "interaction_duplicate": [COPY_ROW.format("core.fact_interaction", "user_id = 'u1'")],
     "load_audit_duplicate": [COPY_ROW.format("quality.load_audit", "entity = 'event'")],
     "source_freshness": [
-        "UPDATE quality.load_audit SET loaded_at = DATEADD(day, -3, loaded_at) WHERE entity = 'event'",
+        "UPDATE quality.load_audit SET dt = DATEADD(day, -4, dt) WHERE entity = 'event'",
     ],
     "sales_forecast_duplicate": [FORECAST, FORECAST],
     "event_dimension": ["DELETE FROM core.dim_venue WHERE venue_id = 'v2'"],
