@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from concert_platform import warehouse
+from concert_platform.partitions import Partition
 from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T0, T1, T2, Platform, event, interaction, report
 from tests.contract.warehouse_platform import violations
 
@@ -50,6 +51,20 @@ def test_rows_of_every_entity_that_a_run_no_longer_delivers_are_taken_out(loaded
     ]
     assert found == [[["e2"]], [["r2"], ["r5"]], [["u2"]]]
     assert violations("account_open") == 0
+
+
+def test_a_load_that_was_planned_before_another_one_of_its_run_counts_nothing_twice(loaded: Platform) -> None:
+    (values,) = warehouse.loads_of([Partition(DAY, FIRST)])
+    before = warehouse.query("SELECT * FROM quality.account ORDER BY source, entity")
+
+    warehouse.load({**values, "known": []})  # as a cleared task has it, whose predecessor had come halfway
+
+    assert warehouse.query("SELECT * FROM quality.account ORDER BY source, entity") == before
+    assert violations("account_open") == violations("load_audit_duplicate") == 0
+
+
+def test_a_day_and_a_run_of_it_are_one_load(loaded: Platform) -> None:
+    assert len(warehouse.loads_of([Partition(DAY), Partition(DAY, FIRST)])) == 1
 
 
 def test_a_run_that_delivers_nothing_any_more_leaves_nothing(loaded: Platform) -> None:

@@ -134,9 +134,12 @@ def test_a_load_locks_before_it_takes_a_snapshot(entity: str) -> None:
     assert rendered(f"load/{entity}.sql")[0] == f"LOCK staging.lock_{entity}"
 
 
-def test_a_first_load_withdraws_nothing() -> None:
-    statements = warehouse.render(["load/event.sql"], entity="event", **{**VALUES, "known": []})
-    assert not any("withdrawn" in statement for statement in statements)
+def test_what_an_earlier_load_brought_is_decided_under_the_lock_and_not_by_what_was_known_before() -> None:
+    first, again = (
+        warehouse.render(["load/event.sql"], entity="event", **{**VALUES, "known": known}) for known in ([], ["event"])
+    )
+    assert first == again and first[0].startswith("LOCK")
+    assert any(statement.startswith("DELETE FROM quality.load_audit") for statement in first)
 
 
 @pytest.mark.parametrize("value", ["run-1'; DROP TABLE core.fact_event; --", "", "a b"])
