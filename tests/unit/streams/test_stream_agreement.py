@@ -15,6 +15,7 @@ from tests.unit.template_reader import SETTINGS, Reader, covers, resources
 SQL = Path(__file__).parents[3] / "include" / "sql"
 RAW = f"arn:aws:s3:::{SETTINGS.raw_bucket}"
 QUEUE = f"arn:aws:sqs:{SETTINGS.region}:{SETTINGS.account_id}:{SETTINGS.dead_letter_queue}"
+FAILURES = f"arn:aws:sqs:{SETTINGS.region}:{SETTINGS.account_id}:{SETTINGS.failed_batches_queue}"
 STREAM = f"arn:aws:kinesis:{SETTINGS.region}:{SETTINGS.account_id}:stream/{SETTINGS.interaction_stream}"
 
 
@@ -22,12 +23,14 @@ def named(value: Any) -> str:
     return value["Fn::Sub"].replace("${Environment}", SETTINGS.environment)
 
 
-def test_stream_and_queue_bear_the_names_that_the_code_builds() -> None:
+def test_stream_and_queues_bear_the_names_that_the_code_builds() -> None:
     stream = resources("storage-processing")["Stream"]["Properties"]
-    queue = resources("compute-application")["ProcessorDeadLetterQueue"]["Properties"]
-    assert (named(stream["Name"]), named(queue["QueueName"])) == (
-        SETTINGS.interaction_stream, SETTINGS.dead_letter_queue
-    )  # fmt: skip
+    queues = [
+        named(resources("compute-application")[name]["Properties"]["QueueName"])
+        for name in ("ProcessorDeadLetterQueue", "StreamFailureQueue")
+    ]
+    assert named(stream["Name"]) == SETTINGS.interaction_stream
+    assert queues == [SETTINGS.dead_letter_queue, SETTINGS.failed_batches_queue]
 
 
 @pytest.mark.parametrize(
@@ -36,7 +39,8 @@ def test_stream_and_queue_bear_the_names_that_the_code_builds() -> None:
      *((f"s3:{call}Object", f"{RAW}/spill/x/2026-07-03/a.jsonl.gz") for call in ("Get", "Put", "Delete")),
      ("s3:GetObject", f"{RAW}/stream/dt=2026-07-03/12/a.jsonl.gz"),
      ("s3:PutObject", f"{RAW}/stream/_loads/run=x/manifest.json"), ("s3:ListBucket", RAW),
-     *((f"sqs:{call}", QUEUE) for call in ("GetQueueUrl", "GetQueueAttributes", "ReceiveMessage", "DeleteMessage"))],
+     *((f"sqs:{call}", QUEUE) for call in ("GetQueueUrl", "GetQueueAttributes", "ReceiveMessage", "DeleteMessage")),
+     *((f"sqs:{call}", FAILURES) for call in ("GetQueueUrl", "GetQueueAttributes"))],
 )  # fmt: skip
 def test_airflow_may_do_what_the_stream_asks_of_it(action: str, arn: str) -> None:
     grants = Reader("orchestration").grants("Airflow")
@@ -51,6 +55,12 @@ def test_airflow_may_not_write_micro_batches() -> None:
 def test_a_load_looks_back_longer_than_a_batch_is_tried() -> None:
     mapping = resources("compute-application")["ProcessorEventSource"]["Properties"]
     assert timedelta(seconds=mapping["MaximumRecordAgeInSeconds"]) + timedelta(hours=1) < micro_batches.LATEST
+
+
+def test_a_batch_is_given_up_for_its_age_alone() -> None:
+    """A service that refuses at once would use up any number of attempts within minutes."""
+    mapping = resources("compute-application")["ProcessorEventSource"]["Properties"]
+    assert (mapping["MaximumRetryAttempts"], mapping["MaximumRecordAgeInSeconds"]) == (-1, 12 * 3600)
 
 
 def test_producer_processor_and_warehouse_know_the_same_kinds_of_change() -> None:
