@@ -13,13 +13,15 @@ import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from concert_platform.settings import settings
 from concert_platform.sources.budget import Budget
 from concert_platform.sources.client import Answer, Api, SourceClient
 from concert_platform.sources.delivery import Delivery
-from concert_platform.sources.errors import ListingError, RefusedError, SourceError
+from concert_platform.sources.each import deliver_each
+from concert_platform.sources.errors import ListingError
 from concert_platform.sources.keys import ApiKey, source_keys
 from concert_platform.sources.responses import Setlist, SetlistfmArtist, SetlistfmVenue, SetlistPage
 from concert_platform.sources.run import IngestRun
@@ -100,15 +102,9 @@ def api_client(*, budget: Budget | None = None, sleep: Callable[[float], None] =
 def _deliver_each(
     delivery: Delivery, identifiers: Iterable[str], deliver: Callable[[SourceClient, str], None], watch: WatchList
 ) -> dict[str, Any]:
-    """Deliver one after the other and commit; what came before an error is whole and committed too."""
-    client: SourceClient | None = None
-    try:
-        for identifier in identifiers:
-            client = client or api_client()
-            deliver(client, identifier)
-    except (SourceError, RefusedError):
-        delivery.commit()
-        raise
+    """Deliver one after the other and commit; without any, no key is needed."""
+    if due := list(identifiers):
+        deliver_each(delivery, due, partial(deliver, api_client()))
     counts = delivery.commit()
     watch.require_usable()
     return counts

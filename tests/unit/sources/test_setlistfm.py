@@ -188,8 +188,8 @@ def test_watermark_stays_when_the_manifest_cannot_be_written(many: Sources) -> N
     assert many.state.versions("setlistfm") == {}
 
 
-def test_artists_read_before_an_outage_are_committed_and_the_rest_follows(sources: Sources) -> None:
-    sources.watch(FOTOS, BABYMETAL)
+def test_artist_that_cannot_be_read_holds_up_no_other_and_follows(sources: Sources) -> None:
+    sources.watch(BABYMETAL, FOTOS)
     original = sources.replay.setlistfm.answer
 
     def answer(request: Request) -> Answer:
