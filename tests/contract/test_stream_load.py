@@ -139,6 +139,23 @@ def test_repeated_micro_batches_change_nothing_but_the_account(stream: Stream) -
     assert violations("account_open") == 0
 
 
+def test_an_id_that_comes_again_on_another_day_counts_once_and_after_months_is_another_event(stream: Stream) -> None:
+    stream.put("shard-1", fan(1), change(1))
+    stream.load()
+    later = {
+        "occurred_at": "2026-07-04 00:01:00.000000",
+        "event_date": "2026-07-04",
+    }  # the API's time, not the caller's
+    stream.put("shard-2", fan(1, **later), change(1, **later), fan(2, **later))
+    stream.load()
+    assert (ids("fact_fan_event"), ids("fact_event_change")) == (["f1", "f2"], ["c1"])
+    assert accounts()["stream-run-2", "fan_event"] == [2, 1, 0, 1]
+    stream.put("shard-3", fan(1, occurred_at="2026-12-24 12:00:00.000000", event_date="2026-12-24"))
+    stream.load()
+    assert ids("fact_fan_event") == ["f1", "f1", "f2"]
+    assert violations("account_open") == violations("fan_event_duplicate") == violations("event_change_duplicate") == 0
+
+
 def test_a_load_that_is_killed_before_its_commit_leaves_nothing_and_the_next_one_takes_all(stream: Stream) -> None:
     stream.put("shard-1", fan(1), change(1))
     load = stream.find()

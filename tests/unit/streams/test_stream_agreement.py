@@ -78,3 +78,27 @@ def test_an_id_that_the_processor_takes_fits_its_column() -> None:
     (table,) = SQL.glob("migrations/*_core_fact_fan_event.sql")
     columns = dict(re.findall(r"^    (\w+) VARCHAR\((\d+)\)", table.read_text(), re.MULTILINE))
     assert widths and all(columns[name] == width for name, width in widths.items())
+
+
+def test_core_is_read_from_the_oldest_day_of_the_load_on() -> None:
+    """Not the whole history every five minutes: event_date is its sort key."""
+    read = [
+        (file.name, where)
+        for file in SQL.glob("stream/*.sql")
+        for where in re.findall(r"FROM core\.fact_\w+\s+(WHERE [^\n]+)", file.read_text())
+    ]
+    assert len(read) == 6 and all("event_date >= (SELECT oldest_date FROM stream_span)" in where for _, where in read)
+    for file in SQL.glob("stream/*.sql"):
+        assert "quality.stream_loaded" not in file.read_text()  # a view over all of core
+        for condition in re.findall(r"^ON (fact_.+)$", file.read_text(), re.MULTILINE):
+            assert "event_date = staged.event_date" in condition
+
+
+def test_core_is_read_further_back_than_the_function_knows_an_id() -> None:
+    files = ("stream/classify.sql", "checks/fan_event_duplicate.sql", "checks/event_change_duplicate.sql")
+    days = [re.findall(r"(?:day, -|<= )(\d\d+)", (SQL / file).read_text()) for file in files]
+    assert days == [["31"]] * 3
+    hours = re.search(
+        r"LONGEST_RETENTION = timedelta\(hours=(\d+)", (FOLDER / "shared" / "interactions.py").read_text()
+    )
+    assert hours and timedelta(days=31) > 3 * timedelta(hours=int(hours[1])) + timedelta(days=2)
