@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -32,6 +32,7 @@ API = Api(SOURCE, "setlist.fm", interval=0.55)  # the documented 2 requests a se
 PAGES_PER_RUN = 5  # of one artist's history
 VENUES_PER_RUN = 25
 COMPLETE = "complete"
+MARGIN = timedelta(hours=1)  # before the watermark
 
 
 def ingest_artists(run: IngestRun) -> dict[str, Any]:
@@ -159,10 +160,10 @@ class SetlistReader:
     def _read_changes(self, mbid: str, since: datetime) -> None:
         """Deliver the setlists that were added or edited since a moment.
 
-        The watermark moves when all pages were read and none came in or went meanwhile. The search counts whole
-        seconds and its start in, so it always finds the setlist that set the watermark.
+        The watermark moves when all pages were read and none came in or went meanwhile. The search begins MARGIN before
+        it, and the digest of a page says whether it is new: an edit may become visible after one that is newer.
         """
-        query = {"artistMbid": mbid, "lastUpdated": f"{since.astimezone(UTC):%Y%m%d%H%M%S}"}
+        query = {"artistMbid": mbid, "lastUpdated": f"{(since - MARGIN).astimezone(UTC):%Y%m%d%H%M%S}"}
         pages: list[Answer] = []
         while True:
             number = len(pages) + 1
@@ -170,8 +171,7 @@ class SetlistReader:
             if page is None:
                 break
             pages.append(page)
-            if (newest := _newest([page])) is None or newest > since:
-                self._add(page, f"changes#{mbid}#{number:04d}", f"{mbid}-changes-{number:04d}")
+            self._add(page, f"changes#{mbid}#{number:04d}", f"{mbid}-changes-{number:04d}")
             if number * page.body.items_per_page >= page.body.total:
                 break
         newest = _newest(pages)
