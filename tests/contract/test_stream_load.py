@@ -139,6 +139,15 @@ def test_repeated_micro_batches_change_nothing_but_the_account(stream: Stream) -
     assert violations("account_open") == 0
 
 
+def test_an_object_of_poison_alone_is_loaded_as_nothing(stream: Stream) -> None:
+    stream.put("shard-1")
+    assert (stream.load() or {})["objects"] == 1 and accounts() == {} and stream.load() is None
+    stream.put("shard-2")
+    stream.put("shard-3", fan(1))
+    stream.load()
+    assert ids("fact_fan_event") == ["f1"] and violations("account_open") == 0
+
+
 def test_an_id_that_comes_again_on_another_day_counts_once_and_after_months_is_another_event(stream: Stream) -> None:
     stream.put("shard-1", fan(1), change(1))
     stream.load()
