@@ -193,13 +193,12 @@ class SourceClient:
                 raise UnavailableError(f"{told}: asked again with a new token", 0.0)
             secret = settings().source_secret(self.api.name)
             raise SourceKeyError(f"{told}: put a valid key into secret {secret}")
-        if status in PASSING:
+        if status in PASSING or status >= 500:
             wait = announced_wait(answer.headers)
             if wait is not None and wait > LONGEST_WAIT:
                 raise QuotaSpentError(f"{told}: {_long_wait(wait)}")
-            raise UnavailableError(f"{told}: too many requests, or too slow; try again later", wait)
-        if status >= 500:
-            raise UnavailableError(f"{told}: the API is out of order, try again later", announced_wait(answer.headers))
+            why = "too many requests, or too slow;" if status in PASSING else "the API is out of order,"
+            raise UnavailableError(f"{told}: {why} try again later", wait)
         raise RefusedRequestError(f"{told}: the API has changed, look at its release notes")
 
 

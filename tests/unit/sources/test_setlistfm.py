@@ -70,6 +70,15 @@ def test_artist_is_read_again_in_another_month(sources: Sources) -> None:
     assert setlistfm.ingest_artists(NEXT_MONTH)["records"] == 1
 
 
+def test_artist_is_read_anew_once_the_items_that_the_documentation_names_are_gone(many: Sources) -> None:
+    setlistfm.ingest_setlists(FIRST)
+    setlistfm.ingest_setlists(SECOND)
+    rows = many.state.rows["setlistfm"]
+    for item in [item for item in rows if item.partition("#")[2].startswith(MBID)]:
+        del rows[item]
+    assert setlistfm.ingest_setlists(IngestRun("2020-03-06", "third"))["records"] == 100
+
+
 def test_old_setlist_that_was_edited_is_delivered_again(many: Sources) -> None:
     setlistfm.ingest_setlists(FIRST)
     many.replay.setlistfm.setlists[70]["lastUpdated"] = "2020-03-04T12:00:00.123+0000"
