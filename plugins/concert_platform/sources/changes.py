@@ -117,7 +117,7 @@ def _events(s3: Any, bucket: str, file: RawFile) -> list[Any]:
         raise PageUnreadableError(
             f"s3://{bucket}/{file.key} is no JSON ({error}): remove the page from the state to have it delivered again"
         ) from error
-    for name in (getattr(file, "records_path", "") or EVENTS_PATH).split("."):
+    for name in (file.records_path or EVENTS_PATH).split("."):
         found = found.get(name) if isinstance(found, dict) else None
     return found if isinstance(found, list) else []
 

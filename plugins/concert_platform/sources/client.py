@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from concert_platform.settings import settings
 from concert_platform.sources.budget import Budget, DailyBudget
@@ -275,8 +275,10 @@ def _reason(content: bytes) -> str:
 
 
 def _hide(text: str, secrets: tuple[str, ...]) -> str:
+    """Put stars for secrets, also where they stand in an address or a form."""
     for secret in secrets:
-        text = text.replace(secret, "***")
+        for shown in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(shown, "***")
     return text
 
 
