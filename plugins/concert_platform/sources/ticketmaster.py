@@ -27,6 +27,8 @@ from concert_platform.sources.run import IngestRun
 SOURCE, ENTITY = "ticketmaster", "event"
 API = Api(SOURCE, "Ticketmaster", interval=0.2)  # 5 requests a second
 PATH = "/discovery/v2/events.json"
+# Of any language, which else is English alone; also those whose day or time is not known yet.
+EVERY_EVENT = {"classificationName": "music", "locale": "*", "includeTBA": "yes", "includeTBD": "yes"}
 PAGE_SIZE = 20  # the API's default; small pages keep the part small that a changed event delivers again
 DEEPEST = 1000  # page x size must stay below it
 LARGEST_PAGE = 200  # events; for spans of a long listing, whose small pages would use up the day's quota
@@ -129,7 +131,7 @@ class EventListing:
 
     def _read(self, start: datetime, end: datetime | None, size: int) -> list[Page]:
         """Pages of one listing; of one that is too long, the first."""
-        query = {"classificationName": "music", "startDateTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "size": str(size)}
+        query = {**EVERY_EVENT, "startDateTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "size": str(size)}
         if end is not None:  # the API counts both ends in
             query["endDateTime"] = f"{end - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
         pages = [self._page(query, 0)]

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus
 
 import pytest
 
@@ -41,6 +41,14 @@ def test_pages_are_read_to_the_end_with_their_bytes(replay: ReplayServer, waits:
     assert [(page.number, page.records, page.answer.status) for page in pages] == [(0, 20, 200), (1, 20, 200)]
     assert [len(json.loads(page.path.read_bytes())["_embedded"]["events"]) for page in pages] == [20, 20]
     assert pages[0].answer.headers["Rate-Limit"] == "5000"
+
+
+def test_events_of_every_language_and_without_a_day_or_time_are_asked_for(replay: ReplayServer, waits: Waits) -> None:
+    url = client(replay, waits).pages(starting="2020-03-04")[0].answer.url
+    asked = dict(parse_qsl(url.partition("?")[2]))
+    assert {name: asked.get(name) for name in ("locale", "includeTBA", "includeTBD", "classificationName")} == {
+        "locale": "*", "includeTBA": "yes", "includeTBD": "yes", "classificationName": "music",
+    }  # fmt: skip
 
 
 def test_unchanged_listing_gives_the_same_bytes_again(replay: ReplayServer, waits: Waits) -> None:
