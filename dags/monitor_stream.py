@@ -1,7 +1,8 @@
 """Say how the stream stands, send what waits in the spill, and redrive its dead letters on request.
 
 When: every 15 minutes. By hand with param `redrive`, after the reason of the dead letters was mended: each goes back
-through the stream and is deleted once the stream has it. A letter that holds a part of its record stays and is named.
+through the stream and is deleted once the stream has it. A letter that holds a part of its record, or an event of more
+than 7 days, stays and is named.
 
 What a failure means: redrive_letters or drain_spill names the stream's or the object's reason; nothing is lost, run it
 again after the fix. look_at_stream reports all the same, and check_every_step fails the run. look_at_stream fails only

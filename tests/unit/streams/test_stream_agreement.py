@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from concert_platform.sources import changes
-from concert_platform.streams import micro_batches
+from concert_platform.streams import micro_batches, redrive
 from tests.unit.lambdas.conftest import FOLDER
 from tests.unit.template_reader import SETTINGS, Reader, covers, resources
 
@@ -94,11 +94,12 @@ def test_core_is_read_from_the_oldest_day_of_the_load_on() -> None:
             assert "event_date = staged.event_date" in condition
 
 
-def test_core_is_read_further_back_than_the_function_knows_an_id() -> None:
+def test_core_and_redrive_look_as_far_back_as_the_function() -> None:
     files = ("stream/classify.sql", "checks/fan_event_duplicate.sql", "checks/event_change_duplicate.sql")
     days = [re.findall(r"(?:day, -|<= )(\d\d+)", (SQL / file).read_text()) for file in files]
     assert days == [["31"]] * 3
     hours = re.search(
         r"LONGEST_RETENTION = timedelta\(hours=(\d+)", (FOLDER / "shared" / "interactions.py").read_text()
     )
-    assert hours and timedelta(days=31) > 3 * timedelta(hours=int(hours[1])) + timedelta(days=2)
+    assert hours and timedelta(hours=int(hours[1])) == redrive.LONGEST_DELAY
+    assert timedelta(days=31) > 3 * timedelta(hours=int(hours[1])) + timedelta(days=2)
