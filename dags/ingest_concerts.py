@@ -109,8 +109,8 @@ with DAG(
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing"])
     events = ingest("ticketmaster_events")
+    # One after the other: together they would ask more often than Ticketmaster allows of a key, or setlist.fm.
     named_by_events = [ingest(f"ticketmaster_{kind}", trigger_rule=AFTERWARDS) for kind in ("attractions", "venues")]
-    # One after the other: together they would ask more often than setlist.fm allows.
     setlistfm = [
         ingest("setlistfm_artists"),
         *(ingest(f"setlistfm_{kind}", trigger_rule=AFTERWARDS) for kind in ("setlists", "venues")),
@@ -122,7 +122,7 @@ with DAG(
     check_every_source = EmptyOperator(task_id="check_every_source")
 
     chain(require_stacks, [events, setlistfm[0], *others])
-    chain(events, named_by_events)
+    chain(events, *named_by_events)
     chain(*setlistfm)
     chain(sources, published, confirm_publication(published))
     chain(sources, check_every_source)

@@ -1,15 +1,18 @@
 """Say how the stream stands, send what waits in the spill, and redrive its dead letters on request.
 
 When: every 15 minutes. By hand with param `redrive`, after the reason of the dead letters was mended: each goes back
-through the stream and is deleted once the stream has it. A letter that holds a part of its record stays and is named.
+through the stream and is deleted once the stream has it. A letter that holds a part of its record, or an event of more
+than 7 days, stays and is named.
 
 What a failure means: redrive_letters or drain_spill names the stream's or the object's reason; nothing is lost, run it
-again after the fix. look_at_stream fails only when CloudWatch, the queue or the warehouse does not answer: a stream in
-trouble is a line in its log, a value in CloudWatch and an alarm of the monitoring stack. Clearing any task is safe.
+again after the fix. look_at_stream reports all the same, and check_every_step fails the run. look_at_stream fails only
+when CloudWatch, a queue or the warehouse does not answer: a stream in trouble is a line in its log, a value in
+CloudWatch and an alarm of the monitoring stack. Clearing any task is safe.
 """
 
 from __future__ import annotations
 
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, chain, task
 
 from concert_platform.compat import TriggerRule
@@ -28,16 +31,13 @@ def send_spilled_records() -> int:
 @task
 def redrive_letters(params: dict | None = None) -> str:
     """Send the dead letters back through the stream, when the run asks for it."""
-    from concert_platform.compat import AirflowSkipException
     from concert_platform.streams.redrive import redrive
 
-    if not (params and params["redrive"]):
-        raise AirflowSkipException("no redrive asked for")
-    return str(redrive())
+    return str(redrive()) if params and params["redrive"] else "no redrive asked for"
 
 
-# A redrive that was not asked for is skipped, and a run before the deployment is skipped as a whole.
-@task(trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS)
+# Above all when the drain or the redrive failed; a run before the deployment is skipped as a whole.
+@task(trigger_rule=TriggerRule.NONE_SKIPPED)
 def look_at_stream() -> str:
     """Report lag, dead letters, freshness and spill to CloudWatch; the verdict in one line."""
     import logging
@@ -62,8 +62,10 @@ with DAG(
     params={"redrive": Param(False, type="boolean", description="Send the dead letters back through the stream")},
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing", "compute-application"])
-    drained = send_spilled_records()
-    look = look_at_stream()
+    drained, redriven, look = send_spilled_records(), redrive_letters(), look_at_stream()
+    # Fails the run when a step failed, although look_at_stream succeeded.
+    check_every_step = EmptyOperator(task_id="check_every_step")
 
-    chain(require_stacks, drained, redrive_letters(), look)
+    chain(require_stacks, drained, redriven, look)
     chain(drained, look)
+    chain([drained, redriven, look], check_every_step)

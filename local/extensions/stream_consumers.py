@@ -215,7 +215,7 @@ class ShardReader:
         if left.failures > self._limit("MaximumRetryAttempts"):
             self._give_up("RetryAttemptsExhausted", records[start:], left.failures, result)
             return []
-        self._not_before = time.monotonic() + min(LONGEST_PAUSE, SHORTEST_PAUSE * 2**batch.failures)
+        self._not_before = time.monotonic() + min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** min(batch.failures, 16))
         return [left]
 
     def _event(self, record: Record) -> Properties:

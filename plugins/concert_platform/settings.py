@@ -100,6 +100,11 @@ class Settings:
         """Queue of the records that the stream's function could not use."""
         return f"{self.function('concert-data-processor')}-dead-letters"
 
+    @property
+    def failed_batches_queue(self) -> str:
+        """Queue of the places in the stream that its function gave up after 12 hours."""
+        return f"{self.prefix}-stream-failures"
+
     def function(self, name: str) -> str:
         """Lambda function: api, chatbot, concert-data-processor."""
         return f"{self.prefix}-{name}"

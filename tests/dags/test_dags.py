@@ -65,3 +65,12 @@ def test_a_graph_is_the_one_that_was_agreed_on(
         golden.write_text(found)
     assert golden.exists(), "no agreed graph: `make snapshot` writes it; review what it wrote"
     assert found == golden.read_text(), "after a wanted change, `make snapshot` renews it; review the difference"
+
+
+def test_the_stream_is_looked_at_also_when_the_drain_or_the_redrive_failed(read_dags: dict[str, Any]) -> None:
+    """No rule of look_at_stream waits for a success, nothing before it is skipped, and the run fails all the same."""
+    tasks = read_dags["dags"]["monitor_stream"]["tasks"]
+    assert tasks["look_at_stream"]["trigger_rule"] == "none_skipped"
+    assert tasks["check_every_step"]["trigger_rule"] == "all_success"
+    for task_id in ("drain_spill", "redrive_letters", "look_at_stream"):
+        assert "check_every_step" in tasks[task_id]["downstream"]

@@ -3,8 +3,8 @@
 One transaction writes the ids of many events and adds to their aggregates, so that a batch may come twice. A record
 that breaks a rule, or that the tables refuse for good, goes to the dead letter queue with its reason. At the first
 failure that may pass, the rest of the batch is given back from the first record of its transaction on, which keeps the
-order of the shard. What was taken, duplicates too, is one object of the raw bucket; while S3 does not take it, the
-whole batch is given back, and the ids keep it from being counted twice.
+order of the shard. What was taken, duplicates too, be it nothing, is one object of the raw bucket; while S3 does not
+take it, the whole batch is given back, and the ids keep it from being counted twice.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def handler(event: Event, _context: object) -> dict[str, Any]:
         outcomes.update(added)
         dealt_with += len(group)
         taken += [] if "PoisonRecords" in added else group
-    if taken:
+    if dealt_with:  # poison alone too: whoever waits for it finds an empty object
         first, last = event["Records"][0], event["Records"][dealt_with - 1]
         try:
             write([(record, found) for record, found in taken], first, last)

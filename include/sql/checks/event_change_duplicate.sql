@@ -1,4 +1,5 @@
 -- Events of the stream that core.fact_event_change holds more than once; after a load those that came within a day.
+-- An id that comes again more than 31 days later is another event, as it is for the aggregates.
 -- Severity: fail. Table: core.fact_event_change
 SELECT event_id, COUNT(*) AS copies
 FROM core.fact_event_change
@@ -6,4 +7,4 @@ FROM core.fact_event_change
 WHERE event_id IN (SELECT event_id FROM core.fact_event_change WHERE loaded_at >= DATEADD(day, -1, GETDATE()))
 {% endif %}
 GROUP BY event_id
-HAVING COUNT(*) > 1
+HAVING COUNT(*) > 1 AND DATEDIFF(day, MIN(event_date), MAX(event_date)) <= 31

@@ -1,5 +1,7 @@
 -- stream_event: the lines of the load with their entity, the rule that they break, and their place among those of their id.
 -- place 1 is the record that stands: the one that came first. Reads stream_record.
+-- stream_span: the oldest day of core (its sort key) on which an id of the load may stand. A repeat has the day of its first
+-- record, unless its sender leaves the time to the API; the function knows an id for 15 days, an event may be 7 old.
 CREATE TEMPORARY TABLE stream_event AS
 SELECT
     judged.*,
@@ -26,3 +28,8 @@ FROM (
         END AS rule
     FROM stream_record
 ) AS judged;
+
+CREATE TEMPORARY TABLE stream_span AS
+SELECT CAST(DATEADD(day, -31, MIN(event_date)) AS DATE) AS oldest_date
+FROM stream_event
+WHERE rule IS NULL;

@@ -14,6 +14,7 @@
     setlistfm.py     artists, setlists and venues of setlist.fm
     files.py         box-office files and interactions from the drop zone
     inspection.py    number of records of a dropped file, or why it cannot be read
+    each.py          records one after the other, past those that fail
     delivery.py      what all sources share: upload, manifest, commit
     manifests.py     manifest.json and the run index, and where everything lies in the raw bucket
     state.py         what was delivered by which run, and which runs are not published yet (DynamoDB)

@@ -117,7 +117,7 @@ def _events(s3: Any, bucket: str, file: RawFile) -> list[Any]:
         raise PageUnreadableError(
             f"s3://{bucket}/{file.key} is no JSON ({error}): remove the page from the state to have it delivered again"
         ) from error
-    for name in (getattr(file, "records_path", "") or EVENTS_PATH).split("."):
+    for name in (file.records_path or EVENTS_PATH).split("."):
         found = found.get(name) if isinstance(found, dict) else None
     return found if isinstance(found, list) else []
 
@@ -218,11 +218,18 @@ def _remember(state: IngestState, change: Change) -> None:
 def _note(state: IngestState, run: IngestRun, positions: dict[str, str]) -> None:
     """Keep how far into each shard a run has written: whoever waits for its events waits for these positions.
 
-    A repeated run that sends nothing more leaves what its first try has noted.
+    A repeated run adds to what its earlier tries have noted: the last position of each shard stands.
     """
-    at = datetime.now(UTC).isoformat()
-    row = {"source": SENT, "item": f"{run.dt}#{run.run_id}", "positions": positions, "noted_at": at}
-    state.put_if(row, "" if positions else "attribute_not_exists(positions)")
+    item = f"{run.dt}#{run.run_id}"
+    noted = next((row for row in state.rows(SENT) if row["item"] == item), None)
+    last = dict(noted["positions"]) if noted else {}
+    for shard, position in positions.items():
+        last[shard] = max(last.get(shard, "0"), position, key=int)
+    if noted is None or last != noted["positions"]:
+        at = (
+            noted["noted_at"] if noted else datetime.now(UTC).isoformat()
+        )  # the earliest: objects are sought from it on
+        state.put_if({"source": SENT, "item": item, "positions": last, "noted_at": at})
 
 
 def sent_by(run_id: str, state: IngestState | None = None) -> dict[str, Any] | None:

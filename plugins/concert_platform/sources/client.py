@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from concert_platform.settings import settings
 from concert_platform.sources.budget import Budget, DailyBudget
@@ -193,13 +193,12 @@ class SourceClient:
                 raise UnavailableError(f"{told}: asked again with a new token", 0.0)
             secret = settings().source_secret(self.api.name)
             raise SourceKeyError(f"{told}: put a valid key into secret {secret}")
-        if status in PASSING:
+        if status in PASSING or status >= 500:
             wait = announced_wait(answer.headers)
             if wait is not None and wait > LONGEST_WAIT:
                 raise QuotaSpentError(f"{told}: {_long_wait(wait)}")
-            raise UnavailableError(f"{told}: too many requests, or too slow; try again later", wait)
-        if status >= 500:
-            raise UnavailableError(f"{told}: the API is out of order, try again later", announced_wait(answer.headers))
+            why = "too many requests, or too slow;" if status in PASSING else "the API is out of order,"
+            raise UnavailableError(f"{told}: {why} try again later", wait)
         raise RefusedRequestError(f"{told}: the API has changed, look at its release notes")
 
 
@@ -276,8 +275,10 @@ def _reason(content: bytes) -> str:
 
 
 def _hide(text: str, secrets: tuple[str, ...]) -> str:
+    """Put stars for secrets, also where they stand in an address or a form."""
     for secret in secrets:
-        text = text.replace(secret, "***")
+        for shown in (secret, quote(secret, safe=""), quote_plus(secret)):
+            text = text.replace(shown, "***")
     return text
 
 

@@ -2,10 +2,11 @@
 
 SourceError           a source could not be read; trying again later may help
     UnavailableError      out of reach, out of order, out of quota for a moment, or an answer that breaks off
-    ListingError          a listing changes while it is read, or is too long to be read
+    ListingError          a listing changes while it is read
 RefusedError          trying again will not help before somebody acts or the day ends
     SourceKeyError        the API refuses the key, or the key cannot be read
     RefusedRequestError   the API refuses the request
+    LongListingError      a listing is too long to be read, however short the span
     QuotaSpentError       the API says that it will not answer for a long while
     BudgetSpentError      the platform has made as many requests today as it allows itself
 """
@@ -31,7 +32,7 @@ class UnavailableError(SourceError):
 
 
 class ListingError(SourceError):
-    """A listing changes while it is read, or is too long to be read."""
+    """A listing changes while it is read."""
 
 
 class RefusedError(AirflowFailException):
@@ -44,6 +45,10 @@ class SourceKeyError(RefusedError):
 
 class RefusedRequestError(RefusedError):
     """An API refuses the request."""
+
+
+class LongListingError(RefusedError):
+    """A listing is too long to be read, however short the span."""
 
 
 class QuotaSpentError(RefusedError):

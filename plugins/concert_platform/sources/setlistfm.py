@@ -10,16 +10,19 @@ Two requests a second and 1,440 a day are granted, so nothing is asked for twice
 from __future__ import annotations
 
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from concert_platform.settings import settings
 from concert_platform.sources.budget import Budget
 from concert_platform.sources.client import Answer, Api, SourceClient
 from concert_platform.sources.delivery import Delivery
-from concert_platform.sources.errors import ListingError, RefusedError, SourceError
+from concert_platform.sources.each import deliver_each
+from concert_platform.sources.errors import ListingError
 from concert_platform.sources.keys import ApiKey, source_keys
 from concert_platform.sources.responses import Setlist, SetlistfmArtist, SetlistfmVenue, SetlistPage
 from concert_platform.sources.run import IngestRun
@@ -30,6 +33,7 @@ API = Api(SOURCE, "setlist.fm", interval=0.55)  # the documented 2 requests a se
 PAGES_PER_RUN = 5  # of one artist's history
 VENUES_PER_RUN = 25
 COMPLETE = "complete"
+MARGIN = timedelta(hours=1)  # before the watermark
 
 
 def ingest_artists(run: IngestRun) -> dict[str, Any]:
@@ -100,15 +104,9 @@ def api_client(*, budget: Budget | None = None, sleep: Callable[[float], None] =
 def _deliver_each(
     delivery: Delivery, identifiers: Iterable[str], deliver: Callable[[SourceClient, str], None], watch: WatchList
 ) -> dict[str, Any]:
-    """Deliver one after the other and commit; what came before an error is whole and committed too."""
-    client: SourceClient | None = None
-    try:
-        for identifier in identifiers:
-            client = client or api_client()
-            deliver(client, identifier)
-    except (SourceError, RefusedError):
-        delivery.commit()
-        raise
+    """Deliver one after the other and commit; without any, no key is needed."""
+    if due := list(identifiers):
+        deliver_each(delivery, due, partial(deliver, api_client()))
     counts = delivery.commit()
     watch.require_usable()
     return counts
@@ -154,6 +152,7 @@ class SetlistReader:
             # The first page's, since a setlist may be edited while the others are read.
             if newest and number == 1 and not self._delivery.known(f"watermark#{mbid}"):
                 self._delivery.note(f"watermark#{mbid}", newest.isoformat())
+                self._delivery.note(f"changes#{mbid}#0001", _version(_updated_since(newest - MARGIN, page)))
             is_last = number * page.body.items_per_page >= total
             self._delivery.note(f"history#{mbid}", COMPLETE if is_last else str(number))
             if is_last:
@@ -163,10 +162,10 @@ class SetlistReader:
     def _read_changes(self, mbid: str, since: datetime) -> None:
         """Deliver the setlists that were added or edited since a moment.
 
-        The watermark moves when all pages were read and none came in or went meanwhile. The search counts whole
-        seconds and its start in, so it always finds the setlist that set the watermark.
+        The watermark moves when all pages were read and none came in or went meanwhile. The search begins MARGIN before
+        it, and the digest of its setlists says whether a page is new: an edit may become visible after a newer one.
         """
-        query = {"artistMbid": mbid, "lastUpdated": f"{since.astimezone(UTC):%Y%m%d%H%M%S}"}
+        query = {"artistMbid": mbid, "lastUpdated": f"{(since - MARGIN).astimezone(UTC):%Y%m%d%H%M%S}"}
         pages: list[Answer] = []
         while True:
             number = len(pages) + 1
@@ -174,8 +173,8 @@ class SetlistReader:
             if page is None:
                 break
             pages.append(page)
-            if (newest := _newest([page])) is None or newest > since:
-                self._add(page, f"changes#{mbid}#{number:04d}", f"{mbid}-changes-{number:04d}")
+            version = _version(page.body.setlist)
+            self._add(page, f"changes#{mbid}#{number:04d}", f"{mbid}-changes-{number:04d}", version)
             if number * page.body.items_per_page >= page.body.total:
                 break
         newest = _newest(pages)
@@ -186,11 +185,12 @@ class SetlistReader:
         answer = self._client.get(path, query, what=what, model=SetlistPage, accept=(404,))
         return answer if answer.status == 200 and answer.body.setlist else None
 
-    def _add(self, page: Answer, item: str, name: str) -> None:
+    def _add(self, page: Answer, item: str, name: str, version: str | None = None) -> None:
         digest = _digest(page)
-        if self._delivery.is_new(item, digest):
+        version = version or digest
+        if self._delivery.is_new(item, version):
             self._delivery.add_answer(
-                f"{name}-{digest[:12]}.json", page, item=item, version=digest, records=len(page.body.setlist),
+                f"{name}-{digest[:12]}.json", page, item=item, version=version, records=len(page.body.setlist),
                 records_path="setlist",
             )  # fmt: skip
         for setlist in Setlist.each(page.body.setlist):
@@ -203,6 +203,18 @@ def _newest(pages: Iterable[Answer]) -> datetime | None:
     moments = [setlist.last_updated for page in pages for setlist in Setlist.each(page.body.setlist)]
     newest = max((moment for moment in moments if moment), default=None)
     return min(newest, datetime.now(UTC)) if newest else None
+
+
+def _updated_since(since: datetime, page: Answer) -> list[Any]:
+    """The setlists of a page that the search by lastUpdated, which counts whole seconds, would give."""
+    start = since.replace(microsecond=0)
+    each = ((record, next(Setlist.each([record]), None)) for record in page.body.setlist)
+    return [record for record, known in each if known and known.last_updated and known.last_updated >= start]
+
+
+def _version(setlists: Iterable[Any]) -> str:
+    """The same for the same setlists, whichever request gave them in whichever order."""
+    return hashlib.sha256("\n".join(sorted(json.dumps(one, sort_keys=True) for one in setlists)).encode()).hexdigest()
 
 
 def _digest(answer: Answer) -> str:

@@ -16,7 +16,8 @@ from concert_platform.settings import settings
 from concert_platform.sources.budget import Budget, DailyBudget
 from concert_platform.sources.client import Answer, Api, SourceClient
 from concert_platform.sources.delivery import Delivery
-from concert_platform.sources.errors import RefusedError, SourceError, UnavailableError
+from concert_platform.sources.each import deliver_each
+from concert_platform.sources.errors import SourceError, UnavailableError
 from concert_platform.sources.keys import source_keys
 from concert_platform.sources.responses import SpotifyArtist, SpotifySearch, Token
 from concert_platform.sources.run import IngestRun
@@ -35,12 +36,7 @@ def ingest_artists(run: IngestRun) -> dict[str, Any]:
     watch = read_watch_list(delivery.s3)
     if watch.artists:
         reader = ArtistReader(delivery, api_client())
-        try:
-            for artist in watch.artists:
-                reader.deliver(artist)
-        except (SourceError, RefusedError):
-            delivery.commit()  # what came before it is whole
-            raise
+        deliver_each(delivery, watch.artists, reader.deliver)
     counts = delivery.commit()
     watch.require_usable()
     return counts

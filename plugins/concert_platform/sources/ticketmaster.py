@@ -19,7 +19,7 @@ from concert_platform.settings import settings
 from concert_platform.sources.budget import Budget
 from concert_platform.sources.client import Answer, Api, SourceClient
 from concert_platform.sources.delivery import Delivery
-from concert_platform.sources.errors import ListingError
+from concert_platform.sources.errors import ListingError, LongListingError
 from concert_platform.sources.keys import ApiKey, source_keys
 from concert_platform.sources.responses import Event, Listing, Reference
 from concert_platform.sources.run import IngestRun
@@ -27,6 +27,8 @@ from concert_platform.sources.run import IngestRun
 SOURCE, ENTITY = "ticketmaster", "event"
 API = Api(SOURCE, "Ticketmaster", interval=0.2)  # 5 requests a second
 PATH = "/discovery/v2/events.json"
+# Of any language, which else is English alone; also those whose day or time is not known yet.
+EVERY_EVENT = {"classificationName": "music", "locale": "*", "includeTBA": "yes", "includeTBD": "yes"}
 PAGE_SIZE = 20  # the API's default; small pages keep the part small that a changed event delivers again
 DEEPEST = 1000  # page x size must stay below it
 LARGEST_PAGE = 200  # events; for spans of a long listing, whose small pages would use up the day's quota
@@ -107,7 +109,7 @@ class EventListing:
         :param starting: first day
         :raises RefusedError: at once, when trying again will not help
         :raises UnavailableError: after all attempts
-        :raises ListingError: when not every event can be read
+        :raises ListingError: when the listing changes while it is read
         """
         start = datetime.fromisoformat(starting).replace(tzinfo=UTC)
         return self._listing(start, None, size)
@@ -129,7 +131,7 @@ class EventListing:
 
     def _read(self, start: datetime, end: datetime | None, size: int) -> list[Page]:
         """Pages of one listing; of one that is too long, the first."""
-        query = {"classificationName": "music", "startDateTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "size": str(size)}
+        query = {**EVERY_EVENT, "startDateTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "size": str(size)}
         if end is not None:  # the API counts both ends in
             query["endDateTime"] = f"{end - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
         pages = [self._page(query, 0)]
@@ -152,12 +154,12 @@ class EventListing:
 def _middle(start: datetime, end: datetime | None) -> datetime:
     """Where to cut a span of time that has too many events.
 
-    :raises ListingError: when it is too short, or the API does not heed it
+    :raises LongListingError: when it is too short, or the API does not heed it
     """
     middle = start + FIRST_SPAN if end is None else start + (end - start) // 2
     middle = middle.replace(second=0, microsecond=0)
     if middle > LAST_DAY or middle - start < SHORTEST_SPAN:
-        raise ListingError(
+        raise LongListingError(
             f"Ticketmaster lists more than {DEEPEST:,} events from {start:%Y-%m-%dT%H:%M:%SZ} on, however short the "
             f"span, and serves {DEEPEST:,} of a listing: narrow the query in {__name__}"
         )

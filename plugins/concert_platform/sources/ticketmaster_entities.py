@@ -8,18 +8,22 @@ Each is read again in a month in which events name it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, chain
 from typing import Any
 
 from concert_platform.sources.client import SourceClient
 from concert_platform.sources.delivery import Delivery
-from concert_platform.sources.errors import RefusedError, SourceError
+from concert_platform.sources.each import deliver_each
+from concert_platform.sources.errors import RefusedRequestError, UnavailableError
 from concert_platform.sources.responses import Listing, Reference
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.ticketmaster import SOURCE, api_client
 from concert_platform.sources.watch_list import WatchList, read_watch_list
+
+log = logging.getLogger(__name__)
 
 IDS_PER_REQUEST = 50  # keeps the address below 2,000 characters
 
@@ -54,12 +58,8 @@ def _ingest(run: IngestRun, kind: Kind, watch: WatchList, watched: Sequence[str 
     due = due_records(delivery, kind, {identifier: run.dt[:7] for identifier in watched if identifier})
     if due:
         reader = EntityReader(delivery, kind, api_client())
-        try:
-            for ids in batched(sorted(due), IDS_PER_REQUEST):
-                reader.deliver({identifier: due[identifier] for identifier in ids})
-        except (SourceError, RefusedError):
-            delivery.commit()  # what came before it is whole
-            raise
+        batches = ({identifier: due[identifier] for identifier in ids} for ids in batched(sorted(due), IDS_PER_REQUEST))
+        deliver_each(delivery, chain.from_iterable(map(reader.deliver, batches)), reader.deliver_alone)
     counts = delivery.commit()
     watch.require_usable()
     return counts
@@ -78,11 +78,23 @@ class EntityReader:
     def __init__(self, delivery: Delivery, kind: Kind, client: SourceClient) -> None:
         self._delivery, self._kind, self._client = delivery, kind, client
 
-    def deliver(self, due: dict[str, str]) -> None:
+    def deliver(self, due: dict[str, str]) -> Iterator[tuple[str, str]]:
         """Deliver one batch of records.
 
         :param due: month by id
+        :return: id and month of those that have to be asked for alone: all when one of them fails the request
         """
+        try:
+            found = self._deliver_batch(due)
+        except (RefusedRequestError, UnavailableError) as error:
+            log.warning("%s; each of these %d is asked for alone", error, len(due))
+            found = set()
+        for identifier in due.keys() & found:
+            self._note(identifier, due[identifier])
+        yield from ((identifier, due[identifier]) for identifier in sorted(due.keys() - found))
+
+    def _deliver_batch(self, due: dict[str, str]) -> set[str]:
+        """Ask for records in one request; the ids that it has found."""
         kind = self._kind
         query = {"id": ",".join(due), "size": str(len(due))}
         path = f"/discovery/v2/{kind.plural}.json"
@@ -96,14 +108,18 @@ class EntityReader:
                 f"{kind.plural}-{digest[:12]}.json", answer, item=f"batch#{kind.name}#{digest[:32]}", version=digest,
                 records=len(records), records_path=f"_embedded.{kind.plural}",
             )  # fmt: skip
-        for identifier in due.keys() - found:
-            self._deliver_alone(identifier)
-        # Also what the API does not know: it is asked for again when an event of another month names it.
-        for identifier, month in due.items():
-            self._delivery.note(f"{kind.name}#{identifier}", month)
+        return found
 
-    def _deliver_alone(self, identifier: str) -> None:
-        kind = self._kind
+    def _note(self, identifier: str, month: str) -> None:
+        """Also what the API does not know: it is asked for again when an event of another month names it."""
+        self._delivery.note(f"{self._kind.name}#{identifier}", month)
+
+    def deliver_alone(self, record: tuple[str, str]) -> None:
+        """Deliver a record.
+
+        :param record: id and month
+        """
+        (identifier, month), kind = record, self._kind
         path = f"/discovery/v2/{kind.plural}/{identifier}.json"
         answer = self._client.get(path, what=f"{kind.name} {identifier}", model=Reference, accept=(404,))
         if answer.status == 200:
@@ -112,3 +128,4 @@ class EntityReader:
                 f"{kind.name}-{identifier}-{digest[:12]}.json", answer, item=f"detail#{kind.name}#{identifier}",
                 version=digest, records=1, records_path="",
             )  # fmt: skip
+        self._note(identifier, month)

@@ -101,6 +101,8 @@ def parse(content: bytes) -> WatchFile:
     try:
         document = yaml.safe_load(content.decode("utf-8"))
         return WatchFile.model_validate(document or {})
+    except RecursionError:
+        reason = "it is nested too deeply"
     except UnicodeDecodeError:
         reason = "it is not UTF-8"
     except yaml.YAMLError as error:
@@ -115,13 +117,12 @@ def merged(entries: Iterable[WatchedArtist]) -> list[WatchedArtist]:
     """One entry an artist: those with an id in common, or the same name and no id that differs, become one."""
     artists: list[WatchedArtist] = []
     for entry in entries:
-        same = next((position for position, known in enumerate(artists) if _is_same(known, entry)), None)
-        if same is None:
-            artists.append(entry)
-        else:
-            known = artists[same]
-            ids = {name: getattr(known, name) or getattr(entry, name) for name in IDS}
-            artists[same] = known.model_copy(update=ids)
+        found, place = entry, len(artists)
+        # Again after each one: what two have become may have an id in common with a further one.
+        while same := [position for position, known in enumerate(artists) if _is_same(known, found)]:
+            known, place = artists.pop(same[0]), min(place, same[0])
+            found = known.model_copy(update={name: getattr(known, name) or getattr(found, name) for name in IDS})
+        artists.insert(place, found)
     return artists
 
 

@@ -1,7 +1,8 @@
-"""How the stream stands: lag, dead letters, freshness and spill, as metrics and as one line. No Airflow import.
+"""How the stream stands: lag, dead letters, failed batches, freshness and spill, in metrics and one line. No Airflow.
 
 StreamIteratorAgeSeconds   how far the stream's function is behind, the worst of the last minutes; 0 when it was idle
 StreamDeadLetters          records that it could not use, seen and in redrive
+StreamFailedBatches        batches that it gave up after 12 hours; their records lie in the stream for a while longer
 StreamFreshnessSeconds     age of the newest event in core; not reported while core has none
 StreamSpilledObjects       objects that wait in the spill
 """
@@ -36,6 +37,7 @@ class Health:
     dead_letters: int
     freshness: float | None
     spilled: int
+    failed_batches: int = 0
 
     @property
     def troubles(self) -> list[str]:
@@ -45,6 +47,9 @@ class Health:
             ),
             f"{self.dead_letters} dead letters: mend their reason, then run monitor_stream with redrive": (
                 self.dead_letters > 0
+            ),
+            f"{self.failed_batches} batches were given up: mend their reason, then send their records again": (
+                self.failed_batches > 0
             ),
             f"{self.spilled} objects wait in the spill: the stream throttles, give it shards": self.spilled > 0,
         }
@@ -61,16 +66,20 @@ class Health:
         return {
             "StreamIteratorAgeSeconds": self.iterator_age,
             "StreamDeadLetters": self.dead_letters,
+            "StreamFailedBatches": self.failed_batches,
             "StreamSpilledObjects": self.spilled,
             **fresh,
         }
 
 
 def look() -> Health:
-    """Ask CloudWatch, the queue, the warehouse and the spill, and report what they say."""
+    """Ask CloudWatch, the queues, the warehouse and the spill, and report what they say."""
     now = datetime.now(UTC)
     spilled = len(Spill(settings().interaction_stream).waiting())
-    found = Health(_iterator_age(now), _dead_letters(), _freshness(now), spilled)
+    found = Health(
+        _iterator_age(now), _messages(settings().dead_letter_queue), _freshness(now), spilled,
+        _messages(settings().failed_batches_queue),
+    )  # fmt: skip
     publish(found.metrics())
     return found
 
@@ -87,12 +96,12 @@ def _iterator_age(now: datetime) -> float:
     return max((point["Maximum"] for point in newest), default=0.0) / 1000
 
 
-def _dead_letters() -> int:
+def _messages(queue: str) -> int:
     import boto3
 
     sqs = boto3.client("sqs")
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    url = sqs.get_queue_url(QueueName=settings().dead_letter_queue)["QueueUrl"]
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
     found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
     return sum(int(found[name]) for name in names)
 

@@ -44,7 +44,8 @@ class SchemaMissingError(RuntimeError):
 def find(run_id: str, dt: str, *, state: IngestState | None = None, s3: Any = None) -> dict[str, Any] | None:
     """Values for the files of one load; None when nothing is new.
 
-    :param run_id: slug of the load, which names its manifest
+    :param run_id: slug of the run; the load's own adds eight digits of its objects, so that a run that is cleared and
+        finds others has another account
     :param dt: day of the load
     :raises SchemaMissingError: before the first run of load_warehouse, and before the first one after an upgrade
     """
@@ -78,12 +79,13 @@ def find(run_id: str, dt: str, *, state: IngestState | None = None, s3: Any = No
     if not taken:  # a load was committed and killed before it could say so
         confirm(mark, state)
         return None
+    load_id = f"{run_id}-{fingerprint(taken)[:8]}"  # at most 116 characters, of 128 that the warehouse takes
     return {
-        "run_id": run_id,
+        "run_id": load_id,
         "dt": dt,
         "objects": len(taken),
         "bytes": sum(one.bytes for one in taken),
-        **_write_lists(s3, run_id, taken),
+        **_write_lists(s3, load_id, taken),
         **mark,
     }
 

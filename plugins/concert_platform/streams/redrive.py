@@ -1,8 +1,8 @@
 """Send the dead letters of the stream's function back through the stream, once what they failed for is mended.
 
 A letter is deleted only after the stream has taken its record; a kill in between sends it again, and it counts once.
-What is still broken comes back as a new letter. A letter that holds a part of its record only, or that is none of the
-function's, stays in the queue and is named. No Airflow import.
+What is still broken comes back as a new letter. A letter that holds a part of its record only, whose event the function
+would refuse for its age, or that is none of the function's, stays in the queue and is named. No Airflow import.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from concert_platform.settings import settings
@@ -22,6 +23,7 @@ from concert_platform.streams.records import StreamRecord
 
 HIDDEN = 300  # seconds for which a letter that was received is not received again: longer than a batch takes
 LETTERS = 10  # of one ReceiveMessage, its most
+LONGEST_DELAY = timedelta(days=7)  # the function refuses an event that is older when it arrives
 log = logging.getLogger(__name__)
 
 
@@ -52,7 +54,7 @@ def redrive(
     url = sqs.get_queue_url(QueueName=settings().dead_letter_queue)["QueueUrl"]
     outcome, started = Redrive(), now()
     for message in _letters(sqs, url, started):
-        name, record, reason = _read(message)
+        name, record, reason = _read(message, datetime.fromtimestamp(started, UTC))
         if record is None:
             outcome.kept[name] = reason
             log.warning("letter %s is kept: %s", name, reason)
@@ -85,13 +87,26 @@ def _letters(sqs: Any, url: str, started: float) -> Iterator[dict[str, Any]]:
         yield from new
 
 
-def _read(message: dict[str, Any]) -> tuple[str, StreamRecord | None, str]:
+def _read(message: dict[str, Any], now: datetime) -> tuple[str, StreamRecord | None, str]:
     """Name of a letter, and its record or the reason why it has none that could be sent."""
     try:
         letter = json.loads(message["Body"])
         name = f"{letter['shard']}:{letter['sequence_number']}"
         if letter["is_complete"] is not True:
             return name, None, f"it holds a part of its record only; the cause was: {letter['reason']}"
-        return name, StreamRecord(letter["partition_key"], base64.b64decode(letter["data"], validate=True)), ""
+        record = StreamRecord(letter["partition_key"], base64.b64decode(letter["data"], validate=True))
+        if (occurred := _occurred(record.data)) and now - occurred > LONGEST_DELAY:
+            too_old = f"its event is of {occurred:%Y-%m-%d %H:%M} UTC, and the function takes none of more than 7 days"
+            return name, None, f"{too_old}; the cause was: {letter['reason']}"
+        return name, record, ""
     except (ValueError, KeyError, TypeError, binascii.Error):
         return message["MessageId"], None, "it is no letter of the stream's function"
+
+
+def _occurred(data: bytes) -> datetime | None:
+    """When the event of a record occurred; None when it does not say so as the function reads it."""
+    try:
+        moment = datetime.fromisoformat(json.loads(data)["occurred_at"])
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None

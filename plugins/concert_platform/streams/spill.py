@@ -64,11 +64,18 @@ class Spill:
         return sorted(entry["Key"] for page in pages for entry in page.get("Contents", []))
 
     def read(self, key: str) -> Iterator[StreamRecord]:
-        """The records of an object.
+        """The records of an object; none when somebody else has drained it since it was listed.
 
         :raises SpillUnreadableError: when it is none of a producer
         """
-        body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        from botocore.exceptions import ClientError
+
+        try:
+            body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "NoSuchKey":
+                raise
+            return
         try:
             documents = [json.loads(line) for line in gzip.decompress(body).splitlines()]
             records = [StreamRecord(one["partition_key"], base64.b64decode(one["data"])) for one in documents]

@@ -113,7 +113,7 @@ def test_what_the_tables_refuse_for_good_is_buried(
 ) -> None:
     aws.answers["transact_write_items"] = [cancelled(*codes)]
     assert processor.handler(records(EVENT), None) == {"batchItemFailures": []}
-    assert [name for name, _ in aws.calls] == ["transact_write_items", "send_message"]
+    assert [name for name, _ in aws.calls] == ["transact_write_items", "send_message", "put_object"]
     assert json.loads(aws.calls[1][1]["MessageBody"])["reason"] == f"DynamoDB refuses the record: {codes[-1]}: no"
     counts = json.loads(capsys.readouterr().out)
     assert (counts["CountedRecords"], counts["PoisonRecords"]) == (0, 1)

@@ -79,9 +79,12 @@ def test_only_what_was_taken_is_handed_on_when_the_rest_is_given_back(processor:
     assert ([line["event_id"] for line in lines], metadata["last-sequence-number"]) == (["e1"], "2")
 
 
-def test_a_batch_of_poison_alone_leaves_no_object(processor: Any, aws: Any) -> None:
-    processor.handler({"Records": [record(b"{")]}, None)
-    assert written(aws) == [] and reasons(aws) == ["the record is not JSON"]
+def test_a_batch_of_poison_alone_writes_an_empty_object_for_whoever_waits(processor: Any, aws: Any) -> None:
+    assert processor.handler({"Records": [record(b"{", 1), record(b"[", 2)]}, None) == {"batchItemFailures": []}
+    ((key, lines, metadata),) = written(aws)
+    assert (key, lines) == ("stream/dt=2026-07-10/00/shardId-000000000000-1.jsonl.gz", [])
+    assert metadata == {"records": "0", "last-sequence-number": "2"}
+    assert reasons(aws) == ["the record is not JSON"] * 2
 
 
 def test_a_change_counts_for_its_concert_apart_from_the_interactions(processor: Any, aws: Any) -> None:

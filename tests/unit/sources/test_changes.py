@@ -33,8 +33,6 @@ class FakeState:
         known = self.items.get((row["source"], row["item"]))
         if condition and known and known.get("revision") != (values or {}).get(":seen"):
             return
-        if condition == "attribute_not_exists(positions)" and known:
-            return
         self.items[row["source"], row["item"]] = row
 
 
@@ -225,6 +223,13 @@ def test_a_run_notes_how_far_it_has_written_and_a_repetition_keeps_that(source: 
     source.announce(FIRST)
     noted = sent_by("run-1", source.state)  # type: ignore[arg-type]
     assert noted is not None and noted["positions"] == {"shardId-000000000000": "2"}
+
+
+def test_tries_of_a_run_add_up_to_the_last_position_of_each_shard(source: Source) -> None:
+    for positions in ({"a": "9", "b": "7"}, {"b": "10", "c": "3"}, {"a": "5"}, {}):
+        module._note(source.state, FIRST, positions)  # type: ignore[arg-type]
+    noted = sent_by("run-1", source.state)  # type: ignore[arg-type]
+    assert noted is not None and noted["positions"] == {"a": "9", "b": "10", "c": "3"}
 
 
 @pytest.mark.parametrize(

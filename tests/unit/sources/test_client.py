@@ -8,8 +8,9 @@ import pytest
 from concert_platform.settings import Settings, SettingsError, source_budget_variable, source_url_variable
 from concert_platform.sources import client as client_module
 from concert_platform.sources.client import announced_wait, is_kept
-from concert_platform.sources.errors import BudgetSpentError, RefusedError, UnavailableError
+from concert_platform.sources.errors import BudgetSpentError, QuotaSpentError, RefusedError, UnavailableError
 from concert_platform.sources.responses import Listing
+from local.replay.answers import Answer
 from local.replay.server import ReplayServer
 from tests.unit.sources.conftest import KNOWN, Waits, order, ticketmaster_client
 
@@ -65,6 +66,16 @@ def test_waits_grow_and_differ(replay: ReplayServer) -> None:
         series.append(waits)
     assert len(series[0]) == client_module.ATTEMPTS - 1
     assert series[0] != series[1]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_long_wait_that_is_announced_ends_the_task_at_once(
+    replay: ReplayServer, waits: Waits, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(replay, "answer", lambda _: Answer(status, {}, {"Retry-After": "3600"}))
+    with pytest.raises(QuotaSpentError, match=rf"^Ticketmaster page 0: {status}: the API answers again at 20"):
+        ticketmaster_client(replay, waits).get(PATH, what="page 0", model=Listing)
+    assert waits == []
 
 
 def test_announced_date_is_understood() -> None:

@@ -70,6 +70,16 @@ def test_artist_is_read_again_in_another_month(sources: Sources) -> None:
     assert setlistfm.ingest_artists(NEXT_MONTH)["records"] == 1
 
 
+def test_artist_is_read_anew_once_the_items_that_the_documentation_names_are_gone(many: Sources) -> None:
+    setlistfm.ingest_setlists(FIRST)
+    setlistfm.ingest_setlists(SECOND)
+    rows = many.state.rows["setlistfm"]
+    many.state.runs.clear()  # both are published
+    for item in [item for item in rows if item.partition("#")[2].startswith(MBID)]:
+        del rows[item]
+    assert setlistfm.ingest_setlists(IngestRun("2020-03-06", "third"))["records"] == 100
+
+
 def test_old_setlist_that_was_edited_is_delivered_again(many: Sources) -> None:
     setlistfm.ingest_setlists(FIRST)
     many.replay.setlistfm.setlists[70]["lastUpdated"] = "2020-03-04T12:00:00.123+0000"
@@ -78,7 +88,20 @@ def test_old_setlist_that_was_edited_is_delivered_again(many: Sources) -> None:
     assert many.state.versions("setlistfm")[f"watermark#{MBID}"] == "2020-03-04T12:00:00.123000+00:00"
 
 
+@pytest.mark.parametrize("updated", ["2020-03-04T12:00:00.000+0000", "2020-03-04T11:20:00.000+0000"])
+def test_edit_that_becomes_visible_after_the_watermark_has_passed_it_is_delivered(many: Sources, updated: str) -> None:
+    many.replay.setlistfm.setlists[3]["lastUpdated"] = "2020-03-04T12:00:00.900+0000"
+    setlistfm.ingest_setlists(FIRST)
+    setlistfm.ingest_setlists(SECOND)
+    many.replay.setlistfm.setlists[70]["lastUpdated"] = updated
+    third = IngestRun("2020-03-06", "third")
+    setlistfm.ingest_setlists(third)
+    assert f"{70:08x}" in ids(many, third)
+    assert many.state.versions("setlistfm")[f"watermark#{MBID}"] == "2020-03-04T12:00:00.900000+00:00"
+
+
 def test_long_history_is_read_over_several_runs_without_a_gap(many: Sources) -> None:
+    many.replay.setlistfm.setlists[0]["lastUpdated"] = "2018-01-01T00:00:00.000+0000"
     assert setlistfm.ingest_setlists(FIRST)["records"] == 100  # PAGES_PER_RUN x 20
     assert setlistfm.ingest_setlists(SECOND)["records"] == 30
     assert sorted(ids(many, FIRST, SECOND)) == [f"{number:08x}" for number in range(130)]
@@ -188,8 +211,8 @@ def test_watermark_stays_when_the_manifest_cannot_be_written(many: Sources) -> N
     assert many.state.versions("setlistfm") == {}
 
 
-def test_artists_read_before_an_outage_are_committed_and_the_rest_follows(sources: Sources) -> None:
-    sources.watch(FOTOS, BABYMETAL)
+def test_artist_that_cannot_be_read_holds_up_no_other_and_follows(sources: Sources) -> None:
+    sources.watch(BABYMETAL, FOTOS)
     original = sources.replay.setlistfm.answer
 
     def answer(request: Request) -> Answer:

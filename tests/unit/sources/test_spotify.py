@@ -6,8 +6,15 @@ import logging
 import pytest
 
 from concert_platform.sources import client as client_module
-from concert_platform.sources import spotify
-from concert_platform.sources.errors import QuotaSpentError, RefusedRequestError, SourceError, SourceKeyError
+from concert_platform.sources import each, spotify
+from concert_platform.sources.errors import (
+    BudgetSpentError,
+    QuotaSpentError,
+    RefusedRequestError,
+    SourceError,
+    SourceKeyError,
+    UnavailableError,
+)
 from concert_platform.sources.run import IngestRun
 from local.replay.answers import Answer, Request
 from tests.unit.sources.conftest import KEY, Sources, Waits, order, spotify_client
@@ -107,15 +114,67 @@ def test_long_retry_after_ends_the_task_and_says_when(sources: Sources, monkeypa
         spotify.ingest_artists(FIRST)
 
 
-def test_refused_request_is_not_repeated_and_what_came_before_is_committed(sources: Sources, monkeypatch) -> None:
+def test_refused_request_is_not_repeated_and_holds_up_no_other_record(sources: Sources, monkeypatch) -> None:
     monkeypatch.setattr(spotify, "SEARCH_LIMIT", 51)
     sources.watch(BOWIE, NAKAJIMA, COOPER)
     with pytest.raises(
         RefusedRequestError, match="Spotify search for 中島みゆき: 400 Invalid limit: the API has changed"
     ):
         spotify.ingest_artists(FIRST)
-    assert names(sources, FIRST) == ["David Bowie"]
+    assert names(sources, FIRST) == ["Alice Cooper", "David Bowie"]
     assert sources.waits == []
+
+
+def answering(sources: Sources, monkeypatch: pytest.MonkeyPatch, **answers: int) -> None:
+    """Let the API answer requests for some artists with an error."""
+    original = sources.replay.spotify.answer
+
+    def answer(request: Request) -> Answer:
+        status = answers.get(request.path.rpartition("/")[2])
+        return Answer(status, {"error": {"message": "No"}}) if status else original(request)
+
+    monkeypatch.setattr(sources.replay.spotify, "answer", answer)
+
+
+def test_records_that_fail_are_named_in_one_line_and_the_kind_of_the_error_lets_the_task_be_tried_again(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering(sources, monkeypatch, **{"a" * 22: 400, "b" * 22: 503})
+    sources.watch({"name": "A", "spotify_id": "a" * 22}, BOWIE, {"name": "B", "spotify_id": "b" * 22}, COOPER)
+    with pytest.raises(UnavailableError) as caught:
+        spotify.ingest_artists(FIRST)
+    assert str(caught.value).startswith("2 failures: Spotify artist bbb")
+    assert "Spotify artist aaa" in str(caught.value) and "\n" not in str(caught.value)
+    assert names(sources, FIRST) == ["Alice Cooper", "David Bowie"]
+
+
+def test_api_that_is_out_of_order_is_not_asked_for_every_artist(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = [f"{number:022}" for number in range(20)]
+    answering(sources, monkeypatch, **dict.fromkeys(lost, 503))
+    sources.watch(BOWIE, *({"name": f"Artist {name}", "spotify_id": name} for name in lost))
+    with pytest.raises(UnavailableError, match="5 failures"):
+        spotify.ingest_artists(FIRST)
+    assert len({path for path in sources.requests if path.startswith("/v1/artists/0000")}) == each.MOST_OUTAGES
+    assert names(sources, FIRST) == ["David Bowie"]
+
+
+def test_spent_budget_ends_the_loop_and_what_came_before_is_committed(sources: Sources, monkeypatch) -> None:
+    client = spotify_client(sources.replay, sources.waits)
+    monkeypatch.setattr(spotify, "api_client", lambda: client)
+    sources.watch(BOWIE, COOPER, NAKAJIMA)
+    asked: list[str] = []
+
+    def spend() -> None:
+        asked.append("")
+        if len(asked) > 1:
+            raise BudgetSpentError("spent")
+
+    client._budget.spend = spend
+    with pytest.raises(BudgetSpentError):
+        spotify.ingest_artists(FIRST)
+    assert (len(asked), names(sources, FIRST)) == (2, ["David Bowie"])
 
 
 def test_secret_and_token_stand_in_no_log_manifest_or_file(sources: Sources, caplog) -> None:

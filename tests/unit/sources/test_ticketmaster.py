@@ -4,7 +4,9 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qsl, quote, quote_plus
 
 import pytest
 
@@ -12,7 +14,14 @@ from concert_platform.sources import client as client_module
 from concert_platform.sources import ticketmaster
 from concert_platform.sources.budget import Unlimited
 from concert_platform.sources.client import SourceClient, announced_wait
-from concert_platform.sources.errors import ListingError, QuotaSpentError, SourceKeyError, UnavailableError
+from concert_platform.sources.errors import (
+    ListingError,
+    LongListingError,
+    QuotaSpentError,
+    RefusedError,
+    SourceKeyError,
+    UnavailableError,
+)
 from concert_platform.sources.keys import ApiKey
 from concert_platform.sources.responses import Listing
 from concert_platform.sources.ticketmaster import EventListing
@@ -32,6 +41,14 @@ def test_pages_are_read_to_the_end_with_their_bytes(replay: ReplayServer, waits:
     assert [(page.number, page.records, page.answer.status) for page in pages] == [(0, 20, 200), (1, 20, 200)]
     assert [len(json.loads(page.path.read_bytes())["_embedded"]["events"]) for page in pages] == [20, 20]
     assert pages[0].answer.headers["Rate-Limit"] == "5000"
+
+
+def test_events_of_every_language_and_without_a_day_or_time_are_asked_for(replay: ReplayServer, waits: Waits) -> None:
+    url = client(replay, waits).pages(starting="2020-03-04")[0].answer.url
+    asked = dict(parse_qsl(url.partition("?")[2]))
+    assert {name: asked.get(name) for name in ("locale", "includeTBA", "includeTBD", "classificationName")} == {
+        "locale": "*", "includeTBA": "yes", "includeTBD": "yes", "classificationName": "music",
+    }  # fmt: skip
 
 
 def test_unchanged_listing_gives_the_same_bytes_again(replay: ReplayServer, waits: Waits) -> None:
@@ -132,8 +149,22 @@ def test_long_listing_is_read_in_spans_that_lose_no_event(replay: ReplayServer, 
 
 def test_listing_that_no_span_makes_shorter_fails_in_one_line(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
     monkeypatch.setattr(ticketmaster, "DEEPEST", 20)
-    with pytest.raises(ListingError, match="and serves 20 of a listing: narrow the query in"):
+    with pytest.raises(LongListingError, match="and serves 20 of a listing: narrow the query in"):
         client(replay, waits).pages(starting="2020-03-04")
+
+
+def test_trying_again_makes_no_listing_shorter() -> None:
+    assert issubclass(LongListingError, RefusedError)
+
+
+@pytest.mark.parametrize("shown", [str, quote_plus, lambda key: quote(key, safe="")])
+def test_key_is_hidden_as_an_address_quotes_it_too(
+    replay: ReplayServer, waits: Waits, monkeypatch: pytest.MonkeyPatch, shown: Callable[[str], str]
+) -> None:
+    key = "a/key of+tests=="
+    monkeypatch.setattr(replay, "answer", lambda _: Answer(400, {"message": f"apikey={shown(key)} is odd"}))
+    with pytest.raises(RefusedError, match=r"400 apikey=\*\*\* is odd"):
+        client(replay, waits, key).pages(starting="2020-03-04")
 
 
 def test_key_stands_in_no_page_address_log_or_error(replay: ReplayServer, waits: Waits, caplog) -> None:

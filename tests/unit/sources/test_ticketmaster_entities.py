@@ -3,7 +3,9 @@
 import pytest
 
 from concert_platform.sources import ticketmaster, ticketmaster_entities
-from concert_platform.sources.errors import UnavailableError
+from concert_platform.sources.client import ATTEMPTS
+from concert_platform.sources.each import MOST_OUTAGES
+from concert_platform.sources.errors import RefusedRequestError, UnavailableError
 from concert_platform.sources.run import IngestRun
 from local.replay.answers import Answer, Request
 from tests.unit.sources.conftest import Sources, order
@@ -48,8 +50,8 @@ def test_they_are_read_once_a_month(sources: Sources) -> None:
 
 def test_failed_task_is_made_up_by_the_next_run(sources: Sources) -> None:
     ticketmaster.ingest_events(FIRST)
-    order(sources.replay, *[500] * 6)
-    with pytest.raises(UnavailableError, match="Ticketmaster venues Kov"):
+    order(sources.replay, *[500] * ATTEMPTS * (1 + MOST_OUTAGES))
+    with pytest.raises(UnavailableError, match="5 failures: Ticketmaster venue Kov"):
         ticketmaster_entities.ingest_venues(FIRST)
     assert ticketmaster_entities.ingest_venues(SECOND)["records"] > 20
 
@@ -87,3 +89,26 @@ def test_api_that_heeds_no_list_of_ids_is_asked_one_by_one(sources: Sources, mon
     assert ticketmaster_entities.ingest_attractions(FIRST)["records"] == 2
     found = {entry["name"] for entry in sources.records("ticketmaster", "artist", FIRST)}
     assert found == {"Alice Cooper", "Eagles"}
+
+
+@pytest.mark.parametrize("status", [400, 503])
+def test_record_that_fails_its_batch_holds_up_none_of_the_others(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    original = sources.replay.ticketmaster.answer
+
+    def answer(request: Request) -> Answer:
+        return Answer(status, {}) if "K8vZbad" in request.path + request.query.get("id", "") else original(request)
+
+    monkeypatch.setattr(sources.replay.ticketmaster, "answer", answer)
+    sources.watch(
+        {"name": "Alice Cooper", "ticketmaster_id": "K8vZ9171ulV"}, {"name": "Bad", "ticketmaster_id": "K8vZbad"},
+        {"name": "Eagles", "ticketmaster_id": "K8vZ9171ob7"},
+    )  # fmt: skip
+    with pytest.raises((RefusedRequestError, UnavailableError), match=f"^Ticketmaster attraction K8vZbad: {status}"):
+        ticketmaster_entities.ingest_attractions(FIRST)
+    assert len(sources.records("ticketmaster", "artist", FIRST)) == 2
+    sources.requests.clear()
+    with pytest.raises((RefusedRequestError, UnavailableError)):
+        ticketmaster_entities.ingest_attractions(SECOND)
+    assert {path.rpartition("/")[2] for path in sources.requests} == {"attractions.json", "K8vZbad.json"}

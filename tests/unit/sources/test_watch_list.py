@@ -1,5 +1,7 @@
 """The watch list: the platform's own file, the operators' files, and what becomes of a bad one."""
 
+from itertools import permutations
+
 import pytest
 
 from concert_platform.resources import resource
@@ -31,6 +33,18 @@ def test_entries_of_one_artist_become_one() -> None:
     ]
 
 
+def test_entry_that_names_the_ids_of_two_others_makes_one_of_all_three_in_any_order() -> None:
+    entries = [
+        WatchedArtist(name="BABYMETAL", musicbrainz_id=MBID),
+        WatchedArtist(name="ベビーメタル", spotify_id=BOWIE),
+        WatchedArtist(name="Babymetal (JP)", musicbrainz_id=MBID, spotify_id=BOWIE),
+        WatchedArtist(name="Pitbull", spotify_id=PITBULL),
+    ]
+    for order in permutations(entries):
+        ids = sorted((one.musicbrainz_id or "", one.spotify_id or "") for one in merged(order))
+        assert ids == [("", PITBULL), (MBID, BOWIE)]
+
+
 def test_files_of_the_drop_zone_are_read_without_a_deployment(sources: Sources) -> None:
     sources.bucket.objects["landing/watch_list/more.yaml"] = (
         f"artists:\n  - name: David Bowie\n    spotify_id: {BOWIE}\n".encode()
@@ -49,6 +63,7 @@ def test_files_of_the_drop_zone_are_read_without_a_deployment(sources: Sources) 
         (b"artists: [{name: A, musicbrainz_id: '../../etc'}]", "artists.0.musicbrainz_id: String should match"),
         (b'artists: [{name: "A\\nB"}]', "artists.0.name: String should match"),
         (b"- A\n- B", "document: Input should be"),
+        (b"artists: " + b"[" * 5000 + b"]" * 5000, "it is nested too deeply"),
         (b"#" * (watch_list.LARGEST + 1), "it is larger than 1,048,576 bytes"),
     ],
 )

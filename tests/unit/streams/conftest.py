@@ -45,6 +45,8 @@ class FakeS3:
         self.objects[Key] = Body
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
         return {"Body": io.BytesIO(self.objects[Key])}
 
     def delete_object(self, *, Bucket: str, Key: str) -> None:

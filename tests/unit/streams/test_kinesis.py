@@ -193,3 +193,13 @@ def test_an_object_of_the_spill_that_cannot_be_read_is_named_and_kept(kinesis: F
 
 def test_the_report_knows_the_last_position_of_each_shard(kinesis: FakeKinesis) -> None:
     assert producer(kinesis, None).send(records(12)).positions == {"shardId-000000000000": "12"}
+
+
+def test_an_object_that_somebody_else_has_drained_since_the_listing_is_passed_over(
+    kinesis: FakeKinesis, s3: FakeS3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = producer(kinesis, s3)
+    made.spill.write(records(3))  # type: ignore[union-attr]
+    waiting = made.spill.waiting()  # type: ignore[union-attr]
+    monkeypatch.setattr(made.spill, "waiting", lambda: ["spill/interactions/2026-07-03/gone.jsonl.gz", *waiting])
+    assert made.send(records(1)).drained == 3 and s3.objects == {}

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -93,3 +94,22 @@ def test_what_comes_back_during_a_redrive_waits_for_the_next_one(kinesis: FakeKi
     queue.sent_at = 3_000_000
     assert redrive(sqs=queue, producer=producer(kinesis), now=lambda: 2_000.0).sent == 0
     assert kinesis.taken == [] and sorted(queue.letters) == ["1"]
+
+
+def test_a_letter_whose_event_is_too_old_for_the_function_is_kept_and_named(kinesis: FakeKinesis) -> None:
+    started = datetime(2026, 7, 10, 12, tzinfo=UTC)
+
+    def event(number: int, occurred_at: Any) -> dict[str, Any]:
+        data = json.dumps({"event_id": f"e{number}", "occurred_at": occurred_at}).encode()
+        return letter(number, data=base64.b64encode(data).decode())
+
+    times = ["2026-07-03T11:59:59Z", "2026-07-03T14:00:01+02:00", "2026-07-03T13:59:59+02:00", "last week", None, 7,
+             "2020-01-01T00:00:00", "0001-01-01T00:00:00+14:00"]  # fmt: skip
+    queue = FakeQueue(*(event(number, at) for number, at in enumerate(times)))
+    outcome = redrive(sqs=queue, producer=producer(kinesis), now=started.timestamp)
+    assert sorted(outcome.kept) == ["shardId-000000000000:0", "shardId-000000000000:2"]
+    assert outcome.kept["shardId-000000000000:0"] == (
+        "its event is of 2026-07-03 11:59 UTC, and the function takes none of more than 7 days; "
+        "the cause was: user_id is missing"
+    )
+    assert (outcome.sent, sorted(queue.letters)) == (6, ["1", "3"])
