@@ -1,8 +1,8 @@
 """What forecasts of the past teach about the next: how to blend the members and how wide an interval must be.
 
 Only forecasts of reports that their model had not seen count. The intervals are split conformal around a quantile
-range: Romano, Patterson and Candes, Conformalized Quantile Regression, NeurIPS 2019, each end by itself, since sales pile
-up at a full house: the upper end lets a tenth through at most, the lower one brings the whole to 80 %.
+range: Romano, Patterson and Candes, Conformalized Quantile Regression, NeurIPS 2019, each end by itself, since sales
+pile up at a full house: the upper end lets a tenth through at most, the lower one brings the whole to 80 %.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _margin(judged: pd.DataFrame, target: pd.Series) -> dict[str, float]:
     actual, predicted = target.to_numpy(float), judged["predicted"].to_numpy()
     above = np.where(actual <= predicted, -np.inf, (actual - judged["high"].to_numpy()) / width)
     upper = _quantile(above, 1 - ABOVE)
-    low, high = _ends(judged, np.zeros(len(judged)), np.full(len(judged), upper))
+    _, high = _ends(judged, np.zeros(len(judged)), np.full(len(judged), upper))
     below = np.where(actual >= predicted, -np.inf, (judged["low"].to_numpy() - actual) / width)
     below[actual > high] = np.inf
     return {"lower": _quantile(below, COVERAGE), "upper": upper}

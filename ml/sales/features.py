@@ -16,6 +16,7 @@ from ml.sales import gaussian, holidays, season
 HORIZON_DAYS = 1  # a week that ends on the eve of the next may be seen
 YEAR = pd.Timedelta(days=364)  # 52 weeks: the same weekday a year ago
 SAME_SEASON = pd.Timedelta(days=10)  # a missing week may be stood in for by its neighbour
+AT_ONCE = pd.Timedelta(0)
 SOLD_OUT = 0.995
 SHRINKAGE = 4.0  # reports of the level above that stand in for those that a group lacks
 WINDOWS = (21, 90, 365)  # days
@@ -69,6 +70,8 @@ FEATURES = [
     *(f"days_to_{name}" for name in holidays.HOLIDAYS),
 ]
 
+BESIDE = ["act_last_tickets"]  # for the naive forecasts alone
+
 REPORT_COLUMNS = ["artist_id", "venue_id", "city", "period_start", "period_end", "performances", "capacity"]
 _BILL = re.compile(r"\s*(?:,|/|;|\+|\bw/|\bwith\b|\bfeat(?:uring|\.)?|\bft\.)\s*", re.IGNORECASE)
 
@@ -96,13 +99,15 @@ def build(
 ) -> pd.DataFrame:
     """Features of each target from the reports in history that ended early enough.
 
-    :param history: reports with REPORT_COLUMNS and tickets_sold, and gross where known. Those without a date, a capacity
-        or tickets teach nothing and are left out
+    :param history: reports with REPORT_COLUMNS and tickets_sold, and gross where known. Those without a date, a
+        capacity or tickets teach nothing and are left out
     :param targets: reports or upcoming events with REPORT_COLUMNS; the index is kept
     :param horizon_days: a report is seen when it ended at least so many days before the target's period starts
     :param weights: of the process (gaussian.learn)
     :raises MissingColumnsError: when a column is absent
     """
+    if horizon_days < 1:
+        raise ValueError(f"a horizon of {horizon_days} days would show a day's own reports: give at least 1")
     _check(history, [*REPORT_COLUMNS, "tickets_sold"], "history")
     _check(targets, REPORT_COLUMNS, "targets")
     known = usable(history)
@@ -113,7 +118,7 @@ def build(
     features = pd.concat([part.add_prefix(f"{group}_") for group, part in parts.items()], axis=1)
     features = features.join(gaussian.forecast(known, asked, weights or gaussian.COMPONENTS))
     features = _add_season(features, known, asked, horizon_days)
-    features = _add_own_facts(features, asked)[FEATURES].sort_index()
+    features = _add_own_facts(features, asked)[[*FEATURES, *BESIDE]].sort_index()
     features.index = targets.index
     return features.astype(np.float32)
 
@@ -127,9 +132,13 @@ def _check(frame: pd.DataFrame, columns: list[str], name: str) -> None:
 def _described(frame: pd.DataFrame) -> pd.DataFrame:
     """REPORT_COLUMNS in one type each, and what follows from them."""
     texts = {name: frame[name].fillna("").astype(str).to_numpy() for name in ("artist_id", "venue_id", "city")}
-    numbers = {name: pd.to_numeric(frame[name], errors="coerce").to_numpy(float) for name in ("capacity", "performances")}
+    numbers = {
+        name: pd.to_numeric(frame[name], errors="coerce").to_numpy(float) for name in ("capacity", "performances")
+    }
     dates = {name: pd.to_datetime(frame[name]).to_numpy() for name in ("period_start", "period_end")}
     made = pd.DataFrame({**texts, **numbers, **dates})
+    # A reversed period has not ended before it began: else a report would be in its own past.
+    made["period_end"] = made[["period_start", "period_end"]].max(axis=1).where(made["period_end"].notna())
     made["performances"] = made["performances"].where(made["performances"] >= 1, 1.0)
     made["capacity"] = made["capacity"].where(made["capacity"] > 0)
     names = frame["artist"] if "artist" in frame else pd.Series("", index=frame.index)
@@ -183,7 +192,9 @@ def _group_features(known: pd.DataFrame, asked: pd.DataFrame, group: str) -> pd.
         found[name] = found[name].fillna(0)
     for days in WINDOWS:
         if f"mean_{days}d" in KNOWN_OF[group]:
-            before = _as_of(asked, daily, keys, "cutoff_at", shift=-pd.Timedelta(days=days))[["_sum", "reports"]].fillna(0)
+            before = _as_of(asked, daily, keys, "cutoff_at", shift=-pd.Timedelta(days=days))[
+                ["_sum", "reports"]
+            ].fillna(0)
             count = found["reports"] - before["reports"]
             found[f"mean_{days}d"] = (found["_sum"] - before["_sum"]) / count.where(count > 0)
     if group in ("act", "market"):
@@ -213,6 +224,7 @@ def _daily(known: pd.DataFrame, keys: list[str], group: str) -> pd.DataFrame:
     daily["last"] = daily["_tickets"] / daily["_capacity"]
     of_group = daily.groupby(keys, sort=False)
     last = of_group["last"]
+    daily["last_tickets"] = daily["_tickets"]
     daily["last_2"], daily["last_3"] = last.shift(1), last.shift(2)
     for name, column, days in (
         ("mean_4", "last", 4), ("mean_13", "last", 13), ("lowest", "_low", 8), ("seats", "_seats", 8),
@@ -231,8 +243,8 @@ def _daily(known: pd.DataFrame, keys: list[str], group: str) -> pd.DataFrame:
 
 
 VALUES = [
-    "last", "last_2", "last_3", "mean_4", "mean_13", "lowest", "seats", "demand", "nights", "price", "price_8",
-    "reports", "_sum", "sold_out", "_end",
+    "last_tickets", "last", "last_2", "last_3", "mean_4", "mean_13", "lowest", "seats", "demand", "nights", "price",
+    "price_8", "reports", "_sum", "sold_out", "_end",
 ]  # fmt: skip
 
 
@@ -241,7 +253,7 @@ def _as_of(
     daily: pd.DataFrame,
     keys: list[str],
     on: str,
-    shift: pd.Timedelta = pd.Timedelta(0),
+    shift: pd.Timedelta = AT_ONCE,
     tolerance: pd.Timedelta | None = None,
 ) -> pd.DataFrame:
     """The newest row of the same group that is not after the day asked for."""
@@ -264,7 +276,11 @@ def _aligned(merged: pd.DataFrame, left: pd.DataFrame) -> pd.DataFrame:
 def _shrink(part: pd.DataFrame, parent: pd.DataFrame) -> pd.DataFrame:
     """Mean and share of sold-out reports, drawn towards the level above by as much as the group lacks reports."""
     above = parent["shrunk"] if "shrunk" in parent else parent["mean_365d"].fillna(parent["mean_13"])
-    full = parent["sold_out"] if "shrunk" in parent else parent["sold_out"] / parent["reports"].where(parent["reports"] > 0)
+    full = (
+        parent["sold_out"]
+        if "shrunk" in parent
+        else parent["sold_out"] / parent["reports"].where(parent["reports"] > 0)
+    )
     seen = part["reports"]
     return part.assign(
         shrunk=(part["_sum"] + SHRINKAGE * above) / (seen + SHRINKAGE),
@@ -272,9 +288,7 @@ def _shrink(part: pd.DataFrame, parent: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _add_season(
-    features: pd.DataFrame, known: pd.DataFrame, asked: pd.DataFrame, horizon_days: int
-) -> pd.DataFrame:
+def _add_season(features: pd.DataFrame, known: pd.DataFrame, asked: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
     """What the season should make of the act's last reports, as it did in former years."""
     at = known.assign(cutoff_at=known["period_start"] - pd.Timedelta(days=horizon_days)).sort_values("cutoff_at")
     before = _as_of(at, _daily(known, GROUPS["act"], "act"), GROUPS["act"], "cutoff_at").reindex(known.index)

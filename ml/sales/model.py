@@ -6,8 +6,8 @@
     process   the process itself, all there is for a history too small to train on
     range     10 % and 90 % quantiles, which calibration widens or narrows to hold 80 % of outcomes
 
-`predicted` estimates the mean: the blend has nearly the smallest squared error on reports that its members had not seen,
-and among such blends the smallest WAPE, so that a symmetric market gets the steadier median.
+`predicted` estimates the mean: the blend has nearly the smallest squared error on reports that its members had not
+seen, and among such blends the smallest WAPE, so that a symmetric market gets the steadier median.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FEWEST_ROWS = 100  # reports that a booster is trained on at least
 # Best first: what stands in for the last utilisation of an act that has none.
 FALLBACKS = ["act_last", "venue_mean_13", "city_mean_13", "market_mean_13"]
 
-BOOSTERS = {
+BOOSTERS: dict[str, dict[str, Any]] = {
     "median": {"objective": "reg:absoluteerror"},
     "mean": {"objective": "reg:squarederror"},
     "share": {"objective": "reg:logistic"},
@@ -43,7 +43,7 @@ MEMBERS = ("median", "mean", "share", "process")
 EVEN = dict.fromkeys(MEMBERS, 0.25)
 PROCESS_ALONE = {**dict.fromkeys(MEMBERS, 0.0), "process": 1.0}
 
-# What sense demands, whatever the data say: a past demand above this house fills it, a house above the act's usual empties.
+# What sense demands, whatever the data say: past demand above this house fills it, more seats than usual empty it.
 MONOTONE = {"act_demand_ratio": 1, "act_capacity_ratio": -1}
 MONOTONE_SHARE = {**MONOTONE, "process_mean": 1, "act_shrunk": 1, "venue_shrunk": 1, "act_last_in_season": 1}
 
@@ -91,7 +91,9 @@ class SalesModel:
             found["mean"] = process + self.boosters["mean"].predict(matrix)
             found["share"] = self.boosters["share"].predict(matrix) * HIGHEST
             ends = np.sort(self.boosters["range"].predict(matrix).reshape(len(rows), 2), axis=1) + last[:, None]
-            cold = rows["act_reports"].to_numpy() == 0  # the boosters have seen few such acts: no narrower than the process
+            cold = (
+                rows["act_reports"].to_numpy() == 0
+            )  # the boosters have seen few such acts: no narrower than the process
             low = np.where(cold, np.minimum(ends[:, 0], low), ends[:, 0])
             high = np.where(cold, np.maximum(ends[:, 1], high), ends[:, 1])
         return found.assign(low=low, high=high).clip(0.0, HIGHEST)
@@ -188,7 +190,9 @@ def fit(
     boosters = {}
     for name, objective in BOOSTERS.items():
         matrix = xgb.QuantileDMatrix(rows[features.FEATURES], labels[name], weight=weight, nthread=threads)
-        monotone = {} if name == "range" else {"monotone_constraints": MONOTONE_SHARE if name == "share" else MONOTONE}
+        monotone: dict[str, Any] = (
+            {} if name == "range" else {"monotone_constraints": MONOTONE_SHARE if name == "share" else MONOTONE}
+        )
         options = {**chosen, **objective, **monotone, "tree_method": "hist", "seed": seed, "nthread": threads}
         if name == "share":  # its second derivative is about a tenth of the others'
             options["min_child_weight"] = chosen["min_child_weight"] / 10
@@ -197,7 +201,9 @@ def fit(
     return SalesModel(boosters, mean, process)
 
 
-def calibrate(model: SalesModel, rows: pd.DataFrame, target: pd.Series, capacity: pd.Series | None = None) -> SalesModel:
+def calibrate(
+    model: SalesModel, rows: pd.DataFrame, target: pd.Series, capacity: pd.Series | None = None
+) -> SalesModel:
     """Set the blend and the width of the intervals from rows that the model has not seen."""
     members = model.members(rows)
     weights = pd.Series(1.0, index=rows.index) if capacity is None else capacity.astype(float)

@@ -1,8 +1,8 @@
-"""Rolling-origin forecasts: each report from a model, a blend and an interval that rest on reports ended by its cut-off.
+"""Rolling-origin forecasts: each report from a model, a blend and an interval of what had ended by its cut-off.
 
-    cut-off of a report   its period_start less the horizon in days
-    origin                a day on which the boosters are trained again, on the reports that had ended by it
-    warm-up               origins before the first report asked for, whose forecasts teach blend and interval
+cut-off of a report   its period_start less the horizon in days
+origin                a day on which the boosters are trained again, on the reports that had ended by it
+warm-up               origins before the first report asked for, whose forecasts teach blend and interval
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def forecast(history: pd.DataFrame, targets: pd.DataFrame, settings: Settings) -
     rows = features.build(known, past, settings.horizon_days, process)
     asked = features.build(known, targets, settings.horizon_days, process)
     learning = _Learning(past, rows, features.utilisation(past), settings, process)
-    warm, judged = learning.issue(past[past["period_end"] <= cutoffs.max()], start, first, cutoffs.max(), asked, cutoffs)
+    warm, judged = learning.issue(
+        past[past["period_end"] <= cutoffs.max()], start, first, cutoffs.max(), asked, cutoffs
+    )
     return _calibrated(judged, warm).join(asked)
 
 
@@ -57,6 +59,8 @@ def _teaching(history: pd.DataFrame) -> pd.DataFrame:
     """Reports with a date, a capacity and tickets, in the order of their ends."""
     share = features.utilisation(history)
     usable = history["period_start"].notna() & history["period_end"].notna() & share.between(0, 1.6, inclusive="right")
+    # A reversed period has not ended before it began: else a report would be in its own past.
+    history = history.assign(period_end=history[["period_start", "period_end"]].max(axis=1))
     return history[usable].sort_values(["period_end", "report_id"], kind="stable", ignore_index=True)
 
 
@@ -135,12 +139,11 @@ def _calibrated(judged: pd.DataFrame, taught: pd.DataFrame) -> pd.DataFrame:
         usable = [name for name in names if block[name].notna().all() and name in seen]
         seen = seen.dropna(subset=usable)
         weights = calibration.blend(seen[usable], seen["actual"], seen["capacity"])
-        print(origin.date(), weights) if __import__("os").environ.get("DBG") else None
-        block = block.assign(predicted=calibration.mix(block, weights))
+        forecasts = block.assign(predicted=calibration.mix(block, weights))
         issued = taught.dropna(subset=usable)
         issued = issued.assign(predicted=calibration.mix(issued, weights))
         issued_ended = issued["ended"].to_numpy()
-        for cutoff, due in block.groupby("cutoff"):
+        for cutoff, due in forecasts.groupby("cutoff"):
             outcomes = issued[: np.searchsorted(issued_ended, np.datetime64(cutoff), side="right")]
             newest = _newest(outcomes)
             known = calibration.margins(newest, newest["actual"], newest["reports"])
@@ -152,5 +155,3 @@ def _newest(outcomes: pd.DataFrame) -> pd.DataFrame:
     """The newest outcomes of known and of new acts: the latter are few, and must not be forgotten for the former."""
     cold = outcomes["reports"] == 0
     return pd.concat([outcomes[~cold].tail(REMEMBERED), outcomes[cold].tail(REMEMBERED)])
-
-

@@ -45,15 +45,20 @@ def concerts(rows: int = 6000, seed: int = 7, years: int = 6) -> pd.DataFrame:
             venue = venues.iloc[int(random.choice(near))]
             shows = int(random.choice([1, 1, 1, 1, 1, 2, 3]))
             capacity = round(venue["seats"] * shows * np.clip(random.normal(0.95, 0.05), 0.7, 1))
-            demand = acts["demand"][act] + tour + venue["pull"] + cities[venue["city"]] + 0.04 * (acts["demand"][act] - 8.6)
+            demand = (
+                acts["demand"][act] + tour + venue["pull"] + cities[venue["city"]] + 0.04 * (acts["demand"][act] - 8.6)
+            )
             demand += 0.04 * (day.weekday() >= 4) + 0.03 * np.cos(2 * np.pi * day.dayofyear / 365) - 0.1 * (shows - 1)
-            demand += 0.35 * (np.log(capacity / shows) - demand) + 0.12 + random.normal(0, 0.13) - random.exponential(0.07)
+            demand += (
+                0.35 * (np.log(capacity / shows) - demand) + 0.12 + random.normal(0, 0.13) - random.exponential(0.07)
+            )
             used = float(np.exp(np.clip(demand + np.log(shows) - np.log(capacity), -2.5, 0)))
             tickets = max(1, round(capacity * used))
             name = f"Act {act}" + (f" / Act {(act * 7) % 500}" if with_guest else "")
             found.append((name, venue["venue"], venue["city"], day, shows, capacity, tickets, acts["demand"][act]))
     frame = pd.DataFrame(
-        found[:rows], columns=["artist", "venue", "city", "period_start", "performances", "capacity", "tickets_sold", "_d"]
+        found[:rows],
+        columns=["artist", "venue", "city", "period_start", "performances", "capacity", "tickets_sold", "_d"],
     ).sort_values(["period_start", "artist", "venue"], ignore_index=True)
     price = np.exp(3 + 0.1 * frame.pop("_d") + random.normal(0, 0.2, len(frame)))
     ends = frame["period_start"] + pd.to_timedelta(frame["performances"] - 1, unit="D")
