@@ -18,20 +18,27 @@ MOST = 5  # drivers named of a forecast
 def contributions(trained: model.SalesModel, rows: pd.DataFrame) -> pd.DataFrame:
     """By how much each feature moves the forecast, in shares of capacity; a row sums to the blend before it is cut off.
 
-    The share booster works in log-odds: its values are scaled so that they add up to its own forecast. Beside the
-    features stand `bias`, and `anchor`, where the boosters start from: the act's last utilisation and the process.
+    Where the boosters start from, the process and the act's last utilisation in season, counts as what these features
+    add to the usual utilisation. The share booster works in log-odds: its values are scaled so that they add up to its own
+    forecast.
     """
-    total = pd.DataFrame(0.0, index=rows.index, columns=[*features.FEATURES, "bias", "anchor"])
+    total = pd.DataFrame(0.0, index=rows.index, columns=[*features.FEATURES, "bias"])
     process = rows["process_mean"].to_numpy(float)
-    total["anchor"] += trained.blend.get("process", 0.0) * process
+    warm = rows["act_reports"].to_numpy() > 0
+    starts = {"process": process, "mean": process, "median": model.anchor(rows).to_numpy()}
+    for name, start in starts.items():
+        weight = trained.blend.get(name, 0.0)
+        total["bias"] += weight * trained.mean_utilisation
+        added = weight * (start - trained.mean_utilisation)
+        by_last = warm & (name == "median")
+        total["act_last_in_season"] += np.where(by_last, added, 0.0)
+        total["process_mean"] += np.where(by_last, 0.0, added)
     if not trained.boosters:
         return total
     matrix = xgb.DMatrix(rows[features.FEATURES])
     names = [*features.FEATURES, "bias"]
-    for name, start in (("median", model.anchor(rows).to_numpy()), ("mean", process)):
-        weight = trained.blend.get(name, 0.0)
-        total["anchor"] += weight * start
-        total[names] += weight * trained.boosters[name].predict(matrix, pred_contribs=True)
+    for name in ("median", "mean"):
+        total[names] += trained.blend.get(name, 0.0) * trained.boosters[name].predict(matrix, pred_contribs=True)
     logs = trained.boosters["share"].predict(matrix, pred_contribs=True).astype(float)
     bias, moved = logs[:, -1], logs[:, :-1].sum(axis=1)
     usual, forecast = (model.HIGHEST / (1 + np.exp(-value)) for value in (bias, bias + moved))

@@ -14,8 +14,8 @@ import pandas as pd
 
 from ml.sales import calibration, features, gaussian, model
 
-TRAIN_ROWS = 20_000  # newest reports that features are built and boosters trained on
-REFIT_DAYS = 56
+TRAIN_ROWS = 12_000  # newest reports that features are built and boosters trained on
+REFIT_DAYS = 91
 LONGEST_WARM_UP = 728  # days
 WARM_UP_ORIGINS = 4
 WARM_UP_FROM = 0.55  # share of the reports known that the first model of the warm-up may see

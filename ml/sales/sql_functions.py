@@ -32,8 +32,16 @@ def _date(value: Any) -> dt.date | None:
         return None
 
 
+TYPES = {
+    "string", "varchar", "char", "date", "timestamp", "boolean", "bigint", "int", "integer", "smallint", "long",
+    "double", "float", "decimal", "numeric",
+}  # fmt: skip
+
+
 def cast(value: Any, kind: str) -> Any:
     """A value as a Spark type, null when it is none."""
+    if kind not in TYPES:
+        raise UnsupportedExpressionError(f"CAST to {kind} is not evaluated here")
     if value is None:
         return None
     if kind in ("string", "varchar", "char"):
@@ -49,9 +57,7 @@ def cast(value: Any, kind: str) -> Any:
         return int(number)
     if kind in ("double", "float"):
         return float(number)
-    if kind in ("decimal", "numeric"):
-        return number
-    raise UnsupportedExpressionError(f"CAST to {kind} is not evaluated here")
+    return number
 
 
 def arithmetic(sign: str) -> Callable[[Any, Any], Any]:

@@ -20,7 +20,7 @@ import pandas as pd
 from ml.sales import card, features, gaussian, metrics, model
 
 BASELINE = "last_utilisation"
-TRAIN_ROWS = 16_000  # newest reports that each fit takes: more cost minutes of a night and add nothing
+TRAIN_ROWS = 12_000  # newest reports that each fit takes: more cost minutes of a night and add little
 
 
 class TooLittleHistoryError(ValueError):
