@@ -19,8 +19,8 @@ def contributions(trained: model.SalesModel, rows: pd.DataFrame) -> pd.DataFrame
     """By how much each feature moves the forecast, in shares of capacity; a row sums to the blend before it is cut off.
 
     Where the boosters start from, the process and the act's last utilisation in season, counts as what these features
-    add to the usual utilisation. The share booster works in log-odds: its values are scaled so that they add up to its own
-    forecast.
+    add to the usual utilisation. The share booster works in log-odds: its values are scaled so that they add up to its
+    own forecast.
     """
     total = pd.DataFrame(0.0, index=rows.index, columns=[*features.FEATURES, "bias"])
     process = rows["process_mean"].to_numpy(float)

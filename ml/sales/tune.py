@@ -1,9 +1,10 @@
 """Search the boosters' hyperparameters by forecasts of later reports, within a budget of time.
 
 Each trial trains on the reports before a fold and forecasts the fold, for folds one after the other; the error is that
-of an even blend, as a share of the naive forecast's, over WAPE of tickets and squared error of utilisation alike. Several
-files, of markets that differ, keep the result from fitting one. Reports from --until on are not looked at, so that what
-the models are judged on stays unseen. The result, with its provenance, is hyperparameters.json beside this file.
+of an even blend, as a share of the naive forecast's, over WAPE of tickets and squared error of utilisation alike.
+Several files, of markets that differ, keep the result from fitting one. Reports from --until on are not looked at, so
+that what the models are judged on stays unseen. The result, with its provenance, is hyperparameters.json beside this
+file.
 """
 
 from __future__ import annotations
