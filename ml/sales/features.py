@@ -110,6 +110,8 @@ def build(
         raise ValueError(f"a horizon of {horizon_days} days would show a day's own reports: give at least 1")
     _check(history, [*REPORT_COLUMNS, "tickets_sold"], "history")
     _check(targets, REPORT_COLUMNS, "targets")
+    if targets.empty:
+        return pd.DataFrame(columns=[*FEATURES, *BESIDE], index=targets.index, dtype=np.float32)
     known = usable(history)
     asked = _asked(targets, horizon_days)
     parts = {group: _group_features(known, asked, group) for group in GROUPS}

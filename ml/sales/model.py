@@ -100,6 +100,8 @@ class SalesModel:
 
     def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
         """Forecast utilisation of feature rows: columns predicted, lower, upper, all within 0..1.2."""
+        if rows.empty:
+            return pd.DataFrame(columns=["predicted", "lower", "upper"], index=rows.index, dtype=float)
         members = self.members(rows)
         predicted = calibration.mix(members, self.blend)
         return calibration.interval(members.assign(predicted=predicted), rows["act_reports"], self.margins)

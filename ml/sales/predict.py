@@ -32,13 +32,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def forecast(
-    trained: model.SalesModel, history: pd.DataFrame, upcoming: pd.DataFrame, horizon_days: int = features.HORIZON_DAYS
+    trained: model.SalesModel,
+    history: pd.DataFrame,
+    upcoming: pd.DataFrame,
+    horizon_days: int = features.HORIZON_DAYS,
+    rows: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per event: tickets with their 80 % interval, utilisation, and what the forecast rests on.
 
     :param upcoming: events with concert_id, capacity, capacity_basis and the columns of features.REPORT_COLUMNS
+    :param rows: their features, built here if not given
     """
-    rows = features.build(history, upcoming, horizon_days, trained.process)
+    if rows is None:
+        rows = features.build(history, upcoming, horizon_days, trained.process)
     predicted = trained.predict(rows)
     capacity = upcoming["capacity"].astype(float)
     return pd.DataFrame(
@@ -56,10 +62,16 @@ def forecast(
 
 
 def published(
-    trained: model.SalesModel, history: pd.DataFrame, upcoming: pd.DataFrame, forecasts: pd.DataFrame, horizon_days: int
+    trained: model.SalesModel,
+    history: pd.DataFrame,
+    upcoming: pd.DataFrame,
+    forecasts: pd.DataFrame,
+    rows: pd.DataFrame,
 ) -> list[dict[str, object]]:
-    """What TicketSalesPredictionService reads of each event: the forecast, what drives it, and past prices."""
-    rows = features.build(history, upcoming, horizon_days, trained.process)
+    """What TicketSalesPredictionService reads of each event: the forecast, what drives it, and past prices.
+
+    :param rows: features of the events
+    """
     prices = price_ranges(history, upcoming)
     explained = drivers.explain(trained, rows)
     facts = forecasts.to_dict("records")
@@ -132,10 +144,11 @@ def main(arguments: list[str] | None = None) -> None:
     upcoming = read_upcoming(options.upcoming)
     stamps = {"as_of": options.as_of, "model_name": MODEL_NAME, "model_version": report["version"]}
     history = read_reports(options.history)
-    forecasts = forecast(trained, history, upcoming, report["horizon_days"])
+    rows = features.build(history, upcoming, report["horizon_days"], trained.process)
+    forecasts = forecast(trained, history, upcoming, report["horizon_days"], rows)
     stamped = forecasts.assign(**stamps, run_id=options.run_id) if not upcoming.empty else forecasts
     write_rows(options.output / "forecasts" / "forecasts.json", stamped.to_dict("records"))
-    served = [] if upcoming.empty else published(trained, history, upcoming, stamped, report["horizon_days"])
+    served = [] if upcoming.empty else published(trained, history, upcoming, stamped, rows)
     write_rows(options.output / "service" / "forecasts.json", served)
     registry = {
         "name": MODEL_NAME,

@@ -3,6 +3,7 @@
 import argparse
 import datetime as dt
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +113,33 @@ def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Pat
     assert 0 < found["expected_tickets"]["e2"] <= 1200
     width = found["upper_tickets"] - found["lower_tickets"]
     assert width["e2"] >= width["e1"]
+
+
+def test_no_upcoming_event_is_no_forecast(tmp_path: Path) -> None:
+    kept, _ = train.train(reports(), options())
+    assert predict.forecast(kept, reports(), predict.read_upcoming(tmp_path)).empty
+
+
+def test_scoring_a_stored_model_writes_forecasts_registry_and_what_the_service_reads(tmp_path: Path) -> None:
+    known = reports(acts=2, weeks=230)
+    for part in ("history", "upcoming", "model"):
+        (tmp_path / part).mkdir()
+    known.to_parquet(tmp_path / "history" / "h.parquet")
+    known.tail(1).assign(concert_id="e1", capacity_basis="venue").to_parquet(tmp_path / "upcoming" / "u.parquet")
+    folder = tmp_path / "trained"
+    train.main(["--history", str(tmp_path / "history"), "--model-dir", str(folder), "--version", "v1", "--rounds", "5"])
+    with tarfile.open(tmp_path / "model" / "model.tar.gz", "w:gz") as archive:
+        archive.add(folder, arcname=".")
+    places = [part for name in ("model", "history", "upcoming") for part in (f"--{name}", str(tmp_path / name))]
+    stamps = ["--run-id", "r1", "--as-of", "2020-01-01", "--model-uri", "s3://m", "--output", str(tmp_path / "out")]
+    predict.main([*places, *stamps])
+    forecast, registry, served = (
+        json.loads((tmp_path / "out" / part).read_text())
+        for part in ("forecasts/forecasts.json", "registry/registry.json", "service/forecasts.json")
+    )
+    assert forecast["concert_id"] == served["concert_id"] == "e1"
+    assert "drivers" not in forecast
+    assert (registry["version"], served["model_version"]) == ("v1", "v1")
 
 
 def test_a_stored_model_forecasts_as_the_trained_one(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from test_sales import options, reports
 
-from ml.sales import predict, service, train
+from ml.sales import features, predict, service, train
 
 ROW = {
     "concert_id": "c1", "expected_tickets": 900, "lower_tickets": 800, "upper_tickets": 1000, "capacity": 1000,
@@ -80,7 +80,7 @@ def test_what_scoring_writes_is_what_the_service_reads(tmp_path: Path) -> None:
         period_end=pd.Timestamp("2017-03-01"), performances=1, capacity=1000,
     )  # fmt: skip
     forecasts = predict.forecast(kept, known, upcoming).assign(model_version="v1", as_of="2017-01-01")
-    rows = predict.published(kept, known, upcoming, forecasts, 1)
+    rows = predict.published(kept, known, upcoming, forecasts, features.build(known, upcoming, weights=kept.process))
     predict.write_rows(tmp_path / "forecasts.json", rows)
     found = service.TicketSalesPredictionService(service.MemoryStore.read(tmp_path / "forecasts.json")).predict_sales(
         "e1"
