@@ -79,7 +79,7 @@ def tags_of_pairs(tags: Tags, weights: sparse.csr_matrix) -> Tags:
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pa.Table:
-    """A TSV (also gzip-compressed), a Parquet file, or a folder of Parquet files, with at least these columns.
+    """A TSV (also gzip-compressed), a Parquet file, or a folder of either, with at least these columns.
 
     Identifiers come dictionary-encoded: ten million rows then take 120 MB, not gigabytes of Python text.
 
@@ -88,7 +88,10 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pa.Table:
     if not path.exists():
         raise InputError(f"{path} does not exist: name a file with the columns {', '.join(columns)}")
     try:
-        table = _read_parquet(path) if path.is_dir() or path.suffix == ".parquet" else _read_tsv(path)
+        table = pa.concat_tables(
+            [pq.read_table(file) if file.suffix == ".parquet" else _read_tsv(file) for file in _files(path)],
+            promote_options="permissive",
+        )
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read ({reason}): give a UTF-8 file with tabs between cells") from error
@@ -114,11 +117,14 @@ def _read_tsv(path: Path) -> pa.Table:
     )
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else [path]
+def _files(path: Path) -> list[Path]:
+    """The file itself, or the tables of a folder, as a channel of a training job is one."""
+    if not path.is_dir():
+        return [path]
+    files = sorted(file for file in path.rglob("*") if file.suffix == ".parquet" or ".tsv" in file.suffixes)
     if not files:
-        raise pa.ArrowInvalid("the folder holds no Parquet file")
-    return pa.concat_tables([pq.read_table(file) for file in files], promote_options="permissive")
+        raise pa.ArrowInvalid("the folder holds no .parquet or .tsv file")
+    return files
 
 
 def positions(column: pa.ChunkedArray, known: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

@@ -158,19 +158,21 @@ class Ease:
             return scores
         return own.toarray() - (self.rows.T @ self.inverse[users].T).T / self.diagonal
 
-    def contributions(self, user: int, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What each item of the user's history (rows) adds to the score of each recommended item (columns)."""
+    def projection(self, items: np.ndarray) -> np.ndarray:
+        """What `contributions` needs of these items, computed once for a block of users."""
+        if len(self.items):
+            place = np.searchsorted(self.items, items)
+            found = self.items[np.minimum(place, len(self.items) - 1)] == items
+            return np.where(found, self.inverse[:, np.where(found, place, 0)], 0)
+        return (self.rows[:, items].T @ self.inverse).T / self.ridge / self.diagonal[items]
+
+    def contributions(self, user: int, projected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Items of the user's history, and what each (rows) adds to the scores of the projected items (columns)."""
         own = self.rows[user]
         if len(self.items):
-            place = np.full(self.rows.shape[1], -1)
-            place[self.items] = np.arange(len(self.items))
-            history, wanted = place[own.indices], place[items]
-            known = self.inverse[np.ix_(np.maximum(history, 0), np.maximum(wanted, 0))]
-            weights = np.where((history >= 0)[:, None] & (wanted >= 0), known, 0)
-        else:
-            projected = self.inverse @ self.rows[:, items].toarray()
-            weights = (self.rows[:, own.indices].T @ projected) / self.ridge / self.diagonal[items]
-        return own.indices, own.data[:, None] * weights
+            own = sparse.csr_matrix(own[:, self.items])
+            return self.items[own.indices], own.data[:, None] * projected[own.indices]
+        return own.indices, own.data[:, None] * (self.rows[:, own.indices].T @ projected)
 
 
 def _nothing() -> np.ndarray:
@@ -200,3 +202,9 @@ class UserRidge:
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         return (self.strength.T @ self.weights[users].T).T
+
+    def best_listener(self, user: int, item: int) -> int | None:
+        """Position of the listener whose vote for the item counts most, or none."""
+        column = self.strength[:, item].tocoo()
+        votes = self.weights[user, column.row] * column.data
+        return int(column.row[np.argmax(votes)]) if len(votes) and votes.max() > 0 else None
