@@ -19,7 +19,7 @@ from ml.recommender.signals import LARGEST_SQUARE, Ease, Popularity, Signal, Use
 
 ALGORITHMS = ("hybrid", "collaborative", "content")
 CANDIDATES = 300  # per signal; the held-out items that a blend ranks among the first ten lie among the first hundred
-USERS_AT_ONCE = 500
+USERS_AT_ONCE = 250  # a block of scores over 60,000 items takes 60 MB per signal
 
 
 class UnknownAlgorithmError(ValueError):

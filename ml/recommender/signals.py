@@ -43,7 +43,7 @@ def gram(rows: sparse.csr_matrix, ridge: float) -> np.ndarray:
     """rows x rows.T + ridge on the diagonal, dense, in the memory order that LAPACK overwrites."""
     square = np.zeros((rows.shape[0], rows.shape[0]), dtype=np.float64, order="F")
     step = 512
-    other = rows.T.tocsc()
+    other = rows.T.tocsr()
     for start in range(0, rows.shape[0], step):
         square[start : start + step] = (rows[start : start + step] @ other).toarray()
     square[np.diag_indices_from(square)] += ridge

@@ -10,6 +10,8 @@ from scipy import sparse
 from ml.recommender import metrics
 from ml.recommender.hybrid import Hybrid, Options
 
+# Of which signal each share is, and what is tried.
+SIGNALS = {"users_share": "listeners", "tags_share": "tags", "friends_share": "friends"}
 GRID = {"users_share": (0.0, 0.15, 0.3, 0.6), "tags_share": (0.0, 0.05, 0.1), "friends_share": (0.0, 0.05, 0.1)}
 LARGEST_SAMPLE = 2_000  # users; more change the third decimal only
 
@@ -32,7 +34,7 @@ def tune(model: Hybrid, validation: sparse.csr_matrix) -> Hybrid:
     best = metrics.mean(metrics.ndcg(lists(chosen, users), validation))
     for name, shares in GRID.items():
         kept = chosen
-        for share in shares[1:]:
+        for share in shares[1:] if SIGNALS[name] in model.signals else ():
             candidate = _shared(kept, {name: share})
             reached = metrics.mean(metrics.ndcg(lists(candidate, users), validation))
             if reached > best:

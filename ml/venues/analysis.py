@@ -28,7 +28,9 @@ class UnknownVenueError(KeyError):
 
 
 def analyze(rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, venue_id: str) -> dict[str, Any]:
-    """
+    """Everything about a venue. The attendance estimate is what an engagement may expect; ``all_seats`` is the share of
+    all seats ever offered that were sold, in which a long hit outweighs everything else.
+
     :param rows: features.build of all reports; ``venues`` is features.per_venue of them
     :raises UnknownVenueError: when the venue has no report
     """
@@ -36,7 +38,7 @@ def analyze(rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, venue_
         raise UnknownVenueError(f"venue {venue_id} has no box-office report: ask for one that has")
     own, venue = rows[rows["venue_id"] == venue_id], venues.loc[venue_id]
     rate, lower, upper = fitted.shrunk(
-        float(venue["attendance_rate"]), int(venue["engagements"]), float(venue["log_seats"])
+        float(venue["engagement_rate"]), int(venue["engagements"]), float(venue["log_seats"])
     )
     return {
         "venue_id": venue_id,
@@ -49,7 +51,8 @@ def analyze(rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, venue_
             "estimate": round(rate, 4),
             "lower_80": round(lower, 4),
             "upper_80": round(upper, 4),
-            "plain": round(float(venue["attendance_rate"]), 4),
+            "all_seats": round(float(venue["attendance_rate"]), 4),
+            "plain": round(float(venue["engagement_rate"]), 4),
             "expected_for_size": round(fitted.expected(float(venue["log_seats"])), 4),
         },
         "capacity_utilisation": utilisation(own),
@@ -206,7 +209,7 @@ def rank(venues: pd.DataFrame, fitted: VenueModel, venue_id: str) -> dict[str, A
     """Place by shrunk attendance among venues of like size, 1 is the best; ties share the better place."""
     group = model.peers(venues, venue_id)
     rates = {
-        str(key): fitted.shrunk(row.attendance_rate, row.engagements, row.log_seats)[0]
+        str(key): fitted.shrunk(row.engagement_rate, row.engagements, row.log_seats)[0]
         for key, row in zip(group.index, group.itertuples(), strict=True)
     }
     better = sum(rate > rates[venue_id] for rate in rates.values())

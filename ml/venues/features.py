@@ -57,6 +57,8 @@ def per_venue(rows: pd.DataFrame) -> pd.DataFrame:
     """One row per venue: what it rests on, its size and its plain rates."""
     grouped = rows.groupby("venue_id", sort=True)
     seats_sold, seats_offered = grouped["tickets_sold"].sum(), grouped["capacity"].sum()
+    shows = rows.groupby(["venue_id", "engagement"], sort=True)[["tickets_sold", "capacity"]].sum()
+    engagement_rates = shows["tickets_sold"] / shows["capacity"]
     return pd.DataFrame(
         {
             "venue": grouped["venue"].last(),
@@ -67,6 +69,8 @@ def per_venue(rows: pd.DataFrame) -> pd.DataFrame:
             "engagements": grouped["engagement"].nunique(),
             "seats": grouped["seats"].median(),
             "attendance_rate": seats_sold / seats_offered,
+            # Each engagement counts once: what the next one may expect, whatever the length of a single hit.
+            "engagement_rate": engagement_rates.groupby("venue_id").mean(),
             "log_seats": np.log(grouped["seats"].median()),
         }
     )

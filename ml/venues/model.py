@@ -45,7 +45,7 @@ class VenueModel:
         return float(np.clip(self.prior + self.slope * (log_seats - self.centre), 0.0, 1.0))
 
     def shrunk(self, rate: float, engagements: int, log_seats: float) -> tuple[float, float, float]:
-        """Attendance rate drawn to its prior, and its 80 % interval; without an engagement, the prior itself."""
+        """Mean attendance of engagements drawn to its prior, and its 80 % interval; without any, the prior itself."""
         weight = engagements / (engagements + self.within / self.between) if engagements else 0.0
         estimate = weight * rate + (1 - weight) * self.expected(log_seats) if engagements else self.expected(log_seats)
         half = Z80 * float(np.sqrt(self.between * (1 - weight)))
