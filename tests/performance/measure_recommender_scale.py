@@ -34,7 +34,9 @@ def generate(path: Path, interactions: int, users: int, items: int, seed: int = 
     item = np.where(own, item // GROUPS * GROUPS + user % GROUPS, item).clip(0, items - 1)
     weight = random.geometric(0.02, interactions)
     table = pa.table({"user": user, "item": item, "weight": weight})
-    pv.write_csv(table, path, pv.WriteOptions(delimiter="\t", quoting_style="none"))
+    with path.open("wb") as file:
+        file.write(b"user\titem\tweight\n")  # pyarrow would quote the header
+        pv.write_csv(table, file, pv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none"))
 
 
 def main() -> None:
