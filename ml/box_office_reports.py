@@ -97,7 +97,9 @@ def _column(rows: list[dict[str, Any]], rule: dict[str, Any] | None) -> list[Any
 
 def _typed(reports: pd.DataFrame) -> pd.DataFrame:
     for name in NUMBERS:
-        reports[name] = pd.to_numeric(reports[name].map(lambda cell: None if cell is None else str(cell)), errors="coerce")
+        reports[name] = pd.to_numeric(
+            reports[name].map(lambda cell: None if cell is None else str(cell)), errors="coerce"
+        )
     for name in DAYS:
         given = reports[name].notna()
         reports[name] = pd.to_datetime(reports[name].astype("string"), errors="coerce", format="ISO8601")

@@ -1,4 +1,4 @@
-"""A fitted model as files: model.json (what it is) and arrays.npz (numbers and names); no pickle, so loading runs no code.
+"""A fitted model as files: model.json (what it is) and arrays.npz (numbers, names); no pickle, so loading runs no code.
 
 SageMaker packs the folder into model.tar.gz; `load` takes either.
 """
@@ -87,7 +87,9 @@ def load(path: Path) -> Hybrid:
             archive.extractall(scratch, filter="data")
             return _load_folder(Path(scratch), shown=path)
     except (OSError, tarfile.TarError, EOFError) as error:
-        raise ArtifactError(f"{path} cannot be unpacked ({error}): train again, or roll back to a former model") from error
+        raise ArtifactError(
+            f"{path} cannot be unpacked ({error}): train again, or roll back to a former model"
+        ) from error
 
 
 def _load_folder(folder: Path, shown: Path | None = None) -> Hybrid:

@@ -42,9 +42,7 @@ def evaluate(data: Dataset, seeds: list[int], *, factors: bool = False) -> dict[
     splits = [judge_split(data, seed, factors=factors) for seed in seeds]
     names = splits[0]["models"]
     average = {
-        name: {
-            figure: float(np.mean([split["models"][name][figure] for split in splits])) for figure in names[name]
-        }
+        name: {figure: float(np.mean([split["models"][name][figure] for split in splits])) for figure in names[name]}
         for name in names
     }
     return {
@@ -178,9 +176,7 @@ def cold_users(data: Dataset, seed: int) -> dict[str, dict[str, float]]:
     return table
 
 
-def _shorten(
-    train: sparse.csr_matrix, users: np.ndarray, size: int, random: np.random.Generator
-) -> sparse.csr_matrix:
+def _shorten(train: sparse.csr_matrix, users: np.ndarray, size: int, random: np.random.Generator) -> sparse.csr_matrix:
     kept = np.ones(train.nnz, dtype=bool)
     for user in users:
         start, end = train.indptr[user], train.indptr[user + 1]
@@ -197,9 +193,13 @@ def table_lines(report: dict[str, Any]) -> list[str]:
             f"{row['catalogue_coverage']:>10.3f}{row['novelty_bits']:>9.2f}"
         )
     for size, row in report["cold_start_users"].items():
-        lines.append(f"users with {size:>2} interactions: hybrid {row['hybrid']:.4f}, popularity {row['popularity']:.4f}")
+        lines.append(
+            f"users with {size:>2} interactions: hybrid {row['hybrid']:.4f}, popularity {row['popularity']:.4f}"
+        )
     for label, row in report["splits"][0]["recall_by_artist_listeners"].items():
-        lines.append(f"artists with {label} listeners in train: {row['pairs']} pairs, Recall@10 {row['recall_at_10']:.4f}")
+        lines.append(
+            f"artists with {label} listeners in train: {row['pairs']} pairs, Recall@10 {row['recall_at_10']:.4f}"
+        )
     return lines
 
 

@@ -78,5 +78,9 @@ def _log(counts: sparse.csr_matrix) -> sparse.csr_matrix:
 def without_side_data(built: Features) -> Features:
     """The same interactions without tags and friends."""
     return replace(
-        built, item_tags=built.item_tags[:0], user_tags=built.user_tags[:, :0], tag_names=built.tag_names[:0], friends=None
+        built,
+        item_tags=built.item_tags[:0],
+        user_tags=built.user_tags[:, :0],
+        tag_names=built.tag_names[:0],
+        friends=None,
     )

@@ -35,7 +35,9 @@ class Options:
     tag_weight: float = 1.0
     user_ridge: float = 30.0
     friend_weight: float = 0.5
-    users_share: float = 0.3  # weight of the user-to-user signal (or of the factors) where the item-to-item signal has 1
+    users_share: float = (
+        0.3  # weight of the user-to-user signal (or of the factors) where the item-to-item signal has 1
+    )
     tags_share: float = 0.0
     friends_share: float = 0.0
     factors: int = 64

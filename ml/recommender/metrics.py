@@ -8,7 +8,9 @@ from scipy import sparse
 DEPTH = 10
 
 
-def split_per_user(weights: sparse.csr_matrix, seed: int) -> tuple[sparse.csr_matrix, sparse.csr_matrix, sparse.csr_matrix]:
+def split_per_user(
+    weights: sparse.csr_matrix, seed: int
+) -> tuple[sparse.csr_matrix, sparse.csr_matrix, sparse.csr_matrix]:
     """Train, validation and test parts, 8:1:1 of each user's pairs at random.
 
     A user with fewer than three pairs stays in train as a whole: there would be nothing to learn from.

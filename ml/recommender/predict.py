@@ -68,11 +68,12 @@ def known_pairs(model: hybrid.Hybrid) -> Iterator[dict[str, Any]]:
 
 def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
-    count = 0
+    written = 0
     with path.open("w", encoding="utf-8") as file:
-        for count, row in enumerate(rows, 1):
+        for row in rows:
             file.write(json.dumps(row | stamps) + "\n")
-    return count
+            written += 1
+    return written
 
 
 def read_metrics(model: Path) -> dict[str, Any]:

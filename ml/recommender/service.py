@@ -170,11 +170,20 @@ class RecommendationService:
         full, broken = self._complete(), self._broken_lists()
         share = full / publication.users if publication.users else 0.0
         checks = (
-            Check("feature_schema", publication.feature_schema == FEATURE_SCHEMA, str(publication.feature_schema), str(FEATURE_SCHEMA)),
+            Check(
+                "feature_schema",
+                publication.feature_schema == FEATURE_SCHEMA,
+                str(publication.feature_schema),
+                str(FEATURE_SCHEMA),
+            ),
             Check("fresh", 0 <= age <= OLDEST_DAYS, f"{age} days", f"0 to {OLDEST_DAYS} days"),
-            Check("complete", share >= LEAST_COMPLETE, f"{share:.3f} of users", f"{LEAST_COMPLETE} with {FULL_LIST} each"),
+            Check(
+                "complete", share >= LEAST_COMPLETE, f"{share:.3f} of users", f"{LEAST_COMPLETE} with {FULL_LIST} each"
+            ),
             Check("sound", broken == 0, f"{broken} lists", "0 with a known or repeated artist, or out of order"),
-            Check("popular_fallback", bool(self._store.popular()), f"{len(self._store.popular())} artists", "1 or more"),
+            Check(
+                "popular_fallback", bool(self._store.popular()), f"{len(self._store.popular())} artists", "1 or more"
+            ),
             Check("better_than_popularity", reached > popular, f"{reached:.4f}", f"above {popular:.4f}"),
         )
         return ValidationReport(publication.model_version, checks)

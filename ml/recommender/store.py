@@ -155,7 +155,9 @@ def read_files(folder: Path) -> InMemoryStore:
         names = {row["artist_id"]: row["name"] for row in _rows(folder / "artists.json", optional=True)}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise PublicationError(f"{folder} holds no usable recommendations ({error}): publish them again") from error
-    return InMemoryStore(publication, {name: dict(users) for name, users in lists.items()}, popular, known, events, names)
+    return InMemoryStore(
+        publication, {name: dict(users) for name, users in lists.items()}, popular, known, events, names
+    )
 
 
 def _rows(path: Path, *, optional: bool = False) -> Iterator[dict[str, Any]]:

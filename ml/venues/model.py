@@ -1,4 +1,4 @@
-"""What venues of a size have in common: the prior that few reports are shrunk to, and the peers a venue is ranked among.
+"""What venues of a size have in common: the prior that few reports are shrunk to, and the peers of a venue's rank.
 
 An engagement (a show at a venue) is the unit of evidence: fifty weeks of one show say little about the next one.
 """
@@ -89,9 +89,7 @@ def fit(rows: pd.DataFrame) -> VenueModel:
     return VenueModel(prior, slope, centre, max(between, within / 50), within, _month_effects(rows))
 
 
-def _prior(
-    log_seats: pd.Series, means: pd.Series, counts: pd.Series, within: float
-) -> tuple[float, float, float]:
+def _prior(log_seats: pd.Series, means: pd.Series, counts: pd.Series, within: float) -> tuple[float, float, float]:
     """Line through the venues' means; its slope only where there are venues enough to see one."""
     weights = 1 / (within / counts + 0.01)
     centre, prior = float(np.average(log_seats, weights=weights)), float(np.average(means, weights=weights))

@@ -85,8 +85,8 @@ def card(report: dict[str, Any]) -> str:
             for known, row in report["by_known_engagements"].items()
         ),
         "",
-        "Limits: describes the past of a venue with the shows that it had; a trend needs 24 months with revenue, weekday"
-        " effects need 20 reports of single nights; money is not adjusted for prices.",
+        "Limits: describes the past of a venue with the shows that it had; a trend needs 24 months with revenue,"
+        " weekday effects need 20 reports of single nights; money is not adjusted for prices.",
         "",
     ]
     return "\n".join(lines)

@@ -15,7 +15,10 @@ def write(folder: Path, *, users: int = 60, items: int = 40, groups: int = 4, pl
         group = user % groups
         own = [item for item in range(items) if item % groups == group]
         other = [item for item in range(items) if item % groups != group]
-        liked = [*random.choice(own, min(plays * 3 // 4, len(own)), replace=False), *random.choice(other, plays // 4, False)]
+        liked = [
+            *random.choice(own, min(plays * 3 // 4, len(own)), replace=False),
+            *random.choice(other, plays // 4, False),
+        ]
         for item in liked:
             interactions.append(f"u{user}\ti{item}\t{random.integers(1, 500)}")
             if random.random() < 0.5:

@@ -22,7 +22,10 @@ def test_the_sample_of_tours_counts_each_visit_once() -> None:
 
 
 def test_a_weekly_file_becomes_canonical_and_broken_rows_are_counted(tmp_path: Path) -> None:
-    header = "show,theatre,week_ending,performances,previews,seats_in_theatre,tickets_sold,gross_usd,average_price_usd,top_price_usd"
+    header = (
+        "show,theatre,week_ending,performances,previews,seats_in_theatre,tickets_sold,gross_usd,"
+        "average_price_usd,top_price_usd"
+    )
     rows = ["Cats,Winter,2020-01-05,6,2,100,700,7000,10,NA", "Cats,Winter,2020-01-12,8,0,0,700,7000,10,",
             "Cats,Winter,soon,8,0,100,700,7000,10,", "Cats,Winter,2020-01-19,8,0,100,1300,7000,10,"]  # fmt: skip
     (tmp_path / "weeks.csv").write_text("\n".join([header, *rows]))

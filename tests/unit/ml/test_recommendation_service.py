@@ -174,7 +174,17 @@ def test_a_publication_without_popular_artists_fails() -> None:
 def published(tmp_path: Path) -> Path:
     synthetic_listeners.write(tmp_path)
     named = [word for name in ("tags", "friends") for word in (f"--{name}", str(tmp_path / f"{name}.tsv"))]
-    train.run(["--interactions", str(tmp_path / "train.tsv"), *named, "--model-dir", str(tmp_path / "model"), "--version", "v1"])
+    train.run(
+        [
+            "--interactions",
+            str(tmp_path / "train.tsv"),
+            *named,
+            "--model-dir",
+            str(tmp_path / "model"),
+            "--version",
+            "v1",
+        ]
+    )
     output = tmp_path / "published"
     stamps = ["--run-id", "r1", "--as-of", "2026-11-01", "--model-uri", "s3://models/v1/model.tar.gz"]
     predict.run(["--model", str(tmp_path / "model"), "--output", str(output), *stamps])

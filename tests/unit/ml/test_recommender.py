@@ -156,7 +156,9 @@ def test_a_split_is_eight_one_one_and_has_no_pair_twice(data: Dataset) -> None:
 
 def test_only_tags_of_train_pairs_are_kept() -> None:
     train_part = sparse.csr_matrix(np.array([[1.0, 0, 0], [0, 1, 1]]))
-    tags = Tags(np.array([0, 0, 1, 0]), np.array([0, 1, 2, 2]), np.array([0, 0, 0, 1]), np.array(["a", "b"], dtype=object))
+    tags = Tags(
+        np.array([0, 0, 1, 0]), np.array([0, 1, 2, 2]), np.array([0, 0, 0, 1]), np.array(["a", "b"], dtype=object)
+    )
     kept = tags_of_pairs(tags, train_part)
     # (0, 1) is held out and (0, 2) is in no part: both would answer for the model.
     assert list(zip(kept.user, kept.item, strict=True)) == [(0, 0), (1, 2)]
@@ -198,7 +200,9 @@ def test_both_forms_of_ease_give_the_same_scores(data: Dataset) -> None:
     # Apart from the item itself, whose weight the score leaves out.
     wanted = np.array([3])
     for user in (0, 5):
-        (history, added), (_, same) = (form.contributions(user, form.projection(wanted)) for form in (by_rows, by_items))
+        (history, added), (_, same) = (
+            form.contributions(user, form.projection(wanted)) for form in (by_rows, by_items)
+        )
         others = history != 3
         assert np.allclose(added[others], same[others], atol=1e-4)
         assert added[others].sum() == pytest.approx(by_items.scores(np.array([user]))[0, 3], abs=1e-4)
@@ -221,9 +225,15 @@ def test_the_evaluation_reports_every_model_with_and_without_side_data(files: Pa
     names = ("--interactions", str(files / "train.tsv"), *side(files), "--output", str(files / "report.json"))
     evaluate.run([*names, "--seeds", "1,2"], lines.append)
     report = json.loads((files / "report.json").read_text())
-    assert {"popularity", "item_knn", "ease", "collaborative", "hybrid_tags_only", "hybrid_friends_only", "hybrid"} <= set(
-        report["mean"]
-    )
+    assert {
+        "popularity",
+        "item_knn",
+        "ease",
+        "collaborative",
+        "hybrid_tags_only",
+        "hybrid_friends_only",
+        "hybrid",
+    } <= set(report["mean"])
     assert report["splits"][0]["tag_rows"]["of_train_pairs"] < report["splits"][0]["tag_rows"]["all"]
     assert set(report["cold_start_users"]) == {"1", "3", "5", "10"} or not report["cold_start_users"]
     assert any(line.startswith("hybrid ") for line in lines)
