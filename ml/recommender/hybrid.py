@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -44,6 +45,14 @@ class Options:
     iterations: int = 10
     largest_square: int = LARGEST_SQUARE
     seed: int = 7
+
+
+class Proposal(NamedTuple):
+    """Candidates of one user, and the standardised score of each signal for them."""
+
+    user: int
+    items: np.ndarray
+    parts: dict[str, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -101,23 +110,33 @@ class Hybrid:
         known = [place[name] for name in names if name in place]
         return np.array(known, dtype=np.int64), [name for name in names if name not in place]
 
+    def propose(self, users: np.ndarray, names: list[str], count: int) -> Iterator[Proposal]:
+        """Candidates of each user: what any of these signals has among its best ``count`` that the user does not know.
+
+        Without a signal, or where the catalogue is no larger than the count, all that the user does not know.
+        """
+        for start in range(0, len(users), USERS_AT_ONCE):
+            block = users[start : start + USERS_AT_ONCE]
+            parts = {name: standardised(self.signals[name].scores(block)) for name in names}
+            candidates = best_of_any(list(parts.values()), self.seen[block], count)
+            for row, user in enumerate(block):
+                chosen = candidates[row]
+                yield Proposal(int(user), chosen, {name: part[row, chosen] for name, part in parts.items()})
+
+    def rank(self, proposal: Proposal, weights: dict[str, float], limit: int) -> Ranked:
+        """The best candidates by the weighted sum of their signals."""
+        parts = {name: weight * proposal.parts[name] for name, weight in weights.items()}
+        # Popularity settles ties, and alone ranks what no signal says anything about.
+        total = 1e-6 * np.log(self.popularity[proposal.items]) + sum(parts.values())
+        best = np.argsort(-total, kind="stable")[:limit]
+        kept = {name: part[best] for name, part in parts.items()}
+        return Ranked(proposal.user, proposal.items[best], total[best], kept)
+
     def recommend(self, users: np.ndarray, limit: int, algorithm: str = "hybrid") -> Iterator[Ranked]:
         """The best items that each user does not know; fewer than the limit only where the catalogue ends."""
         weights = self.weights(algorithm)
-        for start in range(0, len(users), USERS_AT_ONCE):
-            block = users[start : start + USERS_AT_ONCE]
-            parts = {name: weight * standardised(self.signals[name].scores(block)) for name, weight in weights.items()}
-            yield from self._rank(block, parts, limit)
-
-    def _rank(self, block: np.ndarray, parts: dict[str, np.ndarray], limit: int) -> Iterator[Ranked]:
-        known = self.seen[block]
-        candidates = propose(list(parts.values()), known, max(CANDIDATES, limit))
-        # Popularity settles ties, and alone ranks what no signal says anything about.
-        total = sum(parts.values(), start=1e-6 * np.log(self.popularity)[None, :].repeat(len(block), axis=0))
-        for row, user in enumerate(block):
-            chosen = candidates[row]
-            best = chosen[np.argsort(-total[row, chosen], kind="stable")][:limit]
-            yield Ranked(int(user), best, total[row, best], {name: part[row, best] for name, part in parts.items()})
+        for proposal in self.propose(users, list(weights), max(CANDIDATES, limit)):
+            yield self.rank(proposal, weights, limit)
 
     def popular(self, limit: int) -> tuple[np.ndarray, np.ndarray]:
         """The items with most listeners and their share of all listeners: what an unknown user gets."""
@@ -131,13 +150,11 @@ def standardised(scores: np.ndarray) -> np.ndarray:
     return (centred / np.maximum(centred.std(axis=1, keepdims=True), 1e-9)).astype(np.float32)
 
 
-def propose(parts: list[np.ndarray], known: sparse.csr_matrix, count: int) -> list[np.ndarray]:
-    """Candidates of each user: what any signal has among its best, without what the user knows; sorted positions."""
-    width = known.shape[1]
-    chosen = np.zeros(known.shape, dtype=bool)
-    if not parts or count >= width:
-        chosen[:] = True
-    for part in parts if count < width else []:
+def best_of_any(parts: list[np.ndarray], known: sparse.csr_matrix, count: int) -> list[np.ndarray]:
+    """Of each row, the sorted positions that are among the best of any part and not known."""
+    everything = not parts or count >= known.shape[1]
+    chosen = np.full(known.shape, everything)
+    for part in [] if everything else parts:
         masked = part.copy()
         masked[known.nonzero()] = -np.inf
         np.put_along_axis(chosen, np.argpartition(-masked, count - 1, axis=1)[:, :count], True, axis=1)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from ml.recommender import metrics
-from ml.recommender.hybrid import Hybrid, Options
+from ml.recommender.hybrid import CANDIDATES, Hybrid, Options
 
 # Of which signal each share is, and what is tried.
 SIGNALS = {"users_share": "listeners", "tags_share": "tags", "friends_share": "friends"}
@@ -30,15 +30,24 @@ def tune(model: Hybrid, validation: sparse.csr_matrix) -> Hybrid:
     if not len(users):
         return model
     users = np.sort(np.random.default_rng(model.options.seed).permutation(users)[:LARGEST_SAMPLE])
+    names = [name for name in ("items", *SIGNALS.values()) if name in model.signals]
+    # Scored once: every blend ranks the same candidates.
+    proposals = list(model.propose(users, names, CANDIDATES))
+
+    def reached(candidate: Hybrid) -> float:
+        weights = candidate.weights("hybrid")
+        ranked = (candidate.rank(proposal, weights, metrics.DEPTH) for proposal in proposals)
+        return metrics.mean(metrics.ndcg({one.user: one.items for one in ranked}, validation))
+
     chosen = _shared(model, dict.fromkeys(GRID, 0.0))
-    best = metrics.mean(metrics.ndcg(lists(chosen, users), validation))
+    best = reached(chosen)
     for name, shares in GRID.items():
         kept = chosen
         for share in shares[1:] if SIGNALS[name] in model.signals else ():
             candidate = _shared(kept, {name: share})
-            reached = metrics.mean(metrics.ndcg(lists(candidate, users), validation))
-            if reached > best:
-                best, chosen = reached, candidate
+            figure = reached(candidate)
+            if figure > best:
+                best, chosen = figure, candidate
     return chosen
 
 
