@@ -40,11 +40,6 @@ class TagProfile:
     def scores(self, users: np.ndarray) -> np.ndarray:
         return (self.profiles[users] @ self.portraits).toarray()
 
-    def best_tag(self, user: int, item: int) -> int | None:
-        """Position of the tag that joins the user and the item most, or none."""
-        shared = self.profiles[user].multiply(self.portraits[:, item].T).tocsr()
-        return int(shared.indices[np.argmax(shared.data)]) if shared.nnz else None
-
 
 def _norms(matrix: sparse.spmatrix) -> np.ndarray:
     return np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())

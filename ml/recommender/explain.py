@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+from scipy import sparse
 
 from ml.recommender.content import Friends, TagProfile
 from ml.recommender.hybrid import Hybrid, Ranked
-from ml.recommender.signals import Ease, UserRidge
+from ml.recommender.signals import Ease, Signal, UserRidge
 
 # Names of signals as they are published.
 PUBLISHED = {
@@ -41,11 +42,25 @@ def reasons(model: Hybrid, block: Iterable[Ranked]) -> Iterator[tuple[Ranked, li
         for name, signal in model.signals.items()
         if isinstance(signal, Ease) and ranked and name in ranked[0].parts
     }
+    # By column, once for a block: a column of a matrix kept by rows takes a walk through all of it.
+    columns = {name: _by_column(model.signals[name]) for name in (ranked[0].parts if ranked else ())}
     for one in ranked:
-        yield one, _of_user(model, one, wanted, projections)
+        yield one, _of_user(model, one, wanted, projections, columns)
 
 
-def _of_user(model: Hybrid, ranked: Ranked, wanted: np.ndarray, projections: dict[str, np.ndarray]) -> list[Reason]:
+def _by_column(signal: Signal) -> sparse.csc_matrix | None:
+    if isinstance(signal, TagProfile):
+        return signal.portraits.tocsc()
+    return signal.strength.tocsc() if isinstance(signal, UserRidge | Friends) else None
+
+
+def _of_user(
+    model: Hybrid,
+    ranked: Ranked,
+    wanted: np.ndarray,
+    projections: dict[str, np.ndarray],
+    by_column: dict[str, sparse.csc_matrix | None],
+) -> list[Reason]:
     names = list(ranked.parts)
     if not names or not len(ranked.items):
         return [Reason(POPULARITY, None)] * len(ranked.items)
@@ -56,7 +71,7 @@ def _of_user(model: Hybrid, ranked: Ranked, wanted: np.ndarray, projections: dic
         if name in projections:
             because[name] = _closest_artists(model, name, ranked.user, projections[name][:, columns])
         else:
-            because[name] = [_named(model, name, ranked.user, int(item)) for item in ranked.items]
+            because[name] = [_named(model, name, ranked.user, int(item), by_column[name]) for item in ranked.items]
     found = []
     for position, which in enumerate(leading):
         name = names[which]
@@ -75,19 +90,27 @@ def _closest_artists(model: Hybrid, name: str, user: int, projected: np.ndarray)
     return [str(model.items[history[row]]) if added[row, column] > 0 else None for column, row in enumerate(best)]
 
 
-def _named(model: Hybrid, name: str, user: int, item: int) -> str | None:
+def _named(model: Hybrid, name: str, user: int, item: int, by_column: sparse.csc_matrix | None) -> str | None:
     signal = model.signals[name]
+    if by_column is None:
+        return None
+    start, end = by_column.indptr[item], by_column.indptr[item + 1]
+    rows, values = by_column.indices[start:end], by_column.data[start:end]
     if isinstance(signal, TagProfile):
-        tag = signal.best_tag(user, item)
+        tag = _largest(rows, signal.profiles[user].toarray()[0, rows] * values)
         return None if tag is None else str(model.tag_names[tag])
     if isinstance(signal, Friends):
-        votes = signal.friends[user].multiply(signal.strength[:, item].T).tocsr()
-        return str(model.users[votes.indices[np.argmax(votes.data)]]) if votes.nnz else None
+        friend = _largest(rows, signal.friends[user].toarray()[0, rows] * values)
+        return None if friend is None else str(model.users[friend])
     if isinstance(signal, UserRidge):
-        other = signal.best_listener(user, item)
+        other = _largest(rows, signal.weights[user, rows] * values)
         if other is None:
             return None
         # The other listener stays unnamed: what both play is the reason that may be shown.
         shared = signal.strength[user].multiply(signal.strength[other]).tocsr()
         return str(model.items[shared.indices[np.argmax(shared.data)]]) if shared.nnz else None
     return None
+
+
+def _largest(rows: np.ndarray, votes: np.ndarray) -> int | None:
+    return int(rows[np.argmax(votes)]) if len(votes) and votes.max() > 0 else None

@@ -206,9 +206,3 @@ class UserRidge:
 
     def scores(self, users: np.ndarray) -> np.ndarray:
         return (self.strength.T @ self.weights[users].T).T
-
-    def best_listener(self, user: int, item: int) -> int | None:
-        """Position of the listener whose vote for the item counts most, or none."""
-        column = self.strength[:, item].tocoo()
-        votes = self.weights[user, column.row] * column.data
-        return int(column.row[np.argmax(votes)]) if len(votes) and votes.max() > 0 else None
