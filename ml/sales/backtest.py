@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ml.sales import features, metrics, naive, reports, rolling
+from ml.box_office import reports
+from ml.sales import features, metrics, naive, rolling
 
 OUTPUT = ["source", "report_id", "show", "artist", "venue", "period_start", "period_end"]
 NO_SEATS_KNOWN = 1000.0  # seats of a performance where no report tells any

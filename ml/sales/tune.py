@@ -21,7 +21,8 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from ml.sales import backtest, calibration, features, gaussian, metrics, model, reports
+from ml.box_office import reports
+from ml.sales import backtest, calibration, features, gaussian, metrics, model
 
 FOLDS = 2
 FOLD_ROWS = 1000

@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import difflib
 import json
+import sys
 from pathlib import Path
 
 import pandas as pd
 
-from ml.box_office_reports import ReportFileError, read_reports
+from ml.box_office import reports
 from ml.venues import analysis, charts, features, model
 
 
@@ -29,7 +30,11 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(arguments: list[str] | None = None) -> None:
     asked = parse_arguments(arguments)
-    rows = features.build(read_reports(asked.reports, asked.format))
+    accepted = reports.read_accepted(asked.reports, asked.format)
+    if accepted.attrs["rejected"]:
+        counts = ", ".join(f"{rule} {count}" for rule, count in accepted.attrs["rejected"].items())
+        print(f"left out, as curation would: {counts}", file=sys.stderr)
+    rows = features.build(accepted)
     venues, fitted = features.per_venue(rows), model.fit(rows)
     wanted = list(venues.index) if asked.venue is None else named(venues, asked.venue)
     analyses = [analysis.analyze(rows, venues, fitted, str(venue_id)) for venue_id in wanted]
@@ -61,7 +66,7 @@ def named(venues: pd.DataFrame, wanted: str) -> list[str]:
 def main() -> None:
     try:
         run()
-    except (ReportFileError, features.NoReportsError, analysis.UnknownVenueError) as error:
+    except (reports.UnreadableReportsError, features.NoReportsError, analysis.UnknownVenueError) as error:
         raise SystemExit(str(error)) from error
 
 

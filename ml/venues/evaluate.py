@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ml.box_office_reports import ReportFileError, read_reports
+from ml.box_office import reports
 from ml.venues import features, model
 
 KNOWN = (1, 2, 5)
@@ -76,8 +76,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args(arguments)
     try:
-        rows = features.build(read_reports(asked.reports, asked.format))
-    except (ReportFileError, features.NoReportsError) as error:
+        rows = features.build(reports.read_accepted(asked.reports, asked.format))
+    except (reports.UnreadableReportsError, features.NoReportsError) as error:
         raise SystemExit(str(error)) from error
     print(json.dumps(evaluate(rows, asked.seed), indent=2))
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from synthetic_concerts import concerts
 
-from ml.sales import backtest, calibration, features, gaussian, holidays, model, reports
+from ml.box_office import reports
+from ml.sales import backtest, calibration, features, gaussian, holidays, model
 
 ROOT = Path(__file__).parents[3]
 OUTPUT = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
 
@@ -38,8 +38,11 @@ TYPES = {
 }  # fmt: skip
 
 
-def cast(value: Any, kind: str) -> Any:
-    """A value as a Spark type, null when it is none."""
+def cast(value: Any, kind: str, scale: int | None = None) -> Any:
+    """A value as a Spark type, null when it is none.
+
+    :param scale: digits after the point that a decimal is rounded to; all are kept if not given
+    """
     if kind not in TYPES:
         raise UnsupportedExpressionError(f"CAST to {kind} is not evaluated here")
     if value is None:
@@ -57,7 +60,14 @@ def cast(value: Any, kind: str) -> Any:
         return int(number)
     if kind in ("double", "float"):
         return float(number)
-    return number
+    return number if scale is None else _rounded(number, scale)
+
+
+def _rounded(number: Decimal, scale: int) -> Decimal | None:
+    try:
+        return number.quantize(Decimal(1).scaleb(-scale), rounding=ROUND_HALF_UP)
+    except InvalidOperation:  # more digits than a decimal holds
+        return None
 
 
 def arithmetic(sign: str) -> Callable[[Any, Any], Any]:
@@ -89,9 +99,15 @@ def compare(sign: str, left: Any, right: Any) -> bool | None:
     }[sign]  # fmt: skip
 
 
+def among(value: Any, options: list[Any]) -> bool | None:
+    """``value IN (options)``: null for null, and where only a null among the options could be it."""
+    found = [compare("=", value, option) for option in options]
+    return True if any(found) else None if None in found else False
+
+
 def _round(value: Any, digits: Any = 0) -> Any:
     number = _decimal(value)
-    return None if number is None else round(number, int(digits))
+    return None if number is None else _rounded(number, int(digits))
 
 
 def _split_part(text: str, separator: str, part: int) -> str:

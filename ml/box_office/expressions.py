@@ -1,8 +1,8 @@
 """The Spark SQL that mappings of box-office files are written in, evaluated without Spark.
 
-A subset: literals, columns, calls, CAST and TRY_CAST, CASE WHEN, IS NULL, comparisons, arithmetic, fields of a struct
-and lambdas. Null behaves as in Spark; whatever cannot be computed is null, as under try_*. What is outside the subset
-is refused by name when the expression is parsed.
+A subset: literals, columns, calls, CAST and TRY_CAST, CASE WHEN, IS NULL, IN, comparisons, arithmetic, fields of a
+struct and lambdas. Null behaves as in Spark; whatever cannot be computed is null, as under try_*. What is outside the
+subset is refused by name when the expression is parsed.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ml.sales import sql_functions
-from ml.sales.sql_functions import UnsupportedExpressionError
+from ml.box_office import sql_functions
+from ml.box_office.sql_functions import UnsupportedExpressionError
 
 ROWS_OF_GROUP = "\0rows"  # the rows of a group, for its aggregates
 
@@ -43,6 +43,24 @@ def _joined(join: Callable[[Row, Value, Value], Any], left: Value, right: Value)
     return lambda row: join(row, left, right)
 
 
+def _or(row: Row, left: Value, right: Value) -> bool | None:
+    """Null when neither side is true and one is null."""
+    if (one := left(row)) or (other := right(row)):
+        return True
+    return None if one is None or other is None else False
+
+
+def _and(row: Row, left: Value, right: Value) -> bool | None:
+    """Null when neither side is false and one is null."""
+    one = left(row)
+    if one is not None and not one:
+        return False
+    other = right(row)
+    if other is not None and not other:
+        return False
+    return None if one is None or other is None else True
+
+
 def _computed(compute: Callable[[Any, Any], Any], left: Value, right: Value) -> Value:
     return lambda row: compute(left(row), right(row))
 
@@ -61,8 +79,9 @@ class _Parser:
         return UnsupportedExpressionError(f"{what} in {self.text!r} is not evaluated here: rewrite the mapping")
 
     def next(self) -> tuple[str, str]:
-        self.place += 1
-        return self.tokens[self.place - 1]
+        token = self.tokens[self.place]
+        self.place = min(self.place + 1, len(self.tokens) - 1)  # the end stays next
+        return token
 
     def sees(self, *words: str) -> bool:
         kinds = [kind for kind, _ in self.tokens[self.place : self.place + len(words)]]
@@ -88,13 +107,13 @@ class _Parser:
     def either(self) -> Value:
         value = self.both()
         while self.takes("OR"):
-            value = _joined(lambda row, left, right: left(row) or right(row), value, self.both())
+            value = _joined(_or, value, self.both())
         return value
 
     def both(self) -> Value:
         value = self.negated()
         while self.takes("AND"):
-            value = _joined(lambda row, left, right: left(row) and right(row), value, self.negated())
+            value = _joined(_and, value, self.negated())
         return value
 
     def negated(self) -> Value:
@@ -109,6 +128,10 @@ class _Parser:
             return lambda row: value(row) is not None
         if self.takes("IS", "NULL"):
             return lambda row: value(row) is None
+        if self.takes("IN"):
+            self.needs("(")
+            options = self.arguments()
+            return lambda row: sql_functions.among(value(row), [option(row) for option in options])
         kind, sign = self.tokens[self.place]
         if kind == "sign" and sign in ("=", "==", "<>", "!=", "<", ">", "<=", ">="):
             self.place += 1
@@ -170,13 +193,23 @@ class _Parser:
             value = self.either()
             self.needs("AS")
             kind = self.next()[1].lower()
-            if self.takes("("):  # precision and scale
-                while not self.takes(")"):
-                    self.place += 1
+            scale = self.scale()
             self.needs(")")
             sql_functions.cast(None, kind)
-            return lambda row: sql_functions.cast(value(row), kind)
+            return lambda row: sql_functions.cast(value(row), kind, scale)
         return self.call(name.lower())
+
+    def scale(self) -> int | None:
+        """Digits after the point of a type such as DECIMAL(14, 2)."""
+        if not self.takes("("):
+            return None
+        sizes = [self.next()]
+        while self.takes(","):
+            sizes.append(self.next())
+        self.needs(")")
+        if any(kind != "number" for kind, _ in sizes):
+            raise self.refuse("the size of a type")
+        return int(sizes[1][1]) if len(sizes) > 1 else 0
 
     def case(self) -> Value:
         branches = []
@@ -198,11 +231,17 @@ class _Parser:
         )
         if function is None:
             raise self.refuse(f"{name}()")
-        values = []
-        while not self.takes(")"):
-            values.append(self.either())
-            self.takes(",")
+        values = self.arguments()
         return lambda row: function(*(value(row) for value in values))
+
+    def arguments(self) -> list[Value]:
+        """Up to the closing bracket."""
+        values: list[Value] = []
+        while not self.takes(")"):
+            if values:
+                self.needs(",")
+            values.append(self.either())
+        return values
 
     def aggregate_of_rows(self, name: str) -> Value:
         if self.takes("*"):
