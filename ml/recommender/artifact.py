@@ -49,7 +49,7 @@ def save(model: Hybrid, folder: Path) -> None:
         for key, value in values.items():
             if not isinstance(value, float):
                 _put(arrays, f"{name}/{key}", value)
-    np.savez(folder / ARRAYS, **arrays)
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type] # numpy 2 types its own keywords alone
     description = {
         "feature_schema": FEATURE_SCHEMA,
         "options": asdict(model.options),

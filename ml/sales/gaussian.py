@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from scipy.linalg import cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 
 WINDOW = 3000  # reports that a forecast rests on at most: the cube of it is the cost
@@ -98,6 +99,8 @@ def _equal(left: np.ndarray, right: np.ndarray) -> np.ndarray:
 
 def _same_bill(left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """Cosine of two bills on which the second act counts GUEST: 1 for the same bill, 0 for strangers."""
+    if not (left[:, 1] >= 0).any() and not (right[:, 1] >= 0).any():
+        return _equal(left[:, 0], right[:, 0])
     total = np.zeros((len(left), len(right)), dtype=np.float32)
     for one, share in enumerate((1.0, GUEST)):
         for other, counted in enumerate((1.0, GUEST)):
@@ -154,8 +157,8 @@ def learn(history: pd.DataFrame) -> dict[str, float]:
         covariance = sum(v * part for v, part in zip(variance[:-1], parts, strict=True))
         covariance = covariance + (variance[-1] + LOWEST_NOISE**2) * np.eye(len(target))
         factor = cholesky(covariance, lower=True)
-        inverse = solve_triangular(factor, np.eye(len(target)), lower=True)
-        inverse = inverse.T @ inverse
+        inverse, _ = dpotri(factor, lower=True)
+        inverse = np.tril(inverse) + np.tril(inverse, -1).T
         alpha = inverse @ target
         outer = inverse - np.outer(alpha, alpha)
         slope = [0.5 * v * float(np.vdot(outer, part)) for v, part in zip(variance[:-1], parts, strict=True)]
