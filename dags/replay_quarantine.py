@@ -45,8 +45,11 @@ def name_partitions(before: list[list[Any]]) -> dict[str, Any]:
 
 
 @task
-def list_runs(named: dict[str, Any]) -> list[str]:
-    return [run_id for _, run_id in named["partitions"]]
+def name_reports(named: dict[str, Any]) -> list[dict[str, str]]:
+    """The reports that curation has published anew: what the warehouse must have in the end."""
+    from concert_platform.quality.replay import reports_of
+
+    return reports_of(named["partitions"])
 
 
 @task
@@ -87,9 +90,8 @@ with DAG(
         trigger_run_id="replay-{{ dag_run.run_id }}",
         conf=conf,
     )
+    reports: Any = name_reports(conf)
     # Started by the asset event of curate_again, like any other load.
-    wait_for_warehouse = WarehouseLoadSensor.partial(
-        task_id="wait_for_warehouse", loaded_after="{{ dag_run.start_date.isoformat() }}"
-    ).expand(ingest_run_id=list_runs(conf))
+    wait_for_warehouse = WarehouseLoadSensor.partial(task_id="wait_for_warehouse").expand_kwargs(reports)
 
-    chain(curate_again, wait_for_warehouse, report_outcome(before))
+    chain(curate_again, reports, wait_for_warehouse, report_outcome(before))

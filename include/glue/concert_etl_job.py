@@ -192,7 +192,7 @@ class Curation:
 
     def _judge(self, manifests: list[Manifest], load: Load, entity: Entity) -> Judged:
         frame = judged_records(self._spark, self._raw, manifests, load.run_id, entity)
-        history = read_history(self._curated, entity.name).before(load.run_id)
+        history = read_history(self._curated, entity.name).without(load.run_id)
         if frame is None:
             return Judged(entity, manifests, None, [], history)
         try:

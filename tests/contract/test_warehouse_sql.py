@@ -238,6 +238,9 @@ BREAKERS = {
     "event_funnel": [FUNNEL, FUNNEL],
     "interaction_duplicate": [COPY_ROW.format("core.fact_interaction", "user_id = 'u1'")],
     "load_audit_duplicate": [COPY_ROW.format("quality.load_audit", "entity = 'event'")],
+    "source_freshness": [
+        "UPDATE quality.load_audit SET dt = DATEADD(day, -4, dt) WHERE entity = 'event'",
+    ],
     "sales_forecast_duplicate": [FORECAST, FORECAST],
     "event_dimension": ["DELETE FROM core.dim_venue WHERE venue_id = 'v2'"],
     "box_office_dimension": ["UPDATE core.fact_box_office SET period_start = '1899-12-31' WHERE report_id = 'r1'"],

@@ -13,9 +13,10 @@ from tests.end_to_end.conftest import BROADWAY_ROWS, INTERACTION_ROWS, Checkout
 pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("first_run")]
 
 
-def counts(report: dict) -> dict[str, tuple[int, int, int, int]]:
+def counts(report: dict) -> dict[tuple[str, str], tuple[int, int, int, int]]:
+    """Accounts by source and entity."""
     names = ("read", "loaded", "quarantined", "deduplicated")
-    return {row["source"]: tuple(row[name] for name in names) for row in report["sources"]}
+    return {(row["source"], row["entity"]): tuple(row[name] for name in names) for row in report["sources"]}
 
 
 def ask(checkout: Checkout, sql: str) -> list[list]:
@@ -42,10 +43,10 @@ def test_every_record_of_the_samples_is_accounted_for(checkout: Checkout) -> Non
     tours = checkout.folder / "samples/taylor_swift_tours/taylor_swift_tours.csv"
     with tours.open(newline="") as file:
         concerts = len(list(csv.DictReader(file)))
-    assert found["broadway_weekly_grosses"][0] == BROADWAY_ROWS
-    assert found["taylor_swift_tours"][0] == concerts
-    assert found["lastfm"][0] == INTERACTION_ROWS
-    assert found["ticketmaster"][0] >= 40
+    assert found["broadway_weekly_grosses", "box_office"][0] == BROADWAY_ROWS
+    assert found["taylor_swift_tours", "box_office"][0] == concerts
+    assert found["lastfm", "interaction"][0] == INTERACTION_ROWS
+    assert found["ticketmaster", "event"][0] >= 40
     for source, (read, loaded, quarantined, deduplicated) in found.items():
         assert read == loaded + quarantined + deduplicated, source
 
@@ -53,10 +54,10 @@ def test_every_record_of_the_samples_is_accounted_for(checkout: Checkout) -> Non
 def test_the_accounts_are_those_of_core_itself(checkout: Checkout) -> None:
     found = counts(checkout.read("run-report.json"))
     live = dict(ask(checkout, "SELECT source, COUNT(*) FROM core.fact_box_office GROUP BY source"))
-    assert live["broadway_weekly_grosses"] == found["broadway_weekly_grosses"][1]
-    assert live["taylor_swift_tours"] == found["taylor_swift_tours"][1]
-    assert ask(checkout, "SELECT COUNT(*) FROM core.fact_interaction") == [[found["lastfm"][1]]]
-    assert ask(checkout, "SELECT COUNT(*) FROM core.fact_event") == [[found["ticketmaster"][1]]]
+    assert live["broadway_weekly_grosses"] == found["broadway_weekly_grosses", "box_office"][1]
+    assert live["taylor_swift_tours"] == found["taylor_swift_tours", "box_office"][1]
+    assert ask(checkout, "SELECT COUNT(*) FROM core.fact_interaction") == [[found["lastfm", "interaction"][1]]]
+    assert ask(checkout, "SELECT COUNT(*) FROM core.fact_event") == [[found["ticketmaster", "event"][1]]]
 
 
 def test_the_model_is_published_with_the_naive_forecast_beside_it(checkout: Checkout) -> None:

@@ -3,6 +3,7 @@
 orchestration   wall time of each DAG / time of the engines' own work in it (Glue, SageMaker, Redshift statements)
 COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
 DAG files       seconds to import each, beyond Airflow itself
+ingest          pages by the Ticketmaster connector / by a bare requests session; PAGES=10000
 curation        the Glue job on interactions / a bare PySpark script that does the same work: MILLIONS="1 10 50"
 """
 
@@ -33,6 +34,7 @@ def main() -> None:
     orchestration(known, report)
     copy(known)
     dag_files()
+    ingest()
     curation()
     print(f"resident memory of the platform: {report['resident_mb']} MB")
 
@@ -135,6 +137,12 @@ def dag_files() -> None:
         f"import of {len(seconds)} DAG files beyond Airflow: {sum(seconds.values()):.2f} s together, "
         f"longest {seconds[slowest]:.2f} s ({slowest})"
     )
+
+
+def ingest() -> None:
+    """The connector's pages / the same pages by a bare reader: PAGES=10000 for a long listing."""
+    command = [sys.executable, ROOT / "tests" / "performance" / "ingest.py", os.environ.get("PAGES", "1000")]
+    subprocess.run(command, check=True)
 
 
 def curation() -> None:

@@ -56,7 +56,7 @@ def test_a_volume_is_compared_with_the_median_of_three_earlier_runs_at_least() -
 def test_a_run_is_not_compared_with_itself() -> None:
     history = History([entry("a", 100), entry("b", 100), entry("c", 100)])
 
-    assert history.before("c").volume_ratio("lastfm", 100) is None
+    assert history.without("c").volume_ratio("lastfm", 100) is None
 
 
 def test_a_collapsed_volume_and_many_rejects_are_told_and_stop_nothing(spark: SparkSession) -> None:

@@ -43,7 +43,8 @@ def deliveries(entity: str, manifests: Iterable[Manifest], counts: Iterable[Coun
             history.volume_ratio(manifest.source, manifest.records),
         )
         for manifest in manifests
-        if manifest.records
+        # A source that falls silent after it has delivered is one to look at.
+        if manifest.records or history.volume_ratio(manifest.source, 0) is not None
     ]  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class History:
 
     entries: list[dict[str, Any]] = field(default_factory=list)
 
-    def before(self, run_id: str) -> History:
+    def without(self, run_id: str) -> History:
         return History([entry for entry in self.entries if entry["run_id"] != run_id])
 
     def volume_ratio(self, source: str, records: int) -> float | None:
@@ -70,7 +70,7 @@ def write_entry(
     :param volumes: source -> records
     """
     entry = {"run_id": run_id, "volumes": dict(volumes), "quantiles": {k: list(v) for k, v in quantiles.items()}}
-    entries = [*read_history(bucket, entity).before(run_id).entries, entry][-LONGEST_HISTORY:]
+    entries = [*read_history(bucket, entity).without(run_id).entries, entry][-LONGEST_HISTORY:]
     bucket.put(_key(entity), json.dumps({"entries": entries}, indent=1))
 
 

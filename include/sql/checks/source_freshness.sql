@@ -1,7 +1,10 @@
--- Sources and entities whose newest load is more than two days older than the newest load of all: they have fallen
--- silent while others deliver. Severity: warn. Table: quality.load_audit
-SELECT source, entity, MAX(loaded_at) AS newest
+-- Sources and entities whose newest day with records lies more than two days before the newest day of all: they have
+-- fallen silent while others deliver. Severity: warn. Table: quality.load_audit
+SELECT source, entity, MAX(dt) AS newest
 FROM quality.load_audit
-WHERE status = 'loaded'
+WHERE status = 'loaded' AND read_count > 0
 GROUP BY source, entity
-HAVING MAX(loaded_at) < DATEADD(day, -2, (SELECT MAX(loaded_at) FROM quality.load_audit WHERE status = 'loaded'))
+HAVING MAX(dt) < (
+    SELECT DATEADD(day, -2, MAX(dt)) FROM quality.load_audit WHERE status = 'loaded' AND read_count > 0
+        AND source <> 'stream'
+)

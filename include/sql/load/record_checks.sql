@@ -15,7 +15,9 @@ SELECT
         WHERE {{ check.runs }} IN ({{ run_ids | sql_slugs }})
         {% endif %}
     ),
-    COUNT(*), COUNT(*) = 0, NULL, '{{ 'critical' if check.severity == 'fail' else 'warning' }}', GETDATE()
+    COUNT(*), COUNT(*) = 0, NULL,
+    {% if check.severity == 'fail' %}'critical'{% else %}'warning'{% endif %},
+    GETDATE()
 FROM (
 {% include check.file %}
 ) AS violation;

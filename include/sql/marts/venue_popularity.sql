@@ -1,7 +1,6 @@
 -- marts.venue_popularity: one row per venue. Owner: analytics. Replaced as a whole; running it again gives the same
 -- rows.
--- Reads core.dim_venue, core.fact_event, marts.venue_sales,
--- quality.load_audit. Checks: checks/venue_popularity.sql.
+-- Reads core.dim_venue, core.fact_event, marts.venue_sales. Checks: checks/venue_popularity.sql. Values: as_of.
 --
 -- popularity_score, 0..100 = 50 x demand + 30 x utilisation + 20 x outlook
 --     demand       share of venues that sell fewer tickets a performance (PERCENT_RANK, 0..1; 0 without reports)
@@ -16,11 +15,7 @@ INSERT INTO marts.venue_popularity (
     utilisation, gross, currency, popularity_score, popularity_rank, as_of, refreshed_at
 )
 WITH clock AS (
-    SELECT dt AS as_of
-    FROM quality.load_audit
-    WHERE status = 'loaded'
-    ORDER BY loaded_at DESC, dt DESC
-    LIMIT 1
+    SELECT CAST({{ as_of | sql_date }} AS DATE) AS as_of
 ),
 
 upcoming AS (

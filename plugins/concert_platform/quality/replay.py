@@ -6,22 +6,26 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from concert_platform.settings import settings
 from concert_platform.warehouse import query
 
 log = logging.getLogger(__name__)
 
-FILTERS = ("source", "entity", "rule")
+# Every value is a parameter, and the Data API takes no empty one: a filter that is not given is left out. What the
+# stream rejected came in no ingest run; monitor_stream sends its dead letters again.
+FILTERS = {
+    "source": "source = :source",
+    "entity": "entity = :entity",
+    "rule": "rule = :rule",
+    "since": "dt >= CAST(:since AS DATE)",
+}
 REJECTED_SQL = """
 SELECT CAST(dt AS VARCHAR(10)), run_id, source, entity, rule, COUNT(*)
 FROM quality.quarantine
-WHERE (:source = '' OR source = :source)
-    AND (:entity = '' OR entity = :entity)
-    AND (:rule = '' OR rule = :rule)
-    AND dt >= CAST(:since AS DATE)
+WHERE source <> 'stream'{conditions}
 GROUP BY dt, run_id, source, entity, rule
 ORDER BY dt, run_id, source, entity, rule
 """
-FIRST_DAY = "1900-01-01"
 
 
 class Rejected(NamedTuple):
@@ -40,8 +44,9 @@ def rejected(wanted: Mapping[str, Any]) -> list[Rejected]:
 
     :param wanted: values of `source`, `entity`, `rule` and `since` (first day of delivery); absent or null is any
     """
-    values = {name: wanted.get(name) or "" for name in FILTERS} | {"since": wanted.get("since") or FIRST_DAY}
-    return [Rejected(*row) for row in query(REJECTED_SQL, **values)]
+    values = {name: wanted[name] for name in FILTERS if wanted.get(name)}
+    conditions = "".join(f" AND {FILTERS[name]}" for name in values)
+    return [Rejected(*row) for row in query(REJECTED_SQL.format(conditions=conditions), **values)]
 
 
 def partitions_of(found: Sequence[Sequence[Any]]) -> list[list[str]]:
@@ -50,6 +55,22 @@ def partitions_of(found: Sequence[Sequence[Any]]) -> list[list[str]]:
     :param found: rows of Rejected
     """
     return [list(run) for run in sorted({(dt, run_id) for dt, run_id, *_ in found})]
+
+
+def reports_of(partitions: Sequence[Sequence[str]]) -> list[dict[str, str]]:
+    """Run and ETag of the report that curation has published of each run: what the warehouse must have in the end."""
+    import boto3
+
+    s3, bucket = boto3.client("s3"), settings().curated_bucket
+    return [
+        {
+            "ingest_run_id": run_id,
+            "report_etag": s3.head_object(Bucket=bucket, Key=f"curated/_reports/dt={dt}/run={run_id}.json")[
+                "ETag"
+            ].strip('"'),
+        }
+        for dt, run_id in partitions
+    ]
 
 
 def outcome(before: Sequence[Sequence[Any]], after: Sequence[Rejected]) -> list[str]:

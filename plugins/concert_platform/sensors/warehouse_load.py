@@ -20,28 +20,28 @@ class WarehouseLoadSensor(BaseOperator):
     """Wait deferrably until quality.load_audit accounts for an ingest run.
 
     :param ingest_run_id: Airflow run id of ingest_concerts (templated)
-    :param loaded_after: ISO time; an account that was written before it is of an earlier load (templated)
+    :param report_etag: version of the curated report that must be loaded; default any (templated)
     :param wait_for: longest wait
     """
 
-    template_fields: Sequence[str] = ("ingest_run_id", "loaded_after")
+    template_fields: Sequence[str] = ("ingest_run_id", "report_etag")
 
     def __init__(
         self,
         *,
         ingest_run_id: str,
-        loaded_after: str | None = None,
+        report_etag: str | None = None,
         wait_for: timedelta = timedelta(hours=1),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.ingest_run_id = ingest_run_id
-        self.loaded_after = loaded_after
+        self.report_etag = report_etag
         self.wait_for = wait_for
 
     def execute(self, context: Context) -> None:
         self.defer(
-            trigger=WarehouseLoadTrigger(run_id=run_slug(self.ingest_run_id), loaded_after=self.loaded_after),
+            trigger=WarehouseLoadTrigger(run_id=run_slug(self.ingest_run_id), report_etag=self.report_etag),
             method_name="execute_complete",
             timeout=self.wait_for,
         )

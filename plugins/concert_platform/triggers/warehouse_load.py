@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
@@ -14,27 +13,26 @@ from asgiref.sync import sync_to_async
 CHAIN = ("curate_concerts", "load_warehouse")
 AUDIT_SQL = """
 SELECT source, entity, status, message FROM quality.load_audit
-WHERE run_id = :run_id AND loaded_at >= CAST(:loaded_after AS TIMESTAMP)
+WHERE run_id = :run_id{of_report}
 """
-EVER = "1900-01-01T00:00:00+00:00"
 
 
 class WarehouseLoadTrigger(BaseTrigger):
     """Fire when no run of the chain is under way and quality.load_audit speaks of the ingest run.
 
     :param run_id: slug of the ingest run
-    :param loaded_after: ISO time; earlier audit rows do not count
+    :param report_etag: version of the curated report; audit rows of another one do not count
     :param poll_interval: seconds between two looks
     :param idle_timeout: seconds without a run of the chain and without an audit row after which the chain is taken
         as broken: an asset event starts its DAG within seconds
     """
 
     def __init__(
-        self, *, run_id: str, loaded_after: str | None = None, poll_interval: float = 1.0, idle_timeout: float = 90.0
+        self, *, run_id: str, report_etag: str | None = None, poll_interval: float = 1.0, idle_timeout: float = 90.0
     ) -> None:
         super().__init__()
         self.run_id = run_id
-        self.loaded_after = loaded_after
+        self.report_etag = report_etag
         self.poll_interval = poll_interval
         self.idle_timeout = idle_timeout
 
@@ -43,7 +41,7 @@ class WarehouseLoadTrigger(BaseTrigger):
             f"{type(self).__module__}.{type(self).__qualname__}",
             {
                 "run_id": self.run_id,
-                "loaded_after": self.loaded_after,
+                "report_etag": self.report_etag,
                 "poll_interval": self.poll_interval,
                 "idle_timeout": self.idle_timeout,
             },
@@ -75,13 +73,11 @@ class WarehouseLoadTrigger(BaseTrigger):
         from concert_platform.warehouse import StatementFailedError, query
 
         try:
-            return query(AUDIT_SQL, run_id=self.run_id, loaded_after=_utc(self.loaded_after or EVER))
+            if self.report_etag is None:
+                return query(AUDIT_SQL.format(of_report=""), run_id=self.run_id)
+            of_report = " AND report_etag = :report_etag"
+            return query(AUDIT_SQL.format(of_report=of_report), run_id=self.run_id, report_etag=self.report_etag)
         except StatementFailedError as error:
             if "does not exist" in str(error):
                 return []
             raise
-
-
-def _utc(moment: str) -> str:
-    """An ISO time as the warehouse's clock writes it: UTC, without a zone."""
-    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from importlib import import_module
 from typing import Any
 
 from concert_platform.quality.warehouse_suite import SUITE, CheckResult, validate
 from concert_platform.resources import resource
 from concert_platform.settings import settings
-from concert_platform.warehouse.data_api import client, execute_batch, one_line, query
+from concert_platform.warehouse.data_api import LONGEST_SQL, MOST_STATEMENTS, client, execute_batch, one_line, query
 from concert_platform.warehouse.sql_files import matches, render
 
 MART_FILES = (
     "load/lock_marts.sql",
     "marts/venue_sales.sql",
     "marts/venue_popularity.sql",
-    "marts/artist_momentum.sql",
     "marts/sales_daily.sql",
     "marts/event_funnel.sql",
 )
+DAILY_MART_FILES = ("marts/artist_momentum.sql",)  # one rebuild for each day that was loaded
+_MOVED_SQL = """
+SELECT COUNT(*) FROM core.fact_box_office WHERE updated_run_id = :run_id AND created_run_id <> updated_run_id
+"""
 _AUDIT_FILES = ("migrations/0001_schemas.sql", "migrations/0003_quality_load_audit.sql")
 _CHECK_HEADER = re.compile(
     r"Severity: (?P<severity>fail|warn)\. Table: (?P<table>[a-z_]+\.[a-z_]+)(?:\. Runs: (?P<runs>[a-z_]+))?"
@@ -42,13 +46,16 @@ def refresh_marts(loads: Sequence[Mapping[str, Any]], token: str | None = None) 
 
     :param loads: as `loads_of` gives them, at least one; the last one's day decides what is upcoming
     """
+    run_ids = [load["run_id"] for load in loads]
     values = {
-        "run_ids": [load["run_id"] for load in loads],
+        "run_ids": run_ids,
         "as_of": loads[-1]["dt"],
-        # A run that is loaded again may have taken rows away, which nobody finds by the rows that it has.
-        "is_whole": any(load["known"] for load in loads),
+        # What was taken away, or moved to another day, nobody finds by the rows that the runs have now.
+        "is_whole": any(load["known"] for load in loads) or any(query(_MOVED_SQL, run_id=one)[0][0] for one in run_ids),
     }
-    return execute_batch(render(MART_FILES, **values), token)
+    days = dict.fromkeys(load["dt"] for load in loads)
+    daily = [statement for day in days for statement in render(DAILY_MART_FILES, as_of=day)]
+    return execute_batch([*render(MART_FILES, **values), *daily], token)
 
 
 def checks() -> list[dict[str, Any]]:
@@ -75,7 +82,9 @@ def check(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> int:
     with ThreadPoolExecutor(1) as pool:
         # Importing it takes seconds, which pass while the warehouse works.
         pool.submit(import_module, "great_expectations")
-        execute_batch(render(files, run_id=last["run_id"], dt=last["dt"], checks=wanted, run_ids=run_ids), token)
+        statements = render(files, run_id=last["run_id"], dt=last["dt"], checks=wanted, run_ids=run_ids)
+        for number, batch in enumerate(in_batches(statements)):
+            execute_batch(batch, sha256(f"{token}:{number}".encode()).hexdigest() if token else None)
     results = query(
         "SELECT expectation, failed FROM quality.check_result "
         "WHERE run_id = :run_id AND suite = 'warehouse' ORDER BY expectation",
@@ -93,6 +102,20 @@ def check(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> int:
             f"rows, and {page} the suite"
         )
     return len(results)
+
+
+def in_batches(statements: Sequence[str]) -> Iterator[list[str]]:
+    """Statements in as few batches as the Data API takes: each check names the runs, of which there may be many."""
+    batch: list[str] = []
+    for statement in statements:
+        if batch and (
+            len(batch) == MOST_STATEMENTS or sum(len(one.encode()) for one in [*batch, statement]) > LONGEST_SQL
+        ):
+            yield batch
+            batch = []
+        batch.append(statement)
+    if batch:
+        yield batch
 
 
 def _keep_page(load: Mapping[str, Any], page: str) -> str:

@@ -36,7 +36,8 @@ def loads_of(wanted: Iterable[Partition]) -> list[dict[str, Any]]:
     :param wanted: a partition without a run id stands for every curated run of its day
     :raises ReportMissingError: when a named run was never published
     """
-    return [_load(key) for partition in wanted for key in _report_keys(partition)]
+    keys = dict.fromkeys(key for partition in wanted for key in _report_keys(partition))  # a day and a run of it
+    return [_load(key) for key in keys]
 
 
 def transactions(values: Mapping[str, Any]) -> Transactions:

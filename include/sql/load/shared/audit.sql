@@ -1,7 +1,6 @@
 -- Write the accounts of one entity of the run in place of those of an earlier load. Last in its transaction, so that loads
 -- side by side wait for this table no longer than a commit takes. status becomes 'loaded' with the partition's last
--- transaction. loaded is counted in core. Sets: table, key. Values: run_id, entity, known.
-{% if entity in known %}
+-- transaction. loaded is counted in core. Sets: table, key. Values: run_id, entity.
 UPDATE quality.load_audit
 SET loaded_count = loaded_count + handed.keys, deduplicated_count = deduplicated_count - handed.keys
 FROM (
@@ -16,7 +15,6 @@ WHERE load_audit.run_id = handed.run_id
 
 DELETE FROM quality.load_audit
 WHERE run_id = {{ run_id | sql_slug }} AND entity = {{ entity | sql_slug }};
-{% endif %}
 
 INSERT INTO quality.load_audit (
     run_id, dt, source, entity, read_count, loaded_count, quarantined_count, deduplicated_count,

@@ -1,6 +1,6 @@
 -- Take out of core what an earlier load of this run brought and the run no longer delivers: a mended mapping or rule
--- gives other keys, or rejects a row. Left out of a first load, which can have brought nothing. Sets: table, key.
--- Values: run_id, known (entities that an earlier load of the run has brought), entity.
+-- gives other keys, or rejects a row. Also in what looks like a first load: another one may have come in between, and
+-- only this transaction, which holds the entity's lock, can tell. Sets: table, key. Values: run_id.
 --
 -- A row that this run brought and nobody has updated since goes. What two runs have delivered stays with the other one,
 -- in whichever order both are curated again, and the accounts of both still close:
@@ -8,7 +8,6 @@
 --     brought by another run, updated by this    that run's again; its ingested_at becomes the oldest there is, so that
 --                                                the next delivery of anybody replaces the values that were withdrawn
 -- A run whose older delivery of a removed key had lost against this one's gets it back when it is loaded again.
-{% if entity in known %}
 CREATE TEMPORARY TABLE withdrawn AS
 SELECT DISTINCT {% for column in key %}core.{{ column }}, {% endfor %}core.created_run_id, core.updated_run_id
 FROM core.{{ table }} AS core
@@ -44,4 +43,3 @@ FROM withdrawn
 WHERE {% for column in key %}{{ table }}.{{ column }} = withdrawn.{{ column }} AND {% endfor %}
 
     withdrawn.created_run_id <> withdrawn.updated_run_id;
-{% endif %}
