@@ -1,7 +1,8 @@
 """Forecast the sales of upcoming events: entry point of a SageMaker processing job.
 
 Reads model.tar.gz, the history of box-office reports and the upcoming events, and writes forecasts (one row per event)
-and the registry's row as JSON lines, which Redshift copies as they are.
+and the registry's row as JSON lines, which Redshift copies as they are, and the forecasts with their drivers as
+TicketSalesPredictionService reads them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ml.sales import features, model
+from ml.sales import drivers, features, model
 from ml.sales.train import read_reports
 
 MODEL_NAME = "sales"
@@ -31,13 +32,19 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def forecast(
-    trained: model.SalesModel, history: pd.DataFrame, upcoming: pd.DataFrame, horizon_days: int = features.HORIZON_DAYS
+    trained: model.SalesModel,
+    history: pd.DataFrame,
+    upcoming: pd.DataFrame,
+    horizon_days: int = features.HORIZON_DAYS,
+    rows: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per event: tickets with their 80 % interval, utilisation, and what the forecast rests on.
 
     :param upcoming: events with concert_id, capacity, capacity_basis and the columns of features.REPORT_COLUMNS
+    :param rows: their features, built here if not given
     """
-    rows = features.build(history, upcoming, horizon_days)
+    if rows is None:
+        rows = features.build(history, upcoming, horizon_days, trained.process)
     predicted = trained.predict(rows)
     capacity = upcoming["capacity"].astype(float)
     return pd.DataFrame(
@@ -52,6 +59,58 @@ def forecast(
             "capacity_basis": upcoming["capacity_basis"],
         }
     )
+
+
+def published(
+    trained: model.SalesModel,
+    history: pd.DataFrame,
+    upcoming: pd.DataFrame,
+    forecasts: pd.DataFrame,
+    rows: pd.DataFrame,
+) -> list[dict[str, object]]:
+    """What TicketSalesPredictionService reads of each event: the forecast, what drives it, and past prices.
+
+    :param rows: features of the events
+    """
+    prices = price_ranges(history, upcoming)
+    explained = drivers.explain(trained, rows)
+    facts = forecasts.to_dict("records")
+    return [
+        {**fact, "drivers": explained[place], "price_low": prices[place][0], "price_high": prices[place][1]}
+        for place, fact in enumerate(facts)
+    ]
+
+
+def price_ranges(history: pd.DataFrame, upcoming: pd.DataFrame) -> list[tuple[float | None, float | None]]:
+    """Announced prices of each event (min_price, max_price), else what tickets of the act, or the venue, brought.
+
+    The latter from the tenth to the ninetieth percentile; (None, None) where neither is known.
+    """
+    announced = {
+        name: upcoming.get(name, pd.Series(None, index=upcoming.index, dtype=float))
+        for name in ("min_price", "max_price")
+    }
+    paid = history["gross"].astype(float) / history["tickets_sold"] if "gross" in history else pd.Series(dtype=float)
+    paid = paid[paid > 0]
+    spans = (
+        {
+            key: paid.groupby(history.loc[paid.index, key]).quantile([0.1, 0.9]).unstack()
+            for key in ("artist_id", "venue_id")
+        }
+        if len(paid)
+        else {}
+    )
+    found: list[tuple[float | None, float | None]] = []
+    for row in range(len(upcoming)):
+        low, high = (pd.to_numeric(announced[name].iloc[row], errors="coerce") for name in ("min_price", "max_price"))
+        if pd.notna(low) and pd.notna(high):
+            found.append((float(low), float(high)))
+            continue
+        known = [
+            span.loc[upcoming[key].iloc[row]] for key, span in spans.items() if upcoming[key].iloc[row] in span.index
+        ]
+        found.append((round(float(known[0][0.1]), 2), round(float(known[0][0.9]), 2)) if known else (None, None))
+    return found
 
 
 def basis(rows: pd.DataFrame) -> pd.Series:
@@ -84,9 +143,13 @@ def main(arguments: list[str] | None = None) -> None:
         report = json.loads((Path(scratch) / "metrics.json").read_text())
     upcoming = read_upcoming(options.upcoming)
     stamps = {"as_of": options.as_of, "model_name": MODEL_NAME, "model_version": report["version"]}
-    forecasts = forecast(trained, read_reports(options.history), upcoming, report["horizon_days"])
+    history = read_reports(options.history)
+    rows = features.build(history, upcoming, report["horizon_days"], trained.process)
+    forecasts = forecast(trained, history, upcoming, report["horizon_days"], rows)
     stamped = forecasts.assign(**stamps, run_id=options.run_id) if not upcoming.empty else forecasts
     write_rows(options.output / "forecasts" / "forecasts.json", stamped.to_dict("records"))
+    served = [] if upcoming.empty else published(trained, history, upcoming, stamped, rows)
+    write_rows(options.output / "service" / "forecasts.json", served)
     registry = {
         "name": MODEL_NAME,
         "version": report["version"],

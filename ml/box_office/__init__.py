@@ -1,0 +1,1 @@
+"""Box-office files of any mapping in include/mappings/, read without Spark: for the command lines on anyone's data."""

@@ -1,0 +1,6 @@
+"""Recommendations of artists, and of their upcoming concerts, from interactions, tags and friends.
+
+Map: data (files to matrices) -> features (weights, tag rows, friends) -> signals (one model each: popularity, item kNN,
+EASE, user ridge, tags, friends, ALS) -> hybrid (candidates, then ranking) -> train / evaluate / recommend / predict
+(command lines) -> service (answers from what the nightly run published).
+"""

@@ -1,0 +1,131 @@
+"""Score every user in batch: entry point of a SageMaker processing job.
+
+Reads model.tar.gz and writes JSON lines, which Redshift copies as they are: recommendations (one row per user,
+algorithm and position), popular artists, known pairs, and the registry's row. `service.FileStore` reads the same
+folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tarfile
+from collections.abc import Iterator
+from itertools import batched
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml.recommender import artifact, explain, hybrid
+from ml.recommender.features import FEATURE_SCHEMA
+
+MODEL_NAME = "recommender"
+POPULAR = 1_000
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz, or of an unpacked model")
+    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--limit", type=int, default=30, help="artists per user and algorithm")
+    parser.add_argument("--algorithms", default=",".join(hybrid.ALGORITHMS))
+    parser.add_argument("--run-id", required=True)
+    parser.add_argument("--as-of", required=True, help="day of the scores, YYYY-MM-DD")
+    parser.add_argument("--model-uri", required=True, help="where model.tar.gz lies in S3, kept in the registry")
+    return parser.parse_args(arguments)
+
+
+def scores(model: hybrid.Hybrid, algorithm: str, limit: int) -> Iterator[dict[str, Any]]:
+    """One row per user and position, with the reason."""
+    everyone = model.recommend(np.arange(len(model.users)), limit, algorithm)
+    for block in batched(everyone, hybrid.USERS_AT_ONCE):
+        for ranked, why in explain.reasons(model, block):
+            for position, (item, score, reason) in enumerate(zip(ranked.items, ranked.scores, why, strict=True), 1):
+                yield {
+                    "user_id": str(model.users[ranked.user]),
+                    "algorithm": algorithm,
+                    "position": position,
+                    "artist_id": str(model.items[item]),
+                    "score": round(float(score), 6),
+                    "signal": reason.signal,
+                    "because": reason.because,
+                }
+
+
+def popular(model: hybrid.Hybrid) -> Iterator[dict[str, Any]]:
+    items, shares = model.popular(POPULAR)
+    for position, (item, share) in enumerate(zip(items, shares, strict=True), 1):
+        yield {"position": position, "artist_id": str(model.items[item]), "score": round(float(share), 6)}
+
+
+def known_pairs(model: hybrid.Hybrid) -> Iterator[dict[str, Any]]:
+    """Artists that each user knows, which are never recommended to them."""
+    for user in range(len(model.users)):
+        row = model.seen.indices[model.seen.indptr[user] : model.seen.indptr[user + 1]]
+        yield {"user_id": str(model.users[user]), "artist_ids": [str(model.items[item]) for item in row]}
+
+
+def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str]) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    written = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row | stamps) + "\n")
+            written += 1
+    return written
+
+
+def read_metrics(model: Path) -> dict[str, Any]:
+    if (model / "metrics.json").exists():
+        return dict(json.loads((model / "metrics.json").read_text()))
+    with tarfile.open(model / "model.tar.gz") as archive:
+        member = next(name for name in archive.getnames() if Path(name).name == "metrics.json")
+        content = archive.extractfile(member)
+        return dict(json.loads(content.read())) if content else {}
+
+
+def run(arguments: list[str] | None = None) -> None:
+    asked = parse_arguments(arguments)
+    packed = asked.model / "model.tar.gz"
+    model = artifact.load(packed if packed.exists() else asked.model)
+    report = read_metrics(asked.model)
+    stamps = {
+        "as_of": asked.as_of,
+        "model_name": MODEL_NAME,
+        "model_version": report["version"],
+        "run_id": asked.run_id,
+    }
+    rows = (row for name in asked.algorithms.split(",") for row in scores(model, name, asked.limit))
+    written = write_rows(asked.output / "recommendations" / "recommendations.json", rows, stamps)
+    write_rows(asked.output / "popular" / "popular.json", popular(model), stamps)
+    write_rows(asked.output / "known" / "known.json", known_pairs(model), {})
+    registry = {
+        "name": MODEL_NAME,
+        "version": report["version"],
+        "run_id": asked.run_id,
+        "status": "published",
+        "metrics": json.dumps(report["metrics"]),
+        "baseline": json.dumps(report["baseline"]),
+        "model_uri": asked.model_uri,
+    }
+    write_rows(asked.output / "registry" / "registry.json", iter([registry]), {})
+    publication = stamps | {
+        "feature_schema": FEATURE_SCHEMA,
+        "metrics": report["metrics"],
+        "baseline": report["baseline"],
+        "users": len(model.users),
+    }
+    (asked.output / "publication.json").write_text(json.dumps(publication, indent=2))
+    print(f"{written} recommendations for {len(model.users)} users")
+
+
+def main() -> None:
+    try:
+        run()
+    except artifact.ArtifactError as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Analyse venues from box-office files: JSON for each venue, and a chart beside it.
+
+Writes <output>/venues.json (a list, best attendance first) and <output>/<venue_id>.png; prints the JSON when one
+venue is asked for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from ml.box_office import reports
+from ml.venues import analysis, charts, features, model
+
+
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--reports", type=Path, nargs="+", required=True, help="CSV or Parquet files of box office")
+    parser.add_argument("--format", default="canonical", help="canonical, or the name of a mapping in include/mappings")
+    parser.add_argument("--venue", help="name or id of one venue; all without it")
+    parser.add_argument("--output", type=Path, default=Path("venues"), help="folder to write")
+    parser.add_argument("--no-charts", action="store_true", help="write JSON only")
+    return parser.parse_args(arguments)
+
+
+def run(arguments: list[str] | None = None) -> None:
+    asked = parse_arguments(arguments)
+    accepted = reports.read_accepted(asked.reports, asked.format)
+    if accepted.attrs["rejected"]:
+        counts = ", ".join(f"{rule} {count}" for rule, count in accepted.attrs["rejected"].items())
+        print(f"left out, as curation would: {counts}", file=sys.stderr)
+    rows = features.build(accepted)
+    venues, fitted = features.per_venue(rows), model.fit(rows)
+    wanted = list(venues.index) if asked.venue is None else named(venues, asked.venue)
+    analyses = [analysis.analyze(rows, venues, fitted, str(venue_id)) for venue_id in wanted]
+    analyses.sort(key=lambda found: (-found["attendance_rate"]["estimate"], found["venue_id"]))
+    asked.output.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(analyses, indent=2, ensure_ascii=False)
+    (asked.output / "venues.json").write_text(text + "\n", encoding="utf-8")
+    if not asked.no_charts:
+        for found in analyses:
+            own = rows[rows["venue_id"] == found["venue_id"]]
+            charts.draw(found, own, asked.output / f"{found['venue_id']}.png")
+    print(text if asked.venue else f"{len(analyses)} venues in {asked.output}")
+
+
+def named(venues: pd.DataFrame, wanted: str) -> list[str]:
+    """Ids of the venues of this name (several cities may have one), or of this id.
+
+    :raises analysis.UnknownVenueError: with the names that come closest
+    """
+    names = {str(key): str(name) for key, name in venues["venue"].items()}
+    found = [key for key, name in names.items() if wanted.casefold() in (key, name.casefold())]
+    if not found:
+        close = difflib.get_close_matches(wanted, sorted(set(names.values())), n=3, cutoff=0.4)
+        hint = f": did you mean {' or '.join(close)}?" if close else ": give a name that the reports hold"
+        raise analysis.UnknownVenueError(f"no report is of venue {wanted}{hint}")
+    return found
+
+
+def main() -> None:
+    try:
+        run()
+    except (reports.UnreadableReportsError, features.NoReportsError, analysis.UnknownVenueError) as error:
+        raise SystemExit(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""What venues of a size have in common: the prior that few reports are shrunk to, and the peers of a venue's rank.
+
+An engagement (a show at a venue) is the unit of evidence: fifty weeks of one show say little about the next one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ml.venues import features
+
+LIKE_SIZE = 1.5  # peers have between 1 / this and this times the seats
+FEWEST_PEERS = 5
+Z80 = 1.2816  # half width of an 80 % interval in deviations
+LEAST_MONTH_YEARS = 3.0  # years of own data that weigh as much as the other venues' seasonality
+
+
+class ModelError(ValueError):
+    """A stored model that cannot be used."""
+
+
+@dataclass(frozen=True)
+class VenueModel:
+    """
+    :param prior: mean attendance of a venue, ``slope`` per unit of log seats around ``centre``
+    :param between: variance between venues, ``within`` between engagements at a venue
+    :param month_effects: difference of utilisation from the year's mean, all venues, January first
+    """
+
+    prior: float
+    slope: float
+    centre: float
+    between: float
+    within: float
+    month_effects: list[float]
+    feature_schema: int = features.FEATURE_SCHEMA
+
+    def expected(self, log_seats: float) -> float:
+        """Attendance of a venue of this size of which nothing else is known."""
+        return float(np.clip(self.prior + self.slope * (log_seats - self.centre), 0.0, 1.0))
+
+    def shrunk(self, rate: float, engagements: int, log_seats: float) -> tuple[float, float, float]:
+        """Mean attendance of engagements drawn to its prior, and its 80 % interval; without any, the prior itself."""
+        weight = engagements / (engagements + self.within / self.between) if engagements else 0.0
+        estimate = weight * rate + (1 - weight) * self.expected(log_seats) if engagements else self.expected(log_seats)
+        half = Z80 * float(np.sqrt(self.between * (1 - weight)))
+        return estimate, max(estimate - half, 0.0), min(estimate + half, 1.6)
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=2))
+
+
+def load(path: Path) -> VenueModel:
+    """
+    :raises ModelError: when it is missing, damaged or made from other features
+    """
+    try:
+        model = VenueModel(**json.loads(path.read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise ModelError(f"{path} holds no usable venue model ({error}): train again, or roll back") from error
+    if model.feature_schema != features.FEATURE_SCHEMA:
+        schemas = f"schema {model.feature_schema}, this code reads {features.FEATURE_SCHEMA}"
+        raise ModelError(f"{path} was made from feature {schemas}: train again")
+    return model
+
+
+def fit(rows: pd.DataFrame) -> VenueModel:
+    """Prior, variances by the method of moments, and the seasonality common to all venues."""
+    engagements = rows.groupby(["venue_id", "engagement"], sort=True).agg(
+        sold=("tickets_sold", "sum"), offered=("capacity", "sum"), seats=("seats", "median")
+    )
+    rate = engagements["sold"] / engagements["offered"]
+    by_venue = rate.groupby("venue_id")
+    counts, means = by_venue.count(), by_venue.mean()
+    log_seats = np.log(engagements["seats"]).groupby("venue_id").median()
+    repeated = counts > 1
+    spare = (counts[repeated] - 1).sum()
+    within = float((by_venue.var()[repeated] * (counts[repeated] - 1)).sum() / spare) if spare else 0.02
+    within = max(within, 1e-4)
+    centre, prior, slope = _prior(log_seats, means, counts, within)
+    residual = means - (prior + slope * (log_seats - centre))
+    # Of the spread between venues, part is chance: within / engagements of each.
+    between = float((residual**2).mean() - (within / counts).mean()) if len(means) > 2 else within / 4
+    return VenueModel(prior, slope, centre, max(between, within / 50), within, _month_effects(rows))
+
+
+def _prior(log_seats: pd.Series, means: pd.Series, counts: pd.Series, within: float) -> tuple[float, float, float]:
+    """Line through the venues' means; its slope only where there are venues enough to see one."""
+    weights = 1 / (within / counts + 0.01)
+    centre, prior = float(np.average(log_seats, weights=weights)), float(np.average(means, weights=weights))
+    spread = float(np.average((log_seats - centre) ** 2, weights=weights))
+    if len(means) < 10 or spread < 1e-6:
+        return centre, prior, 0.0
+    slope = float(np.average((log_seats - centre) * (means - prior), weights=weights)) / (spread + 0.05)
+    return centre, prior, slope
+
+
+def _month_effects(rows: pd.DataFrame) -> list[float]:
+    dated = rows.dropna(subset=["day"])
+    if dated.empty:
+        return [0.0] * 12
+    year_mean = dated.groupby(["venue_id", dated["day"].dt.year])["utilisation"].transform("mean")
+    effects = (dated["utilisation"] - year_mean).groupby(dated["day"].dt.month).mean().reindex(range(1, 13)).fillna(0.0)
+    return [float(effect) for effect in effects]
+
+
+def peers(venues: pd.DataFrame, venue_id: str) -> pd.DataFrame:
+    """The venue and those of like size: within a factor of 1.5 in seats, at least the five nearest."""
+    distance = (venues["log_seats"] - venues.loc[venue_id, "log_seats"]).abs()
+    nearest = distance.sort_values(kind="stable").index[: FEWEST_PEERS + 1]
+    return venues[(distance <= np.log(LIKE_SIZE)) | venues.index.isin(nearest)]
