@@ -29,7 +29,7 @@ def draw(analysis: dict[str, Any], own: pd.DataFrame, path: Path) -> None:
     _utilisation(over_time, own)
     _revenue(money, own, analysis["revenue_trend"])
     month = analysis["seasonality"]["month"]
-    months.bar([row["month"][:3] for row in month], [100 * row["effect"] for row in month])
+    _bars(months, [row["month"][:3] for row in month], [100 * row["effect"] for row in month])
     months.set_title("Utilisation by month")
     months.set_ylabel("points from the year's mean")
     months.tick_params(axis="x", rotation=60)
@@ -69,8 +69,15 @@ def _weekdays(axes: Any, weekday: dict[str, Any]) -> None:
     if weekday["effects"] is None:
         _say(axes, "no single nights")
         return
-    axes.bar([row["weekday"][:3] for row in weekday["effects"]], [100 * row["effect"] for row in weekday["effects"]])
+    effects = weekday["effects"]
+    _bars(axes, [row["weekday"][:3] for row in effects], [100 * row["effect"] for row in effects])
     axes.set_ylabel("points from the mean")
+
+
+def _bars(axes: Any, names: list[str], values: list[float]) -> None:
+    # By position: of names, the library reports that they could be dates.
+    axes.bar(range(len(names)), values)
+    axes.set_xticks(range(len(names)), names)
 
 
 def _say(axes: Any, text: str) -> None:

@@ -317,9 +317,12 @@ def test_a_caller_needs_a_policy_on_the_workgroup(
 # ---------------------------------------------------------------- over a restart
 
 
-def saved(warehouse: Warehouse) -> None:
-    """Wait for the next regular save of the emulator's state."""
-    time.sleep(2.5)
+def saved(warehouse: Warehouse, statement_id: str) -> None:
+    """Wait until the emulator's regular save has a statement."""
+    folder, deadline = warehouse.emulator.directory / "ministack", time.monotonic() + 60
+    while not any(statement_id in path.read_text() for path in folder.glob("*.json")):
+        assert time.monotonic() < deadline, "the state was not saved"
+        time.sleep(0.05)
 
 
 def test_a_kill_loses_no_statement_and_repeats_none(warehouse: Warehouse, table: str, warehouse_dsn: str) -> None:
@@ -329,7 +332,7 @@ def test_a_kill_loses_no_statement_and_repeats_none(warehouse: Warehouse, table:
     holder = psycopg2.connect(warehouse_dsn)
     holder.cursor().execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
     stuck = warehouse.submit(f"INSERT INTO {table} (id) VALUES (1)", ClientToken=token)
-    saved(warehouse)
+    saved(warehouse, stuck)
     committed = warehouse.submit(f"CREATE TABLE {table}_late (a INT)", ClientToken=f"{token}-late")
     assert warehouse.wait(committed)["Status"] == "FINISHED"
     warehouse.emulator.restart(with_signal=signal.SIGKILL)
