@@ -106,5 +106,6 @@ def test_a_table_that_comes_later_is_readable_as_its_schema_is(platform: Platfor
     try:
         with acting_as("api", warehouse_dsn) as cursor:
             cursor.execute("SELECT * FROM marts.later")
+            assert cursor.fetchall() == []
     finally:
         warehouse.execute_batch(["DROP TABLE marts.later"])

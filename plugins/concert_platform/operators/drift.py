@@ -17,6 +17,7 @@ from concert_platform.cloudformation.report_files import save
 from concert_platform.cloudformation.stacks import is_busy
 from concert_platform.cloudformation.stateful import clients_of
 from concert_platform.compat import AirflowException, AirflowFailException, AirflowSkipException
+from concert_platform.notifications import TOPIC_OUTPUT
 from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.partitions import run_slug
 from concert_platform.settings import settings
@@ -26,7 +27,6 @@ from concert_platform.triggers.drift import DriftDetectionTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-TOPIC_OUTPUT = "AlertTopicArn"  # of the monitoring stack
 NO_RESULT = "its detection has failed, see the log of detect_drift"
 
 
