@@ -91,6 +91,13 @@ class Emulator:
                 self.process.kill()
                 self.process.wait(10)
 
+    def wait_until_saved(self, seconds: float = 60) -> None:
+        """Until every service's state has been written to disk since this call."""
+        now, deadline = time.time(), time.monotonic() + seconds
+        while min(path.stat().st_mtime for path in (self.directory / "ministack").glob("*.json")) < now:
+            assert time.monotonic() < deadline, f"the state was not saved within {seconds} s"
+            time.sleep(0.1)
+
     def restart(self, with_signal: int = signal.SIGTERM) -> None:
         self.stop(with_signal)
         self.start()

@@ -350,7 +350,7 @@ def test_a_restart_goes_on_where_the_function_was(consume: Callable, emulator: E
     consumer.put(*[{"id": one, "raise": one == 7} for one in range(10)])
     until(lambda: [7] in consumer.ids())
     if with_signal == signal.SIGKILL:
-        time.sleep(3)  # longer than between two saves
+        emulator.wait_until_saved()
     before = len(consumer.ids())
     emulator.restart(with_signal)
     consumer.put({"id": 10})

@@ -64,7 +64,7 @@ def test_a_load_that_was_planned_before_another_one_of_its_run_counts_nothing_tw
 
 
 def test_a_day_and_a_run_of_it_are_one_load(loaded: Platform) -> None:
-    assert len(warehouse.loads_of([Partition(DAY), Partition(DAY, FIRST)])) == 1
+    assert warehouse.loads_of([Partition(DAY), Partition(DAY, FIRST)]) == warehouse.loads_of([Partition(DAY)])
 
 
 def test_a_run_that_delivers_nothing_any_more_leaves_nothing(loaded: Platform) -> None:
