@@ -1,6 +1,7 @@
 """RunGlueJobOperator and its trigger, against a Glue that answers as the service documents."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -292,9 +293,13 @@ def test_a_cancelled_trigger_stops_the_run_of_a_task_that_waits_no_more(
     assert glue.stopped == stopped
 
 
-def test_a_triggerer_that_shuts_down_leaves_the_run_alone(glue: Glue, context: Any) -> None:
+@pytest.mark.parametrize("moment", ["between two looks", "during a look"])
+def test_a_triggerer_that_shuts_down_leaves_the_run_alone(glue: Glue, context: Any, moment: str) -> None:
     trigger = execute(glue, context)
     trigger.task_instance = context["ti"]
+    if moment == "during a look":
+        look = trigger._look
+        trigger._look = lambda: time.sleep(0.2) or look()
 
     cancel(trigger, trigger_module.SHUTTING_DOWN)
 
