@@ -1,9 +1,9 @@
 """Send the dead letters of the stream's function back through the stream, once what they failed for is mended.
 
 A letter is deleted only after the stream has taken its record; a kill in between sends it again, and it counts once.
-What is still broken comes back as a new letter. The record of a letter that holds a part of it only is read from the raw
-bucket. A letter whose record is not there, whose event the function would refuse for its age, or that is none of the
-function's, stays in the queue and is named. No Airflow import.
+What is still broken comes back as a new letter. The record of a letter that holds a part of it only is read from the
+raw bucket. A letter whose record is not there, whose event the function would refuse for its age, or that is none of
+the function's, stays in the queue and is named. No Airflow import.
 """
 
 from __future__ import annotations
