@@ -175,7 +175,7 @@ def _pytest(environment: str, selection: list[str], output: IO[str] | None = Non
 
 @app.command()
 def lint(fix: Annotated[bool, typer.Option("--fix", help="format and mend what can be mended")] = False) -> None:
-    """Check style, types, templates and the compose file."""
+    """Check style, types, SQL, templates and the compose file."""
     bootstrap.install(names=("lint",))
     tools = ENVIRONMENTS["lint"] / "bin"
     commands: list[list[Any] | None]
@@ -188,6 +188,8 @@ def lint(fix: Annotated[bool, typer.Option("--fix", help="format and mend what c
             [tools / "ruff", "format", "--check", "."],
             [tools / "mypy", "plugins", "ml", "local"],
             [tools / "python", "-m", "concert_platform.validate", "cloudformation-templates"],
+            [tools / "python", "-m", "local.lint.redshift"],
+            [tools / "sqlfluff", "lint", "include/sql", "--disable-progress-bar"],
             # Without the download it neither calls its maker's service nor waits for it.
             [tools / "checkov", "--directory", "include/cfn", *CHECKOV],
             [*compose, "-f", "docker-compose.yaml", "config", "--quiet"] if compose else None,
