@@ -306,7 +306,7 @@ def test_a_triggerer_that_shuts_down_leaves_the_run_alone(glue: Glue, context: A
     trigger.task_instance = context["ti"]
     if moment == "during a look":
         look = trigger._look
-        trigger._look = lambda: time.sleep(0.2) or look()
+        trigger._look = lambda: (look(), time.sleep(0.2))[0]
 
     cancel(glue, trigger, trigger_module.SHUTTING_DOWN)
 
