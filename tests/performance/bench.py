@@ -4,6 +4,7 @@ orchestration   wall time of each DAG / time of the engines' own work in it (Glu
 COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
 DAG files       seconds to import each, beyond Airflow itself
 ingest          pages by the Ticketmaster connector / by a bare requests session; PAGES=10000
+stream          records from PutRecords to the aggregate in DynamoDB: STREAM_SECONDS=120
 curation        the Glue job on interactions / a bare PySpark script that does the same work: MILLIONS="1 10 50"
 """
 
@@ -35,6 +36,7 @@ def main() -> None:
     copy(known)
     dag_files()
     ingest()
+    stream()
     curation()
     print(f"resident memory of the platform: {report['resident_mb']} MB")
 
@@ -142,6 +144,17 @@ def dag_files() -> None:
 def ingest() -> None:
     """The connector's pages / the same pages by a bare reader: PAGES=10000 for a long listing."""
     command = [sys.executable, ROOT / "tests" / "performance" / "ingest.py", os.environ.get("PAGES", "1000")]
+    subprocess.run(command, check=True)
+
+
+def stream() -> None:
+    """500 records a second through Kinesis and the processor; there is no bare engine beside it, so seconds alone."""
+    command = [
+        sys.executable,
+        ROOT / "tests" / "performance" / "stream.py",
+        "--seconds",
+        os.environ.get("SECONDS", "20"),
+    ]
     subprocess.run(command, check=True)
 
 
