@@ -49,8 +49,9 @@ class GlueJob:
                 map(str, [*libraries, REPOSITORY / "local" / "glue_runtime" / "library", REPOSITORY])
             ),
             "PYSPARK_PYTHON": os.environ["LOCAL_SPARK_PYTHON"],
-            # On the samples a run is over before the second compiler has earned back what it costs on few cores.
-            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1",
+            # On the samples a run is over before the second compiler, or a collector with threads of its own, has
+            # earned back what it costs on few cores.
+            "JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
             "SPARK_CONF_DIR": str(self._folder),
             "SPARK_LOCAL_IP": "127.0.0.1",
             "SPARK_LOCAL_HOSTNAME": "localhost",

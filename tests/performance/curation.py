@@ -165,11 +165,13 @@ def bare(folder: Path) -> None:
         F.col("_metadata.file_name").alias("file_name"),
         F.monotonically_increasing_id().alias("position"),
     )
-    judged = rows.withColumn("is_bad", F.expr(RULE)).persist()
-    judged.groupBy("file_name", "is_bad").count().collect()
-    judged.where("is_bad").write.json("s3://curated/quarantine/")
-    newest = Window.partitionBy("user_id", "artist_id").orderBy(F.desc("file_name"), F.desc("position"))
-    kept = judged.where("NOT is_bad").withColumn("rank", F.row_number().over(newest)).where("rank = 1")
+    newest = Window.partitionBy("is_bad", "user_id", "artist_id").orderBy(F.desc("file_name"), F.desc("position"))
+    is_repeat = ~F.col("is_bad") & (F.row_number().over(newest) > 1)
+    judged = rows.withColumn("is_bad", F.expr(RULE)).withColumn("is_repeat", is_repeat).persist()
+    counts = judged.groupBy("file_name", "is_bad", "is_repeat").count().collect()
+    if any(row["is_bad"] for row in counts):
+        judged.where("is_bad").write.json("s3://curated/quarantine/")
+    kept = judged.where("NOT is_bad AND NOT is_repeat")
     normalise = F.udf(_normalise, "string")
     names = (
         kept.select("artist")
@@ -181,7 +183,7 @@ def bare(folder: Path) -> None:
         F.col("id").alias("artist_id"), "artist", F.col("weight").cast("double").alias("weight"),
         F.lit(DT).cast("timestamp").alias("ingested_at"), "file_name", F.lit(RUN).alias("run_id"),
     )  # fmt: skip
-    count = judged.where("NOT is_bad").count()
+    count = sum(row["count"] for row in counts if not row["is_bad"] and not row["is_repeat"])
     files = max(1, count * 11 // 2**26)
     found.coalesce(files).sortWithinPartitions("source", "user_id", "source_artist_id").write.parquet(
         "s3://curated/interaction/"

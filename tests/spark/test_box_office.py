@@ -76,11 +76,17 @@ BROKEN = [
     ("price_invalid", {"average_price": "-0.001"}),
     ("price_invalid", {"top_price": "-1e30"}),
     ("text_too_long", {"city": "x" * 1025}),
+    ("text_too_long", {"city": "島" * 342}),  # 1,026 bytes
 ]
 
 
 def test_each_rule_is_broken_by_a_row(deliver: Any, run_job: Any) -> None:
-    deliver("canonical", "box_office", {"f.csv": canonical(*(c for _, c in BROKEN), {})}, {"f.csv": len(BROKEN) + 1})
+    deliver(
+        "canonical",
+        "box_office",
+        {"f.csv": canonical(*(c for _, c in BROKEN), {"city": "島" * 341})},
+        {"f.csv": len(BROKEN) + 1},
+    )
 
     outcome = run_job()
 

@@ -109,6 +109,48 @@ def test_an_event_may_lack_venue_artist_prices_and_time(deliver: Any, run_job: A
     assert rows["e4"]["start_at"] is None
 
 
+LOCAL_TIMES = [
+    ("Europe/London", "2020-05-06", "19:30:00", "2020-05-06T18:30:00"),
+    ("Asia/Kathmandu", "2020-05-06", "19:30", "2020-05-06T13:45:00"),
+    ("Europe/London", "2020-03-29", "01:30:00", "2020-03-29T01:30:00"),  # the clocks skip it: half past two
+    ("America/New_York", "2020-03-08", "02:30:00", "2020-03-08T07:30:00"),
+    ("Europe/London", "2020-10-25", "01:30:00", "2020-10-25T00:30:00"),  # comes twice: the first
+    ("America/New_York", "2020-11-01", "01:30:00", "2020-11-01T05:30:00"),
+    ("Pacific/Apia", "2011-12-30", "12:00:00", "2011-12-30T22:00:00"),  # a day that Samoa never had
+    ("Mars/Olympus", "2020-05-06", "19:30:00", None),
+    ("Europe/London', '", "2020-05-06", "19:30:00", None),
+    ("Europe/London", "2020-05-06", "25:30:00", None),
+    ("Europe/London", "2020-05-06", "evening", None),
+    ("Europe/London", "2020-05-06", None, None),
+]
+
+
+def test_an_event_without_a_moment_has_that_of_its_local_time(deliver: Any, run_job: Any) -> None:
+    events = []
+    for number, (zone, day, clock, _) in enumerate(LOCAL_TIMES):
+        event = changed("dates.start", {"localDate": day, "localTime": clock}, identity=f"{number:02d}")
+        events.append(event | {"dates": {**event["dates"], "timezone": zone}})
+    told = changed("dates.start.localTime", "01:00:00", identity="told")  # dateTime is the API's own word
+    deliver("ticketmaster", "event", {"p.json": page(*events, told)}, {"p.json": len(events) + 1})
+
+    rows = {row["event_id"]: row for row in run_job().rows("event").collect()}
+
+    assert rows.pop("told")["start_at"].isoformat() == "2020-05-06T18:00:00"
+    found = [row["start_at"] and row["start_at"].isoformat() for _, row in sorted(rows.items())]
+    assert found == [moment for *_, moment in LOCAL_TIMES]
+
+
+def test_an_event_whose_day_is_to_be_announced_is_put_aside(deliver: Any, run_job: Any) -> None:
+    announced = changed("dates.start", {"dateTBA": True, "dateTBD": False, "timeTBA": True, "noSpecificTime": True})
+    deliver("ticketmaster", "event", {"p.json": page(announced, EVENT)}, {"p.json": 2})
+
+    outcome = run_job()
+
+    assert [row["rule"] for row in outcome.rejected] == ["event_date_missing"]
+    assert json.loads(outcome.rejected[0]["record"]) == announced
+    assert [row["event_id"] for row in outcome.rows("event").collect()] == ["e1"]
+
+
 def test_a_wrong_type_spoils_its_value_and_not_the_event(deliver: Any, run_job: Any) -> None:
     odd = changed("_embedded.venues", "none", identity="e4") | {"classifications": {"segment": 1}}
     deliver("ticketmaster", "event", {"p.json": page(odd)}, {"p.json": 1})

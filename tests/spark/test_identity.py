@@ -6,6 +6,10 @@ from typing import Any
 import pytest
 from concert_etl.identity import Identity, Reference, Resolver, similarity
 from concert_etl.names import artist_id, venue_id
+from concert_etl.publishing import CuratedBucket
+from concert_etl.references import Mention
+from concert_etl.registry import Registry
+from concert_etl.resolution import resolve as resolve_run
 
 MBID, OTHER_MBID = "87c5dedd-371d-4a53-9f7f-80522fb7f3cb", "5b11f4ce-a62d-471e-81fc-a69a8278c7da"
 SPOTIFY = "spotify:7w29UYBi0qsHi5RTcv3lmA"
@@ -207,3 +211,37 @@ def test_another_name_of_an_identity_is_its_alias_unless_somebody_bears_it() -> 
 
     assert found["ticketmaster 1"].is_alias
     assert not found["ticketmaster 2"].is_alias, "box office of the one who is called so already stays theirs"
+
+
+BJORK, ICELANDER = (
+    artist("spotify", "1", "Björk", "spotify:1", "ticketmaster:k"),
+    artist("ticketmaster", "k", "Icelander", "ticketmaster:k"),
+)
+BATCHES = [
+    [BJORK, ICELANDER],
+    [artist("spotify", "2", "Icelander", "spotify:2")],  # told from the others by an id that Björk's record has
+    [artist("setlistfm", "3", "Icelander", "ticketmaster:k"), artist("lastfm", "4", "Bjork")],
+]
+
+
+@pytest.mark.parametrize("jobs", [[0, 1, 2], [0, 1, 1], [0, 0, 0]], ids=str)
+def test_it_does_not_matter_which_runs_are_curated_in_one_job(jobs: list[int], spark: Any, buckets: Any) -> None:
+    """:param jobs: job of each batch"""
+    found = {}
+    for job, batches in itertools.groupby(zip(jobs, BATCHES, strict=True), key=lambda pair: pair[0]):
+        registry = Registry(spark, buckets.catalogue, "concerts", CuratedBucket(buckets.s3, "curated"))
+        for number, (_, batch) in enumerate(batches):
+            mentions = [Mention(f"id {item.source_id}", False, item) for item in batch]
+            matches = resolve_run(mentions, registry, f"run-{job}-{number}", None).matches
+            found |= {item.reference.source_id: (item.platform_id, item.rule, item.status) for item in matches}
+        if snapshot := registry.write(str(job)):
+            registry.publish(snapshot)
+
+    known = artist_id("Björk")
+    assert found == {
+        "1": (known, "first_seen", "matched"),
+        "k": (known, "ticketmaster_id", "matched"),
+        "2": (artist_id("Icelander", "spotify", "2"), "same_name_other_ids", "review"),
+        "3": (known, "ticketmaster_id", "matched"),
+        "4": (known, "similar_name", "matched"),
+    }

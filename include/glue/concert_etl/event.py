@@ -16,7 +16,8 @@ from concert_etl.venue import is_placeholder
 # Every leaf is text, so that a value of another type spoils itself and not its event.
 SCHEMA = """
     id string, name string,
-    dates struct<start: struct<localDate: string, dateTime: string>, timezone: string, status: struct<code: string>>,
+    dates struct<start: struct<localDate: string, localTime: string, dateTime: string>, timezone: string,
+                 status: struct<code: string>>,
     sales struct<public: struct<startDateTime: string>>,
     classifications array<struct<segment: struct<name: string>>>,
     priceRanges array<struct<type: string, currency: string, min: string, max: string>>,
@@ -29,6 +30,7 @@ SCHEMA = """
 """
 # The API's word for "always on sale".
 NO_ONSALE = "1900-01-01"
+TIME_PATTERN = "^[0-9]{2}:[0-9]{2}(:[0-9]{2})?$"
 ONSALE = "item.sales.public.startDateTime"
 PARTS = {
     "venue_item": "get(item._embedded.venues, 0)",
@@ -47,6 +49,7 @@ TEXTS = {
     "segment": "get(item.classifications, 0).segment.name",
     "event_date": "item.dates.start.localDate",
     "start_at": "item.dates.start.dateTime",
+    "local_time": "item.dates.start.localTime",
     "timezone": "coalesce(item.dates.timezone, venue_item.timezone)",
     "status": "item.dates.status.code",
     "onsale_at": f"CASE WHEN NOT startswith({ONSALE}, '{NO_ONSALE}') THEN {ONSALE} END",
@@ -82,8 +85,23 @@ RULES = (
 )
 
 
+def local_start(zones: str) -> str:
+    """SQL: the UTC moment of an event's local date and time, for one that comes without dateTime.
+
+    A time that the clocks skip in spring is taken as far behind it as it is after the jump; of one that comes twice in
+    autumn, the first is meant.
+
+    :param zones: time zones that Spark knows, with commas between them: it raises on any other
+    """
+    moment = "try_cast(concat(left(_text.event_date, 10), ' ', _text.local_time) AS TIMESTAMP)"
+    is_known = f"_text.local_time RLIKE '{TIME_PATTERN}' AND find_in_set(_text.timezone, '{zones}') > 0"
+    return f"CASE WHEN event_date IS NOT NULL AND {is_known} THEN to_utc_timestamp({moment}, _text.timezone) END"
+
+
 def curate(events: DataFrame) -> DataFrame:
     """Type and judge events."""
+    jvm = events.sparkSession._jvm
+    zones = jvm.java.lang.String.join(",", jvm.java.time.ZoneId.getAvailableZoneIds())
     typed = parse(events, SCHEMA, TEXTS, PARTS, "event").select(
         "*",
         F.col("_meta.source").alias("source"),
@@ -97,4 +115,5 @@ def curate(events: DataFrame) -> DataFrame:
         F.expr(decimal("price_max", 12)).alias("price_max"),
         attraction_keys("attraction").alias("_artist_keys"),
     )
+    typed = typed.withColumn("start_at", F.coalesce("start_at", F.expr(local_start(zones))))
     return judge(typed, RULES)

@@ -70,21 +70,25 @@ class Registry:
             found.setdefault(key, (identity.snapshot, identity.platform_id))
 
     def relevant(self, references: Iterable[Reference]) -> list[Identity]:
-        """Known identities that share a token with a reference."""
+        """Known identities that share a token with a reference, and all other records of what these are: their external
+        ids may lie with another record. Whether a record is of this job run or of an earlier one makes no difference.
+        """
         tokens = {token for reference in references for token in reference.tokens}
-        own = [identity for identity in self._added.values() if not tokens.isdisjoint(identity.tokens)]
-        if self._known is None or not tokens:
-            return own
-        wanted = self._spark.createDataFrame([(token,) for token in sorted(tokens)], "token string")
-        meant = (
-            self._known.select("platform_id", F.explode("tokens").alias("token"))
-            .join(F.broadcast(wanted), "token", "left_semi")
-            .select("platform_id")
-        )
-        # With all that is known of an identity: its external ids may lie with another of its records.
-        found = self._known.join(meant.distinct(), "platform_id", "left_semi").drop("tokens")
-        known = map(_identity, found.collect())
-        return [*(item for item in known if item.reference.record not in self._added), *own]
+        meant = {item.platform_id for item in self._added.values() if not tokens.isdisjoint(item.tokens)}
+        found: list[Identity] = []
+        if self._known is not None and tokens:
+            shared = self._known.select("platform_id", F.explode("tokens").alias("token")).join(
+                F.broadcast(self._column("token", tokens)), "token", "left_semi"
+            )
+            wanted = shared.select("platform_id").union(self._column("platform_id", meant)).distinct()
+            rows = self._known.join(wanted, "platform_id", "left_semi").drop("tokens").collect()
+            found = [_identity(row) for row in rows]
+            meant |= {identity.platform_id for identity in found}
+        own = [identity for identity in self._added.values() if identity.platform_id in meant]
+        return [*(item for item in found if item.reference.record not in self._added), *own]
+
+    def _column(self, name: str, values: Iterable[str]) -> DataFrame:
+        return self._spark.createDataFrame([(value,) for value in sorted(values)], f"{name} string")
 
     def add(self, before: Iterable[Identity], found: Iterable[Identity]) -> None:
         """Take over what a run has resolved: what is new of it makes a snapshot of its own."""
