@@ -21,10 +21,15 @@ INDEX = re.compile(r"raw/_runs/dt=([^/]+)/(.+)\.json")
 REPORT = re.compile(r"curated/_reports/dt=([^/]+)/run=(.+)\.json")
 # Each run that may be open costs a look at its report; nothing stays open for longer without a person knowing.
 LOOK_BACK = timedelta(days=14)
-# A partition whose load ended half-way has accounts that are 'partial' and name no report.
-LOADED_SQL = (
-    "SELECT DISTINCT run_id, report_etag FROM quality.load_audit WHERE status = 'loaded' AND report_etag IS NOT NULL"
-)
+# A partition is loaded when all its accounts are, and from one version of its report: a load that ended half-way, a
+# batch that outlived its task, and a run that another one's withdrawal concerns have left accounts that are 'partial'.
+LOADED_SQL = """
+SELECT run_id, MAX(report_etag)
+FROM quality.load_audit
+WHERE status <> 'failed'
+GROUP BY run_id
+HAVING COUNT(*) = COUNT(CASE WHEN status = 'loaded' THEN report_etag END) AND MIN(report_etag) = MAX(report_etag)
+"""
 
 
 class Version(NamedTuple):
