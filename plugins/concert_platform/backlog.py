@@ -61,6 +61,29 @@ def to_load(context: Mapping[str, Any]) -> list[Partition]:
     return _together(own, (run.partition for run in curated if (run.partition.run_id, run.etag) not in loaded))
 
 
+def passed(ti: Any, wanted: Iterable[Partition], task_id: str = "curate_records") -> list[Partition]:
+    """Of these partitions, those that the task's failed Glue run has published as a whole: it refused others for their
+    data, or could not go on after them. None before the run has written a report.
+
+    :param ti: task instance of the same DAG run
+    """
+    if not (job_run := ti.xcom_pull(task_ids=task_id, key="job_run_id")):
+        return []
+    import boto3
+
+    s3, found = boto3.client("s3"), []
+    bucket, asked = settings().curated_bucket, set(wanted)
+    for day in sorted({partition.date for partition in asked}):
+        for run, _ in _versions(bucket, f"curated/_reports/dt={day}/", REPORT):
+            if run not in asked and Partition(day) not in asked:
+                continue
+            key = f"curated/_reports/dt={day}/run={run.run_id}.json"
+            report = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            if report["job_run_id"] == job_run and not report.get("refused"):
+                found.append(run)
+    return found
+
+
 def to_load_again(context: Mapping[str, Any]) -> list[Partition]:
     """Curated runs of the day of a run of backfill_warehouse: all of them, or on its daily tick those not loaded."""
     days = sorted({partition.date for partition in partitions(context)})
