@@ -7,10 +7,11 @@ report per run. A repeated run publishes the same rows anew.
 When: whenever ingest_concerts has published raw data; by hand with conf `{"partitions": [["2026-01-31", null]]}`, which
 takes every ingest run of that day.
 
-What a failure means: nothing of the run was published, and quality.load_audit says so. `curate_records` names the gate
-or the file. A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the
-fix, then clear the task. Anything else was tried again already: the task's log ends with the last lines of the run's,
-and the log group that the stack storage-processing names as EtlLogGroupName has them all. Then clear the task.
+What a failure means: an ingest run was refused, and quality.load_audit says so; those of the batch that passed are
+announced and loaded all the same. `curate_records` names the gate or the file. A gate that does not pass is a mapping
+or a rule to mend (the checks lie in curated/_failed/): deploy the fix, then clear the task. Anything else was tried
+again already: the task's log ends with the last lines of the run's, and the log group that the stack storage-processing
+names as EtlLogGroupName has them all. Then clear the task.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 from airflow.sdk import DAG, chain, task
 
 from concert_platform.assets import CURATED_CONCERTS, RAW_CONCERTS
-from concert_platform.compat import AirflowFailException, TriggerRule
+from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
 from concert_platform.operators.glue import RunGlueJobOperator, error_of
 from concert_platform.operators.require_stacks import RequireStacks
@@ -37,25 +38,34 @@ def find_runs(**context: Any) -> list[list[str | None]]:
     return [list(partition) for partition in to_curate(context)]
 
 
-@task(task_id="publish_curated_concerts", outlets=[CURATED_CONCERTS])
-def announce_partitions(wanted: list[list[str | None]], **context: Any) -> None:
-    """Tell the warehouse which partitions are new."""
+@task(task_id="publish_curated_concerts", outlets=[CURATED_CONCERTS], trigger_rule=TriggerRule.NONE_SKIPPED)
+def announce_partitions(wanted: list[list[str | None]] | None, **context: Any) -> None:
+    """Tell the warehouse which partitions are new; where the job refused some, the others."""
+    from concert_platform.backlog import passed
     from concert_platform.metrics import publish_curation
     from concert_platform.partitions import parse_partition
     from concert_platform.warehouse import loads_of
 
-    publish_curation(loads_of([parse_partition(partition) for partition in wanted]))
-    context["outlet_events"][CURATED_CONCERTS].extra = {"partitions": wanted}
+    found = [parse_partition(partition) for partition in wanted or []]
+    if context["ti"].xcom_pull(task_ids="curate_records") is None:
+        found = passed(context["ti"], found)
+    if not found:
+        raise AirflowSkipException("nothing was published: curate_records says why")
+    publish_curation(loads_of(found))
+    context["outlet_events"][CURATED_CONCERTS].extra = {"partitions": [list(partition) for partition in found]}
 
 
 @task(task_id="record_failure", trigger_rule=TriggerRule.ONE_FAILED)
 def note_failure(**context: Any) -> None:
     """Tell those who wait for these partitions that they are not curated; then fail, so that the run does."""
+    from concert_platform.backlog import passed
     from concert_platform.notifications import send_alert
     from concert_platform.warehouse import record_failure as record
 
     message = f"curate_concerts: {error_of(context['ti'], 'curate_records')}"
-    record(partitions(context), message)
+    wanted = partitions(context)
+    published = passed(context["ti"], wanted)
+    record([partition for partition in wanted if partition not in published], message)
     send_alert("Concert platform: curation stopped", message)
     raise AirflowFailException(message)
 

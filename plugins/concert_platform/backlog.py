@@ -21,10 +21,15 @@ INDEX = re.compile(r"raw/_runs/dt=([^/]+)/(.+)\.json")
 REPORT = re.compile(r"curated/_reports/dt=([^/]+)/run=(.+)\.json")
 # Each run that may be open costs a look at its report; nothing stays open for longer without a person knowing.
 LOOK_BACK = timedelta(days=14)
-# A partition whose load ended half-way has accounts that are 'partial' and name no report.
-LOADED_SQL = (
-    "SELECT DISTINCT run_id, report_etag FROM quality.load_audit WHERE status = 'loaded' AND report_etag IS NOT NULL"
-)
+# A partition is loaded when all its accounts are, and from one version of its report: a load that ended half-way, a
+# batch that outlived its task, and a run that another one's withdrawal concerns have left accounts that are 'partial'.
+LOADED_SQL = """
+SELECT run_id, MAX(report_etag)
+FROM quality.load_audit
+WHERE status <> 'failed'
+GROUP BY run_id
+HAVING COUNT(*) = COUNT(CASE WHEN status = 'loaded' THEN report_etag END) AND MIN(report_etag) = MAX(report_etag)
+"""
 
 
 class Version(NamedTuple):
@@ -54,6 +59,29 @@ def to_load(context: Mapping[str, Any]) -> list[Partition]:
     loaded = _loaded()
     curated = _versions(settings().curated_bucket, "curated/_reports/", REPORT)
     return _together(own, (run.partition for run in curated if (run.partition.run_id, run.etag) not in loaded))
+
+
+def passed(ti: Any, wanted: Iterable[Partition], task_id: str = "curate_records") -> list[Partition]:
+    """Of these partitions, those that the task's failed Glue run has published as a whole: it refused others for their
+    data, or could not go on after them. None before the run has written a report.
+
+    :param ti: task instance of the same DAG run
+    """
+    if not (job_run := ti.xcom_pull(task_ids=task_id, key="job_run_id")):
+        return []
+    import boto3
+
+    s3, found = boto3.client("s3"), []
+    bucket, asked = settings().curated_bucket, set(wanted)
+    for day in sorted({partition.date for partition in asked}):
+        for run, _ in _versions(bucket, f"curated/_reports/dt={day}/", REPORT):
+            if run not in asked and Partition(day) not in asked:
+                continue
+            key = f"curated/_reports/dt={day}/run={run.run_id}.json"
+            report = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+            if report["job_run_id"] == job_run and not report.get("refused"):
+                found.append(run)
+    return found
 
 
 def to_load_again(context: Mapping[str, Any]) -> list[Partition]:

@@ -142,7 +142,10 @@ class Platform:
             warehouse.load(values)
 
     def reset(self) -> None:
-        """Empty every table but those that migrations fill."""
+        """Empty every table but those that migrations fill, and forget what was curated."""
+        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix="curated/_reports/")
+        for entry in listed.get("Contents", []):
+            self.s3.delete_object(Bucket=self.bucket, Key=entry["Key"])
         tables = warehouse.query(
             "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' "
             "AND table_schema IN ('staging', 'core', 'marts', 'quality', 'ml') "

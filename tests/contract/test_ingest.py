@@ -292,3 +292,14 @@ def test_calls_are_made_and_allowed_under_the_role_of_airflow(platform: Platform
     assert {("dynamodb", "UpdateItem"), ("dynamodb", "PutItem"), ("s3", "PutObject")} <= {
         (call["service"], call["action"]) for call in calls
     }
+
+
+def test_rows_that_are_of_use_for_a_time_only_expire(platform: Platform) -> None:
+    ingest_events(FIRST)
+    table = platform.dynamodb.Table(platform.table)
+    rows = {(row["source"], row["item"]): row for row in table.scan()["Items"]}
+    page = rows["ticketmaster", f"page#{DAY}#0000"]
+    assert datetime.fromtimestamp(int(page["expires_at"]), UTC).date().isoformat() == "2020-05-03"
+    assert all("expires_at" in row for (source, _), row in rows.items() if source == "_budget")
+    kept = [item for (source, item), row in rows.items() if source == "ticketmaster" and "expires_at" not in row]
+    assert kept and all(item.startswith("seen#") for item in kept)

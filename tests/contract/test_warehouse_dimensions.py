@@ -175,3 +175,25 @@ def test_a_day_that_is_loaded_again_and_again_has_the_same_checksums(loaded: Pla
     for _ in range(repeats):
         loaded.load()
         assert checksums() == before
+
+
+@pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
+def test_the_seats_of_a_venue_of_tours_are_the_newest_reports_in_whichever_order_they_are_loaded(
+    empty: Platform, order: tuple[str, str]
+) -> None:
+    tour = {"period_start": None, "period_end": None, "period_precision": "tour"}
+    empty.curate(FIRST, DAY, box_office=[report(1, capacity=2400, **tour)])
+    empty.curate(SECOND, NEXT_DAY, box_office=[report(2, capacity=3000, **tour, ingested_at=T2)])
+    for run in (*order, *order):
+        empty.load(run, {FIRST: DAY, SECOND: NEXT_DAY}[run])
+    assert warehouse.query("SELECT seats FROM core.dim_venue WHERE is_current") == [[1500]]
+    assert violations("venue_version") == 0
+
+
+@pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
+def test_the_seats_of_a_dated_report_go_before_those_of_a_tour(empty: Platform, order: tuple[str, str]) -> None:
+    empty.curate(FIRST, DAY, box_office=[report(1, capacity=2400)])
+    empty.curate(SECOND, NEXT_DAY, box_office=[report(2, capacity=3000, period_end=None, ingested_at=T2)])
+    for run in order:
+        empty.load(run, {FIRST: DAY, SECOND: NEXT_DAY}[run])
+    assert warehouse.query("SELECT seats FROM core.dim_venue WHERE is_current") == [[1200]]

@@ -1,10 +1,12 @@
 """A run that is curated again after a mended mapping or rule: core holds what it delivers now, and accounts close."""
 
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from concert_platform import warehouse
+from concert_platform import backlog, warehouse
 from concert_platform.partitions import Partition
 from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T0, T1, T2, Platform, event, interaction, report
 from tests.contract.warehouse_platform import violations
@@ -111,10 +113,50 @@ def test_a_key_of_three_runs_goes_to_the_one_whose_values_stand(both: Platform) 
     assert owners()[0] == ["e1", "newest", THIRD, THIRD]
 
 
-def test_a_lost_delivery_comes_back_with_the_next_load_of_its_run(both: Platform) -> None:
+def left_to_load() -> list[str | None]:
+    """Runs that the next run of load_warehouse takes besides its own."""
+    run = SimpleNamespace(conf={}, logical_date=None, run_after=datetime(2020, 3, 9, tzinfo=UTC))
+    return [partition.run_id for partition in backlog.to_load({"dag_run": run}) if partition.run_id]
+
+
+def load_what_is_left() -> None:
+    days = {FIRST: DAY, SECOND: NEXT_DAY, THIRD: NEXT_DAY}
+    for values in warehouse.loads_of([Partition(days[str(run)], run) for run in left_to_load()]):
+        warehouse.load(values)
+
+
+def test_values_that_are_withdrawn_are_the_earlier_runs_again_after_the_next_load(both: Platform) -> None:
+    assert left_to_load() == []
+    deliver(both, SECOND, NEXT_DAY, 4, rejected=1, status="new", ingested_at=T2)
+    assert left_to_load() == [FIRST]
+    load_what_is_left()
+    assert owners()[0] == ["e1", "old", FIRST, FIRST]
+    assert left_to_load() == [] and violations("account_open") == 0
+
+
+@pytest.mark.parametrize("commits", ["before the last transaction", "after it"])
+def test_a_batch_of_an_older_report_that_commits_late_is_named_and_loaded_again(loaded: Platform, commits: str) -> None:
+    (stale,) = warehouse.loads_of([Partition(DAY, FIRST)])
+    late = warehouse.transactions(stale).entities["event"]  # its task was killed, and the run curated again
+    loaded.curate(event=[event(1), event(7)], box_office=[report(1)])
+    (values,) = warehouse.loads_of([Partition(DAY, FIRST)])
+    planned = warehouse.transactions(values)
+    for statements in planned.entities.values():
+        warehouse.execute_batch(statements)
+    for statements in [late, planned.closing] if commits.startswith("before") else [planned.closing, late]:
+        warehouse.execute_batch(statements)
+    assert violations("load_version") == violations("load_version", [FIRST]) == 1
+    assert left_to_load() == [FIRST]
+    load_what_is_left()
+    assert left_to_load() == [] and violations("load_version") == violations("account_open") == 0
+
+
+def test_a_lost_delivery_comes_back_with_the_next_load(both: Platform) -> None:
     deliver(both, THIRD, NEXT_DAY, 2, status="older", ingested_at=T0)
+    assert left_to_load() == []
     deliver(both, FIRST, DAY, 1, 3, status="old", ingested_at=T1)
     assert "e2" not in [row[0] for row in owners()]
-    both.load(THIRD, NEXT_DAY)
+    assert left_to_load() == [THIRD]
+    load_what_is_left()
     assert ["e2", "older", THIRD, THIRD] in owners()
     assert violations("account_open") == 0

@@ -237,6 +237,7 @@ BREAKERS = {
     "sales_daily": ["DELETE FROM marts.sales_daily"],
     "event_funnel": [FUNNEL, FUNNEL],
     "interaction_duplicate": [COPY_ROW.format("core.fact_interaction", "user_id = 'u1'")],
+    "load_version": ["UPDATE quality.load_audit SET status = 'partial', report_etag = '0a1b' WHERE entity = 'event'"],
     "load_audit_duplicate": [COPY_ROW.format("quality.load_audit", "entity = 'event'")],
     "source_freshness": [
         "UPDATE quality.load_audit SET dt = DATEADD(day, -4, dt) WHERE entity = 'event'",

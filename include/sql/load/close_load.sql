@@ -1,6 +1,7 @@
 -- The last transaction of a partition, once every entity is in core: dimensions, rejected records, curation's check results,
--- and the mark that the partition is loaded. Until then its accounts are 'partial' and the next run takes it up again.
--- What an earlier load of the run wrote is replaced; a failure noted before goes. Owner: data-platform.
+-- and the mark that the partition is loaded. Until then its accounts are 'partial', and the next run takes it up again.
+-- What an earlier load of the run wrote is replaced; a failure noted before goes. An account that a late batch has written
+-- from another version of the report stays 'partial'. Owner: data-platform.
 -- Values: run_id, checks_uri, quarantine_manifest_uri, report_etag, warehouse_role.
 LOCK staging.lock_dimension;
 
@@ -27,5 +28,5 @@ FORMAT AS JSON 'auto';
 DELETE FROM quality.load_audit WHERE run_id = {{ run_id | sql_slug }} AND status = 'failed';
 
 UPDATE quality.load_audit
-SET status = 'loaded', report_etag = {{ report_etag | sql_slug }}, loaded_at = GETDATE()
-WHERE run_id = {{ run_id | sql_slug }};
+SET status = 'loaded', loaded_at = GETDATE()
+WHERE run_id = {{ run_id | sql_slug }} AND report_etag = {{ report_etag | sql_slug }};

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 TOKEN_ARGUMENT = "--run_token"  # noqa: S105 - names a request, opens nothing
 # An error of this name in a run's message is about the data: trying again does not cure it.
 DATA_ERROR = "CurationError"
-ERROR_KEY, FIGURES_KEY = "error", "figures"
+ERROR_KEY, FIGURES_KEY, RUN_KEY = "error", "figures", "job_run_id"
 
 
 class GlueJobRunError(AirflowException):
@@ -36,8 +36,8 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
     The script's address belongs to the token: clearing the task after a fix was deployed runs the new script. While
     another run holds the job, the operator waits for it.
 
-    The XCom ``error`` of a failed task is the run's error as one line, and the task's log has the end of the run's. The
-    XCom ``figures`` has the run's seconds and DPU-seconds, which CloudWatch gets too.
+    The XComs ``error`` and ``job_run_id`` of a failed task are the run's error as one line and its id; the task's log
+    has the end of the run's. The XCom ``figures`` has the run's seconds and DPU-seconds, which CloudWatch gets too.
 
     :param job_name: name of the job (templated)
     :param script_args: ``--NAME`` to text (templated)
@@ -84,6 +84,7 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
         reason = " ".join(run["reason"].split()) or "no reason given"
         message = f"Glue job {self.job_name} run {run['run_id']} ended as {run['state']}: {reason}"
         context["ti"].xcom_push(key=ERROR_KEY, value=message)
+        context["ti"].xcom_push(key=RUN_KEY, value=run["run_id"])
         if DATA_ERROR in reason:
             raise AirflowFailException(message)
         raise GlueJobRunError(message)
@@ -133,4 +134,4 @@ def error_of(ti: Any, task_id: str) -> str:
     )
 
 
-__all__: Sequence[str] = ("DATA_ERROR", "ERROR_KEY", "GlueJobRunError", "RunGlueJobOperator", "error_of")
+__all__: Sequence[str] = ("DATA_ERROR", "ERROR_KEY", "RUN_KEY", "GlueJobRunError", "RunGlueJobOperator", "error_of")

@@ -6,13 +6,15 @@ Every attempt counts, as it does at the API; runs side by side share the day's n
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from concert_platform.settings import settings, source_budget_variable
 from concert_platform.sources.errors import BudgetSpentError
+from concert_platform.sources.state import expiry
 
 BUDGET = "_budget"  # hash key; range key: <source>#<day>
+KEPT = timedelta(days=35)
 
 
 class Budget(Protocol):
@@ -56,9 +58,9 @@ class DailyBudget:
         try:
             self._table.update_item(
                 Key={"source": BUDGET, "item": f"{self._source}#{day}"},
-                UpdateExpression="ADD requests :one",
+                UpdateExpression="ADD requests :one SET expires_at = :expires",
                 ConditionExpression="attribute_not_exists(requests) OR requests < :most",
-                ExpressionAttributeValues={":one": 1, ":most": self._limit},
+                ExpressionAttributeValues={":one": 1, ":most": self._limit, ":expires": expiry(day, KEPT)},
             )
         except self._table.meta.client.exceptions.ConditionalCheckFailedException:
             spent = BudgetSpentError(

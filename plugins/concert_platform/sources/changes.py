@@ -6,9 +6,11 @@
     price_changed      its lowest or highest price, or their currency
 
 The last announced state of each event lies in the ingest-state table (source `_announced#ticketmaster`, item = event
-id): state, revision (how often it has changed) and seen_at. The id of a change event is made of the event, the revision
-that it leads to, its kind and the new state: whoever finds the same change again, after a kill or in a later run, sends
-the same id, which counts once. The state advances only after the stream, or its spill, has the event.
+id): state, revision (how often it has changed) and seen_at. What is about to be sent is noted there (`pending_change`)
+before it is, and the state advances only after the stream, or its spill, has it. A run that finds something pending,
+because another one was killed in between, sends it first, whatever the source says by now. The id of a change event is
+made of the event, the revision that it leads to, its kind and the new state: what is sent again has the same id, and
+counts once.
 """
 
 from __future__ import annotations
@@ -16,9 +18,9 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from concert_platform.metrics import publish
@@ -26,14 +28,17 @@ from concert_platform.settings import settings
 from concert_platform.sources.errors import RefusedError
 from concert_platform.sources.manifests import RawFile, raw_prefix, read_manifest
 from concert_platform.sources.run import IngestRun
-from concert_platform.sources.state import IngestState
+from concert_platform.sources.state import IngestState, expiry
 from concert_platform.streams.kinesis import KinesisProducer, interactions_producer
-from concert_platform.streams.records import StreamRecord
+from concert_platform.streams.records import LONGEST_KEY, SendReport, StreamRecord
 
 SOURCE, ENTITY = "ticketmaster", "event"
 EVENTS_PATH = "_embedded.events"
 ANNOUNCED = f"_announced#{SOURCE}"
-SENT = "_stream"
+SENT, PENDING = "_stream", "pending_change"
+KEPT_AFTER_EVENT = timedelta(days=90)  # from its day on; a listing names no event that is over
+KEPT_WITHOUT_DAY = timedelta(days=730)  # since the last change
+KEPT_POSITIONS = timedelta(days=30)
 SCHEMA_VERSION = 1
 KINDS = {
     "status_changed": ("status",),
@@ -61,12 +66,16 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Change:
-    """The change events of one event, and the row that says that they were announced."""
+    """The change events of one event, and the rows of it before they are announced and afterwards."""
 
     event_id: str
     documents: list[dict[str, Any]]
     row: dict[str, Any]
-    seen_revision: int
+    before: dict[str, Any]
+
+    @property
+    def seen_revision(self) -> int:
+        return int(self.before["revision"])
 
 
 def announce(
@@ -82,7 +91,20 @@ def announce(
         s3 = boto3.client("s3")
     state = state or IngestState()
     producer = producer or interactions_producer()
-    changes = list(changed(sightings(run, state, s3), announced(state)))
+    known = announced(state)
+    left = [_pending(row) for row in known.values() if PENDING in row]
+    reports = [_send(run, state, producer, left)] if left else []
+    known = announced(state) if left else known
+    changes = [one for one in changed(sightings(run, state, s3), known) if _intend(state, one)]
+    reports.append(_send(run, state, producer, changes))
+    for report in reports:
+        report.raise_for_refused()
+    counts = {name: sum(getattr(report, name) for report in reports) for name in ("sent", "spilled", "drained")}
+    return {"changes": len(left) + len(changes), **counts}
+
+
+def _send(run: IngestRun, state: IngestState, producer: KinesisProducer, changes: Sequence[Change]) -> SendReport:
+    """Send changes that are noted as pending, then advance the state of their events."""
     records = (StreamRecord.of(one.event_id, document) for one in changes for document in one.documents)
     report = producer.send(records)
     refused = {record.record.partition_key for record in report.refused}
@@ -91,8 +113,7 @@ def announce(
         if one.event_id not in refused:
             _remember(state, one)
     publish(report.metrics())
-    report.raise_for_refused()
-    return {"changes": len(changes), "sent": report.sent, "spilled": report.spilled, "drained": report.drained}
+    return report
 
 
 def sightings(run: IngestRun, state: IngestState, s3: Any) -> Iterator[Sighting]:
@@ -191,7 +212,17 @@ def _change(found: Sighting, row: dict[str, Any] | None) -> Change:
         for kind in kinds
     ]
     new = {"source": ANNOUNCED, "item": found.event_id, "state": json.dumps(found.state, sort_keys=True)}
-    return Change(found.event_id, documents, {**new, "revision": seen + 1, "seen_at": found.seen_at}, seen)
+    row_of_it = {**new, "revision": seen + 1, "seen_at": found.seen_at, "expires_at": _expiry(found)}
+    never = {"source": ANNOUNCED, "item": found.event_id, "state": "null", "revision": 0, "seen_at": ""}
+    return Change(found.event_id, documents, row_of_it, row or {**never, "expires_at": row_of_it["expires_at"]})
+
+
+def _expiry(found: Sighting) -> int:
+    """When the announced state of an event is of no use any more."""
+    try:
+        return max(expiry(found.state["local_date"], KEPT_AFTER_EVENT), expiry(found.seen_at, KEPT_AFTER_EVENT))
+    except (TypeError, ValueError, OverflowError):  # no day yet, or none that exists
+        return expiry(found.seen_at, KEPT_WITHOUT_DAY)
 
 
 def _change_id(found: Sighting, revision: int, kind: str) -> str:
@@ -206,13 +237,28 @@ def _properties(kind: str, old: State | None, new: State) -> dict[str, Any]:
     return {f"{age}_{name}": state.get(name) for name in KINDS[kind] for age, state in (("old", old), ("new", new))}
 
 
-def _remember(state: IngestState, change: Change) -> None:
-    """Advance the state of an event, unless another run has done so meanwhile."""
-    state.put_if(
-        change.row,
-        "attribute_not_exists(revision) OR revision = :seen",
+def _intend(state: IngestState, change: Change) -> bool:
+    """Note what is about to be sent, unless another run has changed the event's row since it was read."""
+    if len(change.event_id) > LONGEST_KEY:
+        return True  # no key of the table either: the stream refuses it, and the task names it
+    pending = json.dumps({"documents": change.documents, "row": change.row}, sort_keys=True)
+    return state.put_if(
+        {**change.before, PENDING: pending},
+        f"attribute_not_exists(revision) OR (revision = :seen AND attribute_not_exists({PENDING}))",
         {":seen": change.seen_revision},
     )
+
+
+def _pending(row: dict[str, Any]) -> Change:
+    """What a run was about to send when it was killed."""
+    noted = json.loads(row[PENDING])
+    before = {name: value for name, value in row.items() if name != PENDING}
+    return Change(row["item"], noted["documents"], noted["row"], before)
+
+
+def _remember(state: IngestState, change: Change) -> None:
+    """Advance the state of an event, unless another run has done so meanwhile."""
+    state.put_if(change.row, "attribute_not_exists(revision) OR revision = :seen", {":seen": change.seen_revision})
 
 
 def _note(state: IngestState, run: IngestRun, positions: dict[str, str]) -> None:
@@ -229,7 +275,8 @@ def _note(state: IngestState, run: IngestRun, positions: dict[str, str]) -> None
         at = (
             noted["noted_at"] if noted else datetime.now(UTC).isoformat()
         )  # the earliest: objects are sought from it on
-        state.put_if({"source": SENT, "item": item, "positions": last, "noted_at": at})
+        row = {"source": SENT, "item": item, "positions": last, "noted_at": at}
+        state.put_if({**row, "expires_at": expiry(at, KEPT_POSITIONS)})
 
 
 def sent_by(run_id: str, state: IngestState | None = None) -> dict[str, Any] | None:

@@ -9,12 +9,17 @@ source = _runs                                         item = <dt>#<run id>
     published: whether an asset event with all of them has been sent
 source = _announced#<source>                           item = id of an event: see changes.py
 source = _stream                                       item = <dt>#<run id>: what the run sent, see changes.py
+
+expires_at (seconds since 1970) of a row that is of use for a time only: pages of a day's listing, budgets, announced
+events that are over, what a run sent. DynamoDB deletes such a row within days after it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from concert_platform.settings import settings
@@ -22,6 +27,8 @@ from concert_platform.sources.manifests import Manifest
 from concert_platform.sources.run import IngestRun
 
 RUNS = "_runs"
+PAGE_OF_A_DAY = re.compile(r"page#(\d{4}-\d{2}-\d{2})#.*")  # of a listing that is read anew each day
+KEPT_PAGES = timedelta(days=60)  # a day that is run again later delivers its pages once more
 
 
 @dataclass(frozen=True)
@@ -52,12 +59,12 @@ class IngestState:
         """Every row of a source."""
         return self._query(source)
 
-    def put_if(self, row: dict[str, Any], condition: str = "", values: dict[str, Any] | None = None) -> None:
-        """Write a row; where a condition does not hold, the row that is there stays."""
+    def put_if(self, row: dict[str, Any], condition: str = "", values: dict[str, Any] | None = None) -> bool:
+        """Write a row; where a condition does not hold, the row that is there stays, and the answer is False."""
         arguments: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
         if values:
             arguments |= {"ExpressionAttributeValues": values}
-        self._if_allowed(self.table.put_item, Item=row, **arguments)
+        return self._if_allowed(self.table.put_item, Item=row, **arguments)
 
     def run(self, run: IngestRun) -> RunState | None:
         row = self.table.get_item(Key=_run_key(run), ConsistentRead=True).get("Item")
@@ -85,7 +92,14 @@ class IngestState:
         marks = [(file.item, file.version, file.delivered_at) for file in manifest.files]
         marks += [(item, version, noted_at) for item, (version, noted_at) in manifest.notes.items()]
         for item, version, delivered_at in marks:
-            row = {"source": manifest.source, "item": item, "version": version, "run_id": manifest.run_id}
+            row: dict[str, Any] = {
+                "source": manifest.source,
+                "item": item,
+                "version": version,
+                "run_id": manifest.run_id,
+            }
+            if of_a_day := PAGE_OF_A_DAY.fullmatch(item):
+                row["expires_at"] = expiry(of_a_day[1], KEPT_PAGES)
             self._put_unless_newer({**row, "dt": manifest.dt, "delivered_at": delivered_at})
 
     def confirm(self, run: IngestRun, revision: int) -> None:
@@ -106,12 +120,13 @@ class IngestState:
             ExpressionAttributeValues={":at": row["delivered_at"]},
         )
 
-    def _if_allowed(self, call: Any, **arguments: Any) -> None:
+    def _if_allowed(self, call: Any, **arguments: Any) -> bool:
         """Make a conditional write whose condition may well not hold."""
         try:
             call(**arguments)
         except self.table.meta.client.exceptions.ConditionalCheckFailedException:
-            return
+            return False
+        return True
 
     def _query(self, source: str) -> Iterator[dict[str, Any]]:
         arguments: dict[str, Any] = {
@@ -127,6 +142,15 @@ class IngestState:
             if "LastEvaluatedKey" not in answer:
                 return
             arguments["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def expiry(moment: str, kept: timedelta) -> int:
+    """Value of expires_at.
+
+    :param moment: day or time in ISO form, from which the row is kept on; UTC where it names no zone
+    """
+    begun = datetime.fromisoformat(moment)
+    return int(((begun if begun.tzinfo else begun.replace(tzinfo=UTC)) + kept).timestamp())
 
 
 def _run_key(run: IngestRun) -> dict[str, str]:

@@ -208,6 +208,7 @@ def test_a_failed_run_fails_the_task_with_its_message_as_one_line(glue: Glue, co
 
     assert not isinstance(error.value, AirflowFailException)  # it is tried again
     assert error_of(context["ti"], "curate_records") == str(error.value)
+    assert context["ti"].xcom_pull(task_ids="curate_records", key="job_run_id") == "jr_0"
 
 
 def test_bad_data_is_not_tried_again(glue: Glue, context: Any) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -29,11 +30,14 @@ class FakeState:
     def rows(self, source: str) -> Any:
         return (dict(row) for (one, _), row in self.items.items() if one == source)
 
-    def put_if(self, row: dict[str, Any], condition: str = "", values: dict[str, Any] | None = None) -> None:
+    def put_if(self, row: dict[str, Any], condition: str = "", values: dict[str, Any] | None = None) -> bool:
         known = self.items.get((row["source"], row["item"]))
         if condition and known and known.get("revision") != (values or {}).get(":seen"):
-            return
+            return False
+        if module.PENDING in condition and known and module.PENDING in known:
+            return False
         self.items[row["source"], row["item"]] = row
+        return True
 
 
 class FakeProducer:
@@ -252,3 +256,46 @@ def test_a_page_that_is_no_json_is_named(source: Source) -> None:
     source.deliver(FIRST, b'{"_embedded": ')
     with pytest.raises(PageUnreadableError, match=r"s3://raw/.*page-0\.json is no JSON"):
         source.announce(FIRST)
+
+
+def test_what_was_sent_and_not_remembered_is_sent_again_before_what_has_changed_since(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the note, the change back would look like no change, and the stream would keep the one between."""
+    source.deliver(FIRST, [event()])
+    source.announce(FIRST)
+    source.deliver(SECOND, [event(status="offsale")])
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_remember", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt("killed")))
+        with pytest.raises(KeyboardInterrupt):
+            source.announce(SECOND)
+    source.deliver(THIRD, [event()])
+    assert source.announce(THIRD) == [("status_changed", "vv1")] * 2
+    sent = source.producer.sent[-3:]
+    assert [one["properties"]["new_status"] for one in sent] == ["offsale", "offsale", "onsale"]
+    assert sent[0]["event_id"] == sent[1]["event_id"] != sent[2]["event_id"]
+    assert source.announce(THIRD) == []
+
+
+def test_what_another_run_is_about_to_send_is_left_to_it(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    source.deliver(FIRST, [event()])
+    source.deliver(SECOND, [event(status="offsale")])
+    read = module.announced(source.state)  # type: ignore[arg-type]
+    source.producer.is_down = True
+    with pytest.raises(RuntimeError):
+        source.announce(FIRST)
+    source.producer.is_down = False
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "announced", lambda _: read)  # read before the first one's note
+        assert source.announce(SECOND) == []
+    assert source.announce(SECOND) == [("event_listed", "vv1"), ("status_changed", "vv1")]
+
+
+@pytest.mark.parametrize(
+    ("date", "expires"), [("2026-09-01", "2026-11-30"), ("2020-01-01", "2026-10-01"), (None, "2028-07-02")]
+)
+def test_an_announced_event_expires_after_its_day(source: Source, date: str | None, expires: str) -> None:
+    source.deliver(FIRST, [event(date=date)])
+    source.announce(FIRST)
+    (row,) = source.state.rows("_announced#ticketmaster")
+    assert datetime.fromtimestamp(row["expires_at"], UTC).date().isoformat() == expires

@@ -1,7 +1,8 @@
 -- core.dim_venue takes the venues that the run has written, as core.dim_artist takes artists: records first, a fact alone
 -- makes an inferred member that the first record completes in place, other changes are new versions (type 2).
--- seats are those of the report with the latest last day; coordinates come together from one record. What was seen no later
--- than the current version began renames nothing and corrects that version in place; so a reload changes nothing.
+-- seats are those of the report with the latest last day, the newest of them; reports of a tour, without a day, come last.
+-- Coordinates come together from one record. What was seen no later than the current version began renames nothing and
+-- corrects that version in place; so a reload changes nothing.
 -- Reads core.venue_record and the facts. Values: run_id.
 CREATE TEMPORARY TABLE recorded_venue AS
 SELECT
@@ -54,7 +55,7 @@ WITH named AS (
 
 sized AS (
     SELECT
-        venue_id, period_end,
+        venue_id, period_end, ingested_at,
         CAST(ROUND(CAST(capacity AS DOUBLE PRECISION) / performances) AS BIGINT) AS seats,
         ROW_NUMBER() OVER (
             PARTITION BY venue_id ORDER BY period_end DESC NULLS LAST, ingested_at DESC, source ASC, report_id ASC
@@ -84,8 +85,15 @@ compared AS (
         NVL(recorded.longitude, known.longitude) AS longitude,
         NVL(recorded.timezone, known.timezone) AS timezone,
         sized.seats IS NOT NULL
-        AND (known.seats_as_of IS NULL OR NVL(sized.period_end >= known.seats_as_of, FALSE)) AS is_sized_anew,
-        sized.seats AS sized_seats, sized.period_end, known.seats AS known_seats, known.seats_as_of
+        AND (
+            NVL(sized.period_end, DATE '1900-01-01') > NVL(known.seats_as_of, DATE '1900-01-01')
+            OR (
+                NVL(sized.period_end, DATE '1900-01-01') = NVL(known.seats_as_of, DATE '1900-01-01')
+                AND sized.ingested_at >= NVL(known.seats_seen_at, TIMESTAMP '1900-01-01 00:00:00')
+            )
+        ) AS is_sized_anew,
+        sized.seats AS sized_seats, sized.period_end, sized.ingested_at AS sized_at,
+        known.seats AS known_seats, known.seats_as_of, known.seats_seen_at
     FROM touched
     LEFT JOIN named ON named.venue_id = touched.venue_id AND named._rank = 1
     LEFT JOIN recorded_venue AS recorded ON recorded.venue_id = touched.venue_id
@@ -103,6 +111,7 @@ SELECT
     latitude, longitude, timezone,
     CASE WHEN is_sized_anew THEN sized_seats ELSE known_seats END AS seats,
     CASE WHEN is_sized_anew THEN period_end ELSE seats_as_of END AS seats_as_of,
+    CASE WHEN is_sized_anew THEN sized_at ELSE seats_seen_at END AS seats_seen_at,
     CASE WHEN recorded_at > named_at THEN recorded_at ELSE named_at END AS seen_at,
     recorded_id IS NULL AND NVL(is_inferred, TRUE) AS is_inferred
 FROM compared;
@@ -122,7 +131,8 @@ WHERE dim_venue.venue_id = written.venue_id
     AND ((dim_venue.is_inferred AND NOT written.is_inferred) OR written.seen_at <= dim_venue.valid_from);
 
 UPDATE core.dim_venue
-SET seats_as_of = written.seats_as_of
+SET seats_as_of = written.seats_as_of,
+    seats_seen_at = written.seats_seen_at
 FROM written_venue AS written
 WHERE dim_venue.venue_id = written.venue_id
     AND dim_venue.is_current
@@ -146,10 +156,10 @@ FROM written_venue AS changed
 WHERE dim_venue.venue_id = changed.venue_id AND dim_venue.is_current;
 
 INSERT INTO core.dim_venue (
-    venue_id, name, city, country, latitude, longitude, timezone, seats, seats_as_of,
+    venue_id, name, city, country, latitude, longitude, timezone, seats, seats_as_of, seats_seen_at,
     is_inferred, valid_from, valid_to, is_current
 )
 SELECT
-    venue_id, name, city, country, latitude, longitude, timezone, seats, seats_as_of,
+    venue_id, name, city, country, latitude, longitude, timezone, seats, seats_as_of, seats_seen_at,
     is_inferred, seen_at, NULL, TRUE
 FROM written_venue;
