@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,9 +61,17 @@ def load(path: Path) -> VenueModel:
     :raises ModelError: when it is missing, damaged or made from other features
     """
     try:
-        model = VenueModel(**json.loads(path.read_text()))
-    except (OSError, TypeError, ValueError) as error:
+        return of(json.loads(path.read_text()), path)
+    except (OSError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} holds no usable venue model ({error}): train again, or roll back") from error
+
+
+def of(stored: dict[str, Any], path: Path) -> VenueModel:
+    """The model of a file's content.
+
+    :raises ModelError: when it was made from other features
+    """
+    model = VenueModel(**stored)
     if model.feature_schema != features.FEATURE_SCHEMA:
         schemas = f"schema {model.feature_schema}, this code reads {features.FEATURE_SCHEMA}"
         raise ModelError(f"{path} was made from feature {schemas}: train again")
