@@ -228,11 +228,20 @@ def _print_report(written: dict[str, Any]) -> None:
             sources.add_row(row["source"], row["entity"], *(f"{row[name]:,}" for name in names))
         console.print(sources)
     for model in written["models"]:
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in model["metrics"].items())
-        console.print(f"model {model['name']} {model['version']}: {figures}", markup=False)
-        naive = ", ".join(f"{k} {v:.4f}" for k, v in model["baseline"].items() if isinstance(v, float))
-        console.print(f"naive forecast: {naive}", markup=False)
+        role = "serves" if model["serves"] else "does not serve"
+        trained = "trained now" if model["trained"] else "trained before"
+        figures, naive = (_figures(model[owner]) for owner in ("metrics", "baseline"))
+        console.print(f"model {model['name']} {model['version']} ({trained}, {role}): {figures}", markup=False)
+        console.print(f"  baseline: {naive}; {model['status']}: {model['reason']}", markup=False)
+    for line in report.published(written):
+        console.print(line, markup=False)
+    for line in report.shortfalls(written):
+        console.print(f"warning: {line}", markup=False)
     console.print(f"whole report: {RUN_REPORT}", markup=False)
+
+
+def _figures(section: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in section.items() if isinstance(value, float))
 
 
 def _print_urls() -> None:

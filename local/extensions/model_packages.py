@@ -95,7 +95,7 @@ def _properties(request: dict[str, Any]) -> dict[str, str]:
             raise InvalidRequestError(f"customerMetadataProperties {key}={value!r} holds a character that is refused")
         if len(key) > LONGEST_KEY or len(value) > LONGEST_VALUE:
             raise InvalidRequestError(
-                f"customerMetadataProperties {key}: at most {LONGEST_KEY} characters of key and {LONGEST_VALUE} of value"
+                f"customerMetadataProperties {key} is longer than {LONGEST_KEY} or its value than {LONGEST_VALUE}"
             )
     return given
 
@@ -159,7 +159,10 @@ def update(request: dict[str, Any]) -> dict[str, Any]:
 
 def delete(request: dict[str, Any]) -> dict[str, Any]:
     package = _package(request.get("ModelPackageName", ""))
-    del _versions(_arn("model-package-group", package["ModelPackageGroupName"]))[package["ModelPackageVersion"]]
+    arn = _arn("model-package-group", package["ModelPackageGroupName"])
+    del _versions(arn)[package["ModelPackageVersion"]]
+    tokens = groups[arn]["tokens"]
+    groups[arn]["tokens"] = {token: made for token, made in tokens.items() if made != package["ModelPackageArn"]}
     return {}
 
 
