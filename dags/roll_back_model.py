@@ -69,9 +69,9 @@ with DAG(
     choose_model = follow_model()
     report_failures = tell_failures()
     for model in MODELS:
-        with TaskGroup(model.name):
+        with TaskGroup(model.name) as group:
             change_champion = approve_former(model.name)
             scores = score_and_publish(model)
             chain(choose_model, change_champion, record_version(model, "change_champion"), unload([model]), scores)
-        chain(scores, report_failures)
+        chain(group, report_failures)
     chain(choose_model, report_failures)
