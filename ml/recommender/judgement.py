@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
-from ml import evaluation
+from ml import drift, evaluation
 from ml.promotion import Judgement, Segment
 from ml.recommender import artifact, evaluate, hybrid, metrics, tuning
 from ml.recommender.data import Dataset
@@ -19,17 +20,25 @@ LARGEST_JUDGED = 4_000  # users; the standard error of their NDCG is below .004
 LITTLE_HISTORY = 20  # train pairs; users with fewer have little
 FEW_LISTENERS = 10  # artists with fewer in train have few
 DEEPER = 100  # places looked through for items that the champion knows
+LARGEST_UNKNOWN = 0.1  # of the interactions are of users, or of items, that the champion does not know
+NDCG_FALL = 0.1  # of the champion's figure when it was trained
 SHARES = tuple(tuning.GRID)
 
 
 @dataclass(frozen=True)
 class Champion:
-    """The model in service: its settings, and the users and items that it can say something about."""
+    """The model in service: its settings, and the users and items that it can say something about.
+
+    :param metrics: its figures when it was trained
+    :param reference: its interactions, to see drift of inputs by
+    """
 
     version: str
     options: hybrid.Options
     users: frozenset[str]
     items: frozenset[str]
+    metrics: dict[str, float]
+    reference: drift.Reference
 
 
 def read_champion(folder: Path) -> Champion:
@@ -37,12 +46,16 @@ def read_champion(folder: Path) -> Champion:
 
     :raises evaluation.UnusableChampionError: when it is damaged or made from other features
     """
-    version = str(evaluation.stored_report(folder)["version"])
+    report = evaluation.stored_report(folder)
+    version = str(report["version"])
     try:
-        stored = artifact.load(folder)
-    except artifact.ArtifactError as error:
+        stored, known = artifact.load(folder), dict(report["metrics"])
+        kept = drift.load(folder)
+    except (artifact.ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
         raise evaluation.UnusableChampionError(f"champion {version} is unusable ({error})") from error
-    return Champion(version, stored.options, frozenset(stored.users.tolist()), frozenset(stored.items.tolist()))
+    return Champion(
+        version, stored.options, frozenset(stored.users.tolist()), frozenset(stored.items.tolist()), known, kept
+    )
 
 
 def refitted(champion: Champion, tuned: hybrid.Hybrid, known: Dataset) -> hybrid.Hybrid:
@@ -55,6 +68,48 @@ def refitted(champion: Champion, tuned: hybrid.Hybrid, known: Dataset) -> hybrid
     if {**own, **{name: getattr(tuned.options, name) for name in SHARES}} == asdict(tuned.options):
         return replace(tuned, options=replace(tuned.options, **shares))
     return hybrid.fit(known, champion.options, with_plain=False)
+
+
+def watched(data: Dataset) -> pd.DataFrame:
+    """What drift is looked for in, for each interaction: its strength, how active its user and how known its item."""
+    weights = data.weights
+    active = np.diff(weights.indptr)
+    return pd.DataFrame(
+        {
+            "log_weight": np.log1p(weights.data),
+            "log_user_interactions": np.log(np.repeat(active, active)),
+            "log_item_listeners": np.log(np.bincount(weights.indices, minlength=weights.shape[1])[weights.indices]),
+        }
+    )
+
+
+def drift_of(data: Dataset, judged: Judgement, champion: Champion | None) -> dict[str, Any]:
+    """Tonight's interactions against what the champion keeps of its own, since none has a time.
+
+    The first night has nothing to compare with.
+
+    :param judged: figures of the champion's procedure tonight
+    """
+    if champion is None:
+        return dict(evaluation.NO_DRIFT)
+    listed = data.weights.tocoo()
+    strangers = np.array([str(name) not in champion.users for name in data.users])[listed.row].mean()
+    missing = np.array([str(name) not in champion.items for name in data.items])[listed.col].mean()
+    unknown = [
+        {
+            "feature": name,
+            "statistic": "share_of_interactions",
+            "value": float(value),
+            "threshold": LARGEST_UNKNOWN,
+            "drifted": bool(value > LARGEST_UNKNOWN),
+        }
+        for name, value in (("unknown_user", strangers), ("unknown_item", missing))
+    ]
+    least = champion.metrics["ndcg_at_10"] * (1 - NDCG_FALL)
+    return {
+        "inputs": [*drift.inputs(champion.reference, watched(data)), *unknown],
+        "errors": [drift.error("ndcg_at_10", judged.metrics["ndcg_at_10"], least, lowest=True)],
+    }
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ml import evaluation, promotion
+from ml import drift, evaluation, promotion
 from ml.promotion import Judgement
 from ml.recommender import artifact, hybrid, judgement, metrics, tuning
 from ml.recommender.card import card
@@ -110,7 +110,7 @@ def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
 
 
 def evaluated(
-    report: dict[str, Any], judged: dict[str, Any], champion: judgement.Champion | None, absent: str
+    data: Dataset, report: dict[str, Any], judged: dict[str, Any], champion: judgement.Champion | None, absent: str
 ) -> dict[str, Any]:
     """Content of evaluation.json."""
     challenger: Judgement = judged["model"]
@@ -118,7 +118,8 @@ def evaluated(
     decision = promotion.decide(
         promotion.RECOMMENDER, challenger, report["baseline"]["ndcg_at_10"], rival and rival[1], absent=absent
     )
-    return evaluation.content(promotion.RECOMMENDER, report, challenger, rival, decision)
+    drifted = judgement.drift_of(data, rival[1] if rival else challenger, champion)
+    return evaluation.content(promotion.RECOMMENDER, report, challenger, rival, decision, drifted)
 
 
 def run(arguments: list[str] | None = None) -> None:
@@ -134,10 +135,11 @@ def run(arguments: list[str] | None = None) -> None:
     kept, judged = train(data, options, champion)
     report = report_of(data, judged, asked)
     artifact.save(kept, asked.model_dir)
+    drift.save(drift.reference(judgement.watched(data)), asked.model_dir)
     (asked.model_dir / "metrics.json").write_text(json.dumps(report, indent=2))
     (asked.model_dir / "model_card.md").write_text(card(report))
     output = evaluation.output_folder(asked.output_data_dir, asked.model_dir)
-    evaluation.write(output, evaluated(report, judged, champion, absent))
+    evaluation.write(output, evaluated(data, report, judged, champion, absent))
     # SageMaker reads the figures from these lines (MetricDefinitions of the job).
     for owner in ("metrics", "baseline"):
         for name, value in report[owner].items():

@@ -21,7 +21,7 @@ from typing import Any
 
 import pandas as pd
 
-from ml import evaluation, promotion
+from ml import drift, evaluation, promotion
 from ml.sales import card, features, gaussian, judgement, model
 
 BASELINE = "last_utilisation"
@@ -71,12 +71,14 @@ class Trained:
     :param judged: fitted on nothing from the holdout on
     :param report: content of metrics.json
     :param evaluation: content of evaluation.json
+    :param reference: of the training data, which drift is seen by
     """
 
     kept: model.SalesModel
     judged: model.SalesModel
     report: dict[str, Any]
     evaluation: dict[str, Any]
+    reference: drift.Reference
 
 
 def train(
@@ -119,6 +121,7 @@ def train(
     holdout, seen = reports[recent], rows[recent]
     challenger = judgement.judge(judged, seen, holdout)
     kept = replace(fitted(taught), blend=judged.blend, margins=judged.margins)
+    calibrated = judgement.judge(judged, rows[middle], reports[middle])
     report = {
         "name": "sales",
         "version": options.version,
@@ -131,14 +134,16 @@ def train(
         "holdout_from": f"{holdout_from:%Y-%m-%d}",
         "rows": {"train": int(early.sum()), "calibration": int(middle.sum()), "holdout": int(recent.sum())},
         "metrics": dict(challenger.metrics),
+        "calibration": dict(calibrated.metrics),
         "baseline": {"name": BASELINE, **judgement.naive(judged.mean_utilisation, seen, holdout)},
         "blend": kept.blend,
         "margins": kept.margins,
     }
-    rival = None
+    rival, in_service, view = None, judged, seen
     if champion is not None and champion.holdout_from <= holdout_from:
-        view = features.with_process(seen, reports, holdout, options.horizon_days, champion.judged.process)
-        rival = (champion.version, judgement.judge(champion.judged, view, holdout))
+        in_service = champion.judged
+        view = features.with_process(seen, reports, holdout, options.horizon_days, in_service.process)
+        rival = (champion.version, judgement.judge(in_service, view, holdout))
     if champion is not None and rival is None:
         # Its judged model has seen part of tonight's holdout: nothing fair can be said, so nothing is replaced.
         decision = promotion.keep(
@@ -150,8 +155,19 @@ def train(
         decision = promotion.decide(
             promotion.SALES, challenger, report["baseline"]["wape"], rival and rival[1], absent=absent
         )
-    evaluated = evaluation.content(promotion.SALES, report, challenger, rival, decision)
-    return Trained(kept, judged, report, evaluated)
+    watched = judgement.watched(rows, target)
+    newest = taught & (started > end - pd.Timedelta(days=judgement.NEWEST_INPUTS))
+    known = champion if rival else None
+    drifted = {
+        "inputs": drift.inputs(
+            known.reference if known else drift.reference(watched[taught & ~newest]), watched[newest]
+        ),
+        "errors": judgement.drift_of_errors(
+            in_service, known.calibration if known else dict(calibrated.metrics), view, holdout
+        ),
+    }
+    evaluated = evaluation.content(promotion.SALES, report, challenger, rival, decision, drifted)
+    return Trained(kept, judged, report, evaluated, drift.reference(watched[taught]))
 
 
 def fingerprint(reports: pd.DataFrame) -> str:
@@ -183,6 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
     trained = train(read_reports(options.history), options, champion, absent)
     trained.kept.save(options.model_dir)
     trained.judged.save(options.model_dir / judgement.JUDGED)
+    drift.save(trained.reference, options.model_dir)
     (options.model_dir / "metrics.json").write_text(json.dumps(trained.report, indent=2))
     (options.model_dir / "model_card.md").write_text(card.written(trained.report))
     evaluation.write(evaluation.output_folder(options.output_data_dir, options.model_dir), trained.evaluation)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml import evaluation
+from ml import drift, evaluation
 from ml.promotion import Judgement, Segment
 from ml.venues import features, model
 from ml.venues.evaluate import DRAWS, KNOWN, LEAST_ENGAGEMENTS
@@ -24,6 +24,7 @@ from ml.venues.evaluate import DRAWS, KNOWN, LEAST_ENGAGEMENTS
 JUDGED_FILE = "judged.json"
 FOLDS = (0, 1)
 SMALL = 0.25  # share of the venues, the smallest ones
+NEWEST = 364  # days
 FEW_REPORTS = 0.25  # of the median venue's reports
 
 
@@ -31,10 +32,14 @@ FEW_REPORTS = 0.25  # of the median venue's reports
 class Champion:
     """
     :param models: by fold, fitted without its venues
+    :param metrics: its figures when it was trained
+    :param reference: its reports, to see drift of inputs by
     """
 
     version: str
     models: dict[int, model.VenueModel]
+    metrics: dict[str, float]
+    reference: drift.Reference
 
 
 def fold(venue_id: str) -> int:
@@ -122,10 +127,46 @@ def read_champion(folder: Path) -> Champion:
 
     :raises evaluation.UnusableChampionError: when it is damaged, of other features, or holds nothing to be judged
     """
-    version = str(evaluation.stored_report(folder)["version"])
+    report = evaluation.stored_report(folder)
+    version = str(report["version"])
     try:
         stored = json.loads((folder / JUDGED_FILE).read_text())
         models = {held: model.of(stored[str(held)], folder / JUDGED_FILE) for held in FOLDS}
+        return Champion(version, models, dict(report["metrics"]), drift.load(folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise evaluation.UnusableChampionError(f"champion {version} is unusable ({error})") from error
-    return Champion(version, models)
+
+
+def watched(rows: pd.DataFrame) -> pd.DataFrame:
+    """What drift is looked for in."""
+    return pd.DataFrame(
+        {
+            "utilisation": rows["utilisation"],
+            "log_seats": np.log(rows["seats"]),
+            "performances": rows["performances"].astype(float),
+            "log_gross_per_performance": np.log(rows["gross_per_performance"]),
+        }
+    )
+
+
+def drift_of_inputs(rows: pd.DataFrame, champion: Champion | None) -> list[dict[str, Any]]:
+    """The newest year of reports against what the champion keeps of its own, or against the years before."""
+    newest = rows["day"] > rows["day"].max() - pd.Timedelta(days=NEWEST)
+    kept = champion.reference if champion else drift.reference(watched(rows[~newest]))
+    return drift.inputs(kept, watched(rows[newest]))
+
+
+def drift_of_errors(judged: Judgement, champion: Champion | None) -> list[dict[str, Any]]:
+    """Errors of the model in service tonight beside those when it was trained; the challenger's own on the first night.
+
+    :param judged: figures of that model
+    """
+    if not judged.metrics:
+        return []
+    before = champion.metrics if champion else judged.metrics
+    return [
+        drift.error(
+            "attendance_mae", judged.metrics["attendance_mae"], before["attendance_mae"] * (1 + drift.ERROR_RISE)
+        ),
+        drift.error("interval_80_coverage", judged.metrics["interval_80_coverage"], drift.LEAST_COVERAGE, lowest=True),
+    ]

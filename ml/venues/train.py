@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from ml import evaluation, promotion
+from ml import drift, evaluation, promotion
 from ml.promotion import Judgement
 from ml.venues import evaluate, features, judgement, model
 
@@ -123,10 +123,15 @@ def run(arguments: list[str] | None = None) -> None:
     options.model_dir.mkdir(parents=True, exist_ok=True)
     model.fit(rows).save(options.model_dir / MODEL_FILE)
     judgement.save(judged, options.model_dir)
+    drift.save(drift.reference(judgement.watched(rows)), options.model_dir)
     (options.model_dir / "metrics.json").write_text(json.dumps(report, indent=2))
     (options.model_dir / "model_card.md").write_text(card(report))
+    drifted = {
+        "inputs": judgement.drift_of_inputs(rows, champion),
+        "errors": judgement.drift_of_errors(rival[1] if rival else challenger, champion),
+    }
     output = evaluation.output_folder(options.output_data_dir, options.model_dir)
-    evaluation.write(output, evaluation.content(promotion.VENUES, report, challenger, rival, decision))
+    evaluation.write(output, evaluation.content(promotion.VENUES, report, challenger, rival, decision, drifted))
     # SageMaker reads the figures from these lines (MetricDefinitions of the job).
     for owner in ("metrics", "baseline"):
         for name, value in report[owner].items():

@@ -93,7 +93,7 @@ def test_drift_is_recorded_once_and_named(registered: Platform) -> None:
     rows = warehouse.query("SELECT version, kind, feature, value, drifted FROM ml.model_drift ORDER BY kind")
     assert rows == [["v1", "error", "wape", 1.0, False], ["v1", "input", "capacity", 0.31, True]]
     found = evaluation.read_evaluation(f"{names.model_uri('sales')}job-v1/output/model.tar.gz")
-    assert found.drifted == ["input capacity: psi 0.31 above 0.2"]
+    assert found.drifted == ["input capacity: psi is 0.31, threshold 0.2"]
 
 
 # ---------------------------------------------------------------- rollback

@@ -43,7 +43,7 @@ class Evaluation:
     def drifted(self) -> list[str]:
         """What has drifted, each with its figure."""
         return [
-            f"{row['kind']} {row['feature']}: {row['statistic']} {row['value']} above {row['threshold']}"
+            f"{row['kind']} {row['feature']}: {row['statistic']} is {row['value']}, threshold {row['threshold']}"
             for row in self.comparisons()
             if row["drifted"]
         ]

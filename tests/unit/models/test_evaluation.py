@@ -38,7 +38,7 @@ def test_only_what_has_drifted_is_told() -> None:
     psi = {"feature": "capacity", "statistic": "psi", "value": 0.3, "threshold": 0.2, "drifted": True}
     error = {"feature": "wape", "statistic": "ratio", "value": 1.1, "threshold": 1.5, "drifted": False}
     found = evaluation.parse_evaluation(packed(STATED | {"drift": {"inputs": [psi], "errors": [error]}}), URI)
-    assert found.drifted == ["input capacity: psi 0.3 above 0.2"]
+    assert found.drifted == ["input capacity: psi is 0.3, threshold 0.2"]
     assert [row["kind"] for row in found.comparisons()] == ["input", "error"]
 
 
