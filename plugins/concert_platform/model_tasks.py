@@ -90,7 +90,7 @@ def score_and_publish(model: Model) -> Any:
 
 
 @task
-def find_new_data(name: str, as_of: str, ti: Any = None) -> dict[str, str]:
+def find_new_data(name: str, as_of: str) -> dict[str, str]:
     """Compare what would be learnt from with what the last version was trained on.
 
     ``nothing_new`` says why there is nothing to train; ``champion_uri`` is empty while there is no champion.

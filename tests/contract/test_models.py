@@ -2,11 +2,13 @@
 
 import json
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from concert_platform import warehouse
+from concert_platform import model_tasks, notifications, warehouse
+from concert_platform.compat import AirflowSkipException
 from concert_platform.models import evaluation, names, records, registry
 from tests.contract.curated_runs import NEXT_DAY, SECOND, T2, Platform, event, interaction, report
 from tests.contract.model_platform import (
@@ -137,6 +139,59 @@ def test_a_version_that_cannot_serve_is_refused_in_one_line(registered: Platform
         registry.roll_back(SALES, wanted, "by-hand")
     champion = registry.champion(SALES)
     assert champion is not None and champion.version == "v1"
+
+
+# ---------------------------------------------------------------- tasks of the nightly run
+
+
+@pytest.fixture
+def published_code(monkeypatch: pytest.MonkeyPatch) -> str:
+    code = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
+    monkeypatch.setattr(names, "model_code", lambda: code)
+    return code
+
+
+def test_without_new_data_there_is_nothing_to_train_and_the_champion_goes_on(
+    registered: Platform, published_code: str
+) -> None:
+    registered.curate(box_office=[report(1)])
+    registered.load()
+    first = model_tasks.find_new_data.function("sales", DAY)
+    assert (first["nothing_new"], first["champion_uri"]) == ("", "")
+    champion = register(registered, "v1", fingerprint=first["fingerprint"])
+    again = model_tasks.find_new_data.function("sales", "2020-03-05")
+    assert again["nothing_new"] == "sales: no new data since v1 was trained, so there is no training"
+    assert again["champion_uri"] == champion.model_uri.removesuffix("model.tar.gz")
+    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+    load(registered, box_office=[report(2, ingested_at=T2)])
+    assert model_tasks.find_new_data.function("sales", DAY)["nothing_new"] == ""
+
+
+def test_a_rejected_version_is_not_trained_again_on_the_same_data(registered: Platform, published_code: str) -> None:
+    found = model_tasks.find_new_data.function("sales", DAY)["fingerprint"]
+    register(registered, "v1")
+    register(registered, "v2", fingerprint=found, **refused())
+    again = model_tasks.find_new_data.function("sales", DAY)
+    assert again["nothing_new"].startswith("sales: no new data since v2 was trained")
+    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+
+
+def test_a_model_without_an_approved_version_is_not_scored(registered: Platform) -> None:
+    with pytest.raises(AirflowSkipException, match="sales: no version was approved yet"):
+        model_tasks.find_champion.function("sales")
+
+
+def test_drift_is_told_when_the_version_is_registered(registered: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(notifications, "send_alert", lambda subject, message: told.append((subject, message)))
+    comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
+    for version, drift in (("v1", []), ("v2", [comparison])):
+        uri = trained(registered, f"job-{version}", evaluation_of(version, drift={"inputs": drift, "errors": []}))
+        run = SimpleNamespace(run_id=f"run-{version}")
+        values = model_tasks.register_trained.function("sales", uri, {"fingerprint": "1-2-3"}, ti=run)
+        record(values)
+    assert told == [("Concert platform: drift of model sales", "v2: input capacity: psi is 0.31, threshold 0.2")]
+    assert warehouse.query("SELECT version, run_id FROM ml.model_drift") == [["v2", "run-v2"]]
 
 
 # ---------------------------------------------------------------- publication in the warehouse
