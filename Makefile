@@ -38,7 +38,7 @@ snapshot: ## renew the golden graphs of the DAGs, to be reviewed in the diff
 bench: ## time the engines against their bare selves
 	$(LOCAL) bench
 
-lint: ## check style, types, templates and the compose file
+lint: ## check style, types, SQL, templates and the compose file
 	$(LOCAL) lint
 
 fmt: ## format, and mend what can be mended

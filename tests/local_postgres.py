@@ -63,11 +63,11 @@ class ScratchPostgres:
             )  # fmt: skip
         self._wait_until_it_answers()
 
-    def _wait_until_it_answers(self, seconds: float = 30) -> None:
+    def _wait_until_it_answers(self, seconds: float = 300) -> None:
         deadline = time.monotonic() + seconds
         while True:
             try:
-                psycopg2.connect(self.dsn(), connect_timeout=2).close()
+                psycopg2.connect(self.dsn(), connect_timeout=30).close()
                 return
             except psycopg2.OperationalError:
                 if self._server.poll() is not None or time.monotonic() > deadline:
@@ -89,7 +89,7 @@ class ScratchPostgres:
     def stop(self) -> None:
         self._server.terminate()
         try:
-            self._server.wait(20)
+            self._server.wait(120)
         except subprocess.TimeoutExpired:
             self._server.kill()
             self._server.wait(10)

@@ -34,6 +34,8 @@ from tests.local_postgres import AWS_VENV, ScratchPostgres, free_port, scratch_p
 REPOSITORY = Path(__file__).parents[2]
 ACCOUNT = "000000000000"
 REGION = "us-east-1"
+# Of waiters: five looks a second, for ten minutes.
+PATIENTLY = {"Delay": 0.2, "MaxAttempts": 3000}
 ROOT_KEYS = {"aws_access_key_id": "root-of-tests", "aws_secret_access_key": "secret-of-tests"}
 
 
@@ -63,7 +65,7 @@ class Emulator:
             **self.extra_env,
         }  # fmt: skip
 
-    def start(self, seconds: float = 60) -> None:
+    def start(self, seconds: float = 300) -> None:
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
                 [AWS_VENV / "bin" / "python", "-m", "local.aws"],
@@ -77,7 +79,7 @@ class Emulator:
 
     def _answers(self) -> bool:
         try:
-            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=2) as answer:
+            with urllib.request.urlopen(f"{self.endpoint_url}/_ministack/health", timeout=30) as answer:
                 return answer.status == 200
         except OSError:
             return False
@@ -86,12 +88,12 @@ class Emulator:
         if self.process.poll() is None:
             self.process.send_signal(with_signal)
             try:
-                self.process.wait(30)
+                self.process.wait(120)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait(10)
 
-    def wait_until_saved(self, seconds: float = 60) -> None:
+    def wait_until_saved(self, seconds: float = 300) -> None:
         """Until every service's state has been written to disk since this call."""
         now, deadline = time.time(), time.monotonic() + seconds
         while min(path.stat().st_mtime for path in (self.directory / "ministack").glob("*.json")) < now:
@@ -113,7 +115,7 @@ class Emulator:
         if token is not None:
             request.add_header("Authorization", token)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
@@ -247,13 +249,11 @@ def deploy_stack(emulator: Emulator) -> Iterator[Callable[..., dict[str, str]]]:
             Capabilities=["CAPABILITY_NAMED_IAM"], OnFailure="DO_NOTHING", **arguments,
         )  # fmt: skip
         waiter = cloudformation.get_waiter("stack_create_complete")
-        waiter.wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        waiter.wait(StackName=name, WaiterConfig=PATIENTLY)
         stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
 
     yield deploy
     for name in deployed:
         cloudformation.delete_stack(StackName=name)
-        cloudformation.get_waiter("stack_delete_complete").wait(
-            StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
-        )
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=PATIENTLY)

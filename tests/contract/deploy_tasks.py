@@ -22,6 +22,7 @@ from concert_platform.compat import AirflowSkipException
 from concert_platform.operators import cloudformation as operators
 from concert_platform.operators.cloudformation import ExecuteChangesOperator, ReviewChangesOperator
 from concert_platform.settings import Settings
+from tests.contract.conftest import PATIENTLY
 from tests.contract.test_cloudformation import log_in
 
 ENVIRONMENT = "production"  # no other test of the session works in it
@@ -192,9 +193,7 @@ class Scratch:
     def remove(self) -> None:
         for name in (f"{STACK}-other", STACK):
             self.root.delete_stack(StackName=name)
-            self.root.get_waiter("stack_delete_complete").wait(
-                StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-            )
+            self.root.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=PATIENTLY)
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ class Warehouse:
         return self.client.execute_statement(Sql=sql, **request)["Id"]
 
     def wait(self, statement_id: str) -> dict[str, Any]:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 300
         while (state := self.client.describe_statement(Id=statement_id))["Status"] not in ENDED:
             assert time.monotonic() < deadline, state
             time.sleep(0.02)

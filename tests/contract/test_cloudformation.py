@@ -14,6 +14,7 @@ from concert_platform import artifacts
 from concert_platform.cloudformation import ChangeSetError, Deployment, StackFailedError, deployment, request
 from concert_platform.cloudformation.templates import parse_template
 from concert_platform.settings import STACKS, Settings
+from tests.contract.conftest import PATIENTLY
 
 # An environment of its own: other tests of the session may use development.
 SETTINGS = Settings(environment="staging", account_id="000000000000", region="us-east-1")
@@ -85,15 +86,13 @@ def scratch(as_airflow: None, emulator: Any, monkeypatch: pytest.MonkeyPatch) ->
     yield use
     root = emulator.client("cloudformation")
     root.delete_stack(StackName=settings.stack("networking"))
-    root.get_waiter("stack_delete_complete").wait(
-        StackName=settings.stack("networking"), WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-    )
+    root.get_waiter("stack_delete_complete").wait(StackName=settings.stack("networking"), WaiterConfig=PATIENTLY)
 
 
 def test_the_deployed_api_answers(deployed: dict, emulator: Any) -> None:
     api = deployed["compute-application"]
     url = f"{emulator.endpoint_url}/_aws/execute-api/{api['ApiId']}/{api['ApiStageName']}/health"
-    with urllib.request.urlopen(url, timeout=30) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         assert json.loads(answer.read()) == {"status": "ok", "environment": "staging", "version": BUNDLE.hash}
 
 

@@ -60,7 +60,7 @@ def call(aws: Emulator, outputs: dict[str, str]) -> Callable[..., tuple[int, dic
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = urllib.request.Request(url, data, {"Content-Type": "application/json", **named}, method=method)
         try:
-            with urllib.request.urlopen(sent, timeout=30) as answer:
+            with urllib.request.urlopen(sent, timeout=60) as answer:
                 return answer.status, dict(answer.headers), json.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             return error.code, dict(error.headers), json.loads(error.read())
@@ -91,7 +91,7 @@ def token(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
     return sign_in(aws, outputs, "fan@example.org")
 
 
-def until(look: Callable[[], Any], seconds: float = 30) -> Any:
+def until(look: Callable[[], Any], seconds: float = 300) -> Any:
     """The first thing that `look` finds."""
     deadline = time.monotonic() + seconds
     while not (found := look()):

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError, WaiterError
 
+from tests.contract.conftest import PATIENTLY
+
 TYPES = yaml.safe_load(
     (Path(__file__).parents[2] / "local" / "extensions" / "configuration_types.yaml").read_text()
 )  # fmt: skip
@@ -134,9 +136,7 @@ def update(cloudformation: Any, name: str, body: dict[str, Any]) -> list[dict[st
     )["Id"]
     changes = cloudformation.describe_change_set(ChangeSetName=change_set)["Changes"]
     cloudformation.execute_change_set(ChangeSetName=change_set)
-    cloudformation.get_waiter("stack_update_complete").wait(
-        StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
-    )
+    cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig=PATIENTLY)
     return [change["ResourceChange"] for change in changes]
 
 
@@ -210,7 +210,7 @@ def test_a_retained_resource_is_imported_and_survives_a_restart(
     deploy_stack(body, "keeps")
     arn = resources(cloudformation, "keeps")["Group"]
     cloudformation.delete_stack(StackName="keeps")
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName="keeps", WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="keeps", WaiterConfig=PATIENTLY)
     emulator.restart()
 
     def adopt(identifier: str) -> dict[str, Any]:
@@ -224,7 +224,7 @@ def test_a_retained_resource_is_imported_and_survives_a_restart(
     assert "was not found" in adopt(f"{arn}-other")["StatusReason"]
     cloudformation.delete_change_set(ChangeSetName="adopt", StackName="keeps")
     cloudformation.execute_change_set(ChangeSetName=adopt(arn)["ChangeSetId"])
-    cloudformation.get_waiter("stack_import_complete").wait(StackName="keeps", WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter("stack_import_complete").wait(StackName="keeps", WaiterConfig=PATIENTLY)
     assert resources(cloudformation, "keeps") == {"Group": arn}
     body["Resources"]["Group"].pop("DeletionPolicy")
     update(cloudformation, "keeps", {**body, "Outputs": {"Arn": {"Value": {"Ref": "Group"}}}})

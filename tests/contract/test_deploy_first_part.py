@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from concert_platform.cloudformation import Deployment, templates
-from tests.contract.conftest import Emulator
+from tests.contract.conftest import PATIENTLY, Emulator
 from tests.contract.deploy_tasks import Answering
 from tests.contract.scratch_stacks import PARAMETERS, SETTINGS, log_in_as_root, use_templates
 
@@ -38,7 +38,7 @@ def large(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Any:
     client, s3 = emulator.client("cloudformation"), emulator.client("s3")
     yield client
     client.delete_stack(StackName=STACK)
-    client.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    client.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig=PATIENTLY)
     for item in s3.list_objects_v2(Bucket="concert-platform-development-first-part").get("Contents", []):
         s3.delete_object(Bucket="concert-platform-development-first-part", Key=item["Key"])
     s3.delete_bucket(Bucket="concert-platform-development-first-part")
@@ -51,7 +51,7 @@ def test_the_first_part_is_not_taken_for_the_whole_after_a_creation_that_failed(
     given = [{"ParameterKey": "Environment", "ParameterValue": "development"}]
     large.create_stack(StackName=STACK, TemplateBody=body, Parameters=given)
     with pytest.raises(Exception, match="StackCreateComplete"):
-        large.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+        large.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig=PATIENTLY)
     assert large.describe_stacks(StackName=STACK)["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
 
     def answer_for_the_dead(real: Any, **arguments: Any) -> Any:  # the local AWS forgets what a rollback has deleted

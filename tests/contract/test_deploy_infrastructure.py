@@ -9,6 +9,7 @@ import pytest
 from concert_platform.artifacts import zip_archive
 from concert_platform.cloudformation import MissingOutputError, changes
 from concert_platform.cloudformation.deployment import Deployment
+from tests.contract.conftest import PATIENTLY
 from tests.contract.deploy_tasks import (
     ACCOUNT,
     ROLE,
@@ -95,7 +96,7 @@ def test_without_changes_the_execution_is_skipped_and_the_outputs_are_kept(scrat
 
 def test_the_report_is_a_page_that_the_link_opens_and_json_beside_it(scratch: Scratch) -> None:
     reviewed = scratch.use(template(queue())).review()
-    with urllib.request.urlopen(reviewed.link, timeout=10) as answer:
+    with urllib.request.urlopen(reviewed.link, timeout=60) as answer:
         page, kind = answer.read().decode(), answer.headers["Content-Type"]
     where = f"s3://concert-platform-production-airflow-{ACCOUNT}/reports/change-sets/networking/manual-1"
     body = scratch.emulator.client("s3").get_object(
@@ -267,7 +268,7 @@ def test_an_export_in_use_is_not_taken_away(scratch: Scratch) -> None:
     tags = f"Tags: [{{Key: queue, Value: !ImportValue {NAME}}}]"
     user = template(queue(name=f"{NAME}-other")).replace("VisibilityTimeout: 30", tags)
     scratch.root.create_stack(StackName=f"{STACK}-other", TemplateBody=user)
-    scratch.root.get_waiter("stack_create_complete").wait(StackName=f"{STACK}-other", WaiterConfig={"Delay": 1})
+    scratch.root.get_waiter("stack_create_complete").wait(StackName=f"{STACK}-other", WaiterConfig=PATIENTLY)
     assert scratch.use(template(queue())).review().state == "success"
     assert failure_of(scratch.execute) == (
         f"stack {STACK} ended as UPDATE_ROLLBACK_COMPLETE: {STACK} (AWS::CloudFormation::Stack) UPDATE_FAILED: Export "
@@ -382,5 +383,5 @@ def test_a_review_that_is_cleared_after_the_execution_finds_nothing_to_do_and_ke
     again = scratch.review()
     assert again.state == "skips execute_changes"
     assert scratch.status() == "CREATE_COMPLETE"
-    with urllib.request.urlopen(again.link, timeout=10) as answer:
+    with urllib.request.urlopen(again.link, timeout=60) as answer:
         assert "<td>Queue</td>" in answer.read().decode()

@@ -15,7 +15,7 @@ from concert_platform.cloudformation.__main__ import main
 from concert_platform.cloudformation.documents import parse_document
 from concert_platform.cloudformation.environment_files import VERSIONED
 from concert_platform.settings import Settings
-from tests.contract.conftest import REPOSITORY
+from tests.contract.conftest import PATIENTLY, REPOSITORY
 from tests.contract.test_cloudformation import log_in
 
 SETTINGS = Settings("production", "000000000000", "us-east-1")
@@ -133,7 +133,7 @@ def test_an_environment_chooses_its_zones(emulator: Any, root: Any) -> None:
         parameters = {"Environment": "staging", "AvailabilityZones": zones}
         client.create_stack(StackName=name, TemplateBody=json.dumps(part), Parameters=[
             {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()])  # fmt: skip
-        client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+        client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=PATIENTLY)
         found = client.describe_stack_resources(StackName=name)["StackResources"]
         ids = {item["LogicalResourceId"]: item["PhysicalResourceId"] for item in found}
         subnets = root("ec2").describe_subnets(
@@ -143,7 +143,7 @@ def test_an_environment_chooses_its_zones(emulator: Any, root: Any) -> None:
         assert [placed[ids[f"DataSubnet{number}"]] for number in ("One", "Two", "Three")] == (
             zones or "us-east-1a,us-east-1b,us-east-1c").split(",")  # fmt: skip
         client.delete_stack(StackName=name)
-        client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+        client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=PATIENTLY)
 
 
 @pytest.mark.parametrize(("least", "most", "fits"), [("2", "1", False), ("5", "4", False), ("2", "2", True)])
@@ -160,7 +160,7 @@ def test_no_fewer_workers_at_most_than_always(least: str, most: str, fits: bool,
             client.create_stack(**request)
         return
     client.create_stack(**request)
-    client.get_waiter("stack_create_complete").wait(StackName="workers", WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    client.get_waiter("stack_create_complete").wait(StackName="workers", WaiterConfig=PATIENTLY)
     client.delete_stack(StackName="workers")
 
 
@@ -217,12 +217,12 @@ def test_what_others_stand_on_is_not_deleted(deployed: None, run: Callable, root
     client, name = root("cloudformation"), f"{PREFIX}-tracing"
     body = "Resources: {Queue: {Type: AWS::SQS::Queue}}"
     client.create_stack(StackName=name, TemplateBody=body)
-    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    client.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig=PATIENTLY)
     assert run("destroy") == 1
     assert "networking and orchestration cannot be deleted before tracing" in caplog.text
     assert run("destroy", "orchestration") == 1
     client.delete_stack(StackName=name)
-    client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 1, "MaxAttempts": 20})
+    client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=PATIENTLY)
     assert stack(root, "networking")["StackStatus"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE")
 
 

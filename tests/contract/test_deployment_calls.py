@@ -9,6 +9,7 @@ import pytest
 import yaml
 from botocore.exceptions import WaiterError
 
+from tests.contract.conftest import PATIENTLY
 from tests.local_postgres import AWS_VENV
 
 LIST = Path(__file__).parents[2] / "local" / "extensions" / "deployment_calls.yaml"
@@ -77,9 +78,7 @@ def deploy(root: Any, make_role: Callable) -> Iterator[Callable[..., str]]:
 
     def wait(step: str) -> None:
         try:
-            cloudformation.get_waiter(f"stack_{step}_complete").wait(
-                StackName="under-a-role", WaiterConfig={"Delay": 1, "MaxAttempts": 20}
-            )
+            cloudformation.get_waiter(f"stack_{step}_complete").wait(StackName="under-a-role", WaiterConfig=PATIENTLY)
         except WaiterError:
             assert reason(f"{step.upper()}_FAILED")
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.contract.conftest import PATIENTLY
+
 NAME = "drift-readers"
 TAGS = [{"Key": "Project", "Value": "concerts"}]
 KEY = "arn:aws:kms:us-east-1:000000000000:key/11111111-1111-1111-1111-111111111111"
@@ -184,7 +186,7 @@ def test_an_update_that_drops_a_property_drops_it_from_the_bucket(drifts: Callab
     smaller = json.loads(json.dumps(TEMPLATE))
     del smaller["Resources"]["Bucket"]["Properties"]["LifecycleConfiguration"]
     root("cloudformation").update_stack(StackName=NAME, TemplateBody=json.dumps(smaller), Tags=TAGS)
-    root("cloudformation").get_waiter("stack_update_complete").wait(StackName=NAME, WaiterConfig={"Delay": 1})
+    root("cloudformation").get_waiter("stack_update_complete").wait(StackName=NAME, WaiterConfig=PATIENTLY)
     with pytest.raises(root("s3").exceptions.ClientError, match="NoSuchLifecycleConfiguration"):
         root("s3").get_bucket_lifecycle_configuration(Bucket=NAME)
     assert drifts() == {}

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import WaiterError
 
+from tests.contract.conftest import PATIENTLY
+
 NAME = "existing"
 KEYS = {"AttributeDefinitions": [{"AttributeName": "id", "AttributeType": "S"}], "BillingMode": "PAY_PER_REQUEST",
         "KeySchema": [{"AttributeName": "id", "KeyType": "HASH"}]}  # fmt: skip
@@ -96,7 +98,7 @@ def test_a_bucket_with_objects_is_kept_until_it_is_empty(deploy_stack: Callable,
     s3.put_object(Bucket=NAME, Key="a", Body=b"data")
     cloudformation.delete_stack(StackName="full")
     with pytest.raises(WaiterError):
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName="full", WaiterConfig={"Delay": 1})
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="full", WaiterConfig=PATIENTLY)
     assert "not empty" in failures(root, "full", "DELETE_FAILED")["Bucket"]
     assert s3.get_object(Bucket=NAME, Key="a")["Body"].read() == b"data"
     s3.delete_object(Bucket=NAME, Key="a")
@@ -108,9 +110,9 @@ def test_what_could_not_be_deleted_can_be_left_behind(deploy_stack: Callable, ro
     s3.put_object(Bucket=NAME, Key="a", Body=b"data")
     cloudformation.delete_stack(StackName="leaves")
     with pytest.raises(WaiterError):
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName="leaves", WaiterConfig={"Delay": 1})
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="leaves", WaiterConfig=PATIENTLY)
     cloudformation.delete_stack(StackName="leaves", RetainResources=["Bucket"])
-    cloudformation.get_waiter("stack_delete_complete").wait(StackName="leaves", WaiterConfig={"Delay": 1})
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName="leaves", WaiterConfig=PATIENTLY)
     s3.delete_object(Bucket=NAME, Key="a")
     s3.delete_bucket(Bucket=NAME)
 
@@ -136,11 +138,11 @@ def test_a_creation_that_fails_in_the_middle_leaves_nothing(root: Any) -> None:
         body = {"Resources": {"Group": group("one"), "Broken": BROKEN}}
         cloudformation.create_stack(StackName="middle", TemplateBody=json.dumps(body))
         with pytest.raises(WaiterError):
-            cloudformation.get_waiter("stack_create_complete").wait(StackName="middle", WaiterConfig={"Delay": 1})
+            cloudformation.get_waiter("stack_create_complete").wait(StackName="middle", WaiterConfig=PATIENTLY)
         assert set(failures(root, "middle", "CREATE_FAILED")) == {"Broken"}
         assert cloudformation.describe_stacks(StackName="middle")["Stacks"][0]["StackStatus"] == "ROLLBACK_COMPLETE"
         cloudformation.delete_stack(StackName="middle")
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName="middle", WaiterConfig={"Delay": 1})
+        cloudformation.get_waiter("stack_delete_complete").wait(StackName="middle", WaiterConfig=PATIENTLY)
 
 
 def test_an_update_that_fails_in_the_middle_gives_back_what_was_there(deploy_stack: Callable, root: Any) -> None:
@@ -149,7 +151,7 @@ def test_an_update_that_fails_in_the_middle_gives_back_what_was_there(deploy_sta
     body = {"Resources": {"Group": group("two"), "Broken": BROKEN}}
     cloudformation.update_stack(StackName="middle", TemplateBody=json.dumps(body))
     with pytest.raises(WaiterError):
-        cloudformation.get_waiter("stack_update_complete").wait(StackName="middle", WaiterConfig={"Delay": 1})
+        cloudformation.get_waiter("stack_update_complete").wait(StackName="middle", WaiterConfig=PATIENTLY)
     assert cloudformation.describe_stacks(StackName="middle")["Stacks"][0]["StackStatus"] == "UPDATE_ROLLBACK_COMPLETE"
     found = root("sagemaker").describe_model_package_group(ModelPackageGroupName=NAME)
     assert found["ModelPackageGroupDescription"] == "one"

@@ -67,7 +67,7 @@ def start(emulator: Emulator, bucket: Any, make_role: Callable[..., str]) -> Ite
     glue.delete_job(JobName=JOB)
 
 
-def wait(emulator: Emulator, run_id: str, states: tuple[str, ...] = ENDED, seconds: float = 90) -> dict[str, Any]:
+def wait(emulator: Emulator, run_id: str, states: tuple[str, ...] = ENDED, seconds: float = 600) -> dict[str, Any]:
     glue, deadline = emulator.client("glue"), time.monotonic() + seconds
     while (run := glue.get_job_run(JobName=JOB, RunId=run_id)["JobRun"])["JobRunState"] not in states:
         assert time.monotonic() < deadline, run

@@ -168,23 +168,22 @@ def test_a_client_token_names_one_statement(warehouse: Warehouse, table: str) ->
 
 
 def test_a_cancelled_statement_is_aborted(warehouse: Warehouse) -> None:
-    statement = warehouse.submit("SELECT pg_sleep(20)")
+    statement = warehouse.submit("SELECT pg_sleep(3600)")
     while warehouse.client.describe_statement(Id=statement)["Status"] in ("SUBMITTED", "PICKED"):
         time.sleep(0.01)
-    begun = time.monotonic()
     assert warehouse.client.cancel_statement(Id=statement)["Status"] is True
     assert warehouse.wait(statement)["Status"] == "ABORTED"
-    assert time.monotonic() - begun < 5
     message = refusal(lambda: warehouse.client.cancel_statement(Id=statement))
     assert message.startswith("Could not cancel a query that is already in ABORTED state")
 
 
 def test_a_long_query_does_not_hold_up_the_service(warehouse: Warehouse) -> None:
-    statement = warehouse.submit("SELECT pg_sleep(2)")
-    begun = time.monotonic()
+    statement = warehouse.submit("SELECT pg_sleep(3600)")
     assert warehouse.rows("SELECT 1") == [[1]]
-    assert time.monotonic() - begun < 1.5
-    assert warehouse.wait(statement)["Status"] == "FINISHED"
+    assert warehouse.client.describe_statement(Id=statement)["Status"] in ("SUBMITTED", "PICKED", "STARTED")
+    while warehouse.client.describe_statement(Id=statement)["Status"] in ("SUBMITTED", "PICKED"):
+        time.sleep(0.01)
+    warehouse.client.cancel_statement(Id=statement)
 
 
 def test_statements_are_listed_by_state_and_name(warehouse: Warehouse) -> None:
@@ -319,7 +318,7 @@ def test_a_caller_needs_a_policy_on_the_workgroup(
 
 def saved(warehouse: Warehouse, statement_id: str) -> None:
     """Wait until the emulator's regular save has a statement."""
-    folder, deadline = warehouse.emulator.directory / "ministack", time.monotonic() + 60
+    folder, deadline = warehouse.emulator.directory / "ministack", time.monotonic() + 300
     while not any(statement_id in path.read_text() for path in folder.glob("*.json")):
         assert time.monotonic() < deadline, "the state was not saved"
         time.sleep(0.05)

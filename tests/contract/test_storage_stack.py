@@ -161,7 +161,7 @@ def test_a_named_query_runs_on_the_catalogue(name: str, outputs: dict[str, str],
         QueryExecutionContext={"Database": outputs["GlueDatabaseName"]},
     )["QueryExecutionId"]  # fmt: skip
     status: dict[str, Any] = {"State": "QUEUED"}
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 300
     while status["State"] in ("QUEUED", "RUNNING") and time.monotonic() < deadline:
         status = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]["Status"]
         time.sleep(0.1)

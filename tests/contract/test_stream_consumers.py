@@ -3,6 +3,7 @@
 The function under test is told by each record what to do, and writes every batch that it gets as one item of a table.
 """
 
+import itertools
 import json
 import re
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from tests.contract.conftest import Emulator
+from tests.contract.conftest import PATIENTLY, Emulator
 
 CODE = """
 import base64, json, os, time
@@ -70,7 +71,7 @@ def template(name: str, mapping: dict[str, Any], shards: int = 1) -> dict[str, A
                 "RoleName": name, "AssumeRolePolicyDocument": trust,
                 "Policies": [{"PolicyName": "main", "PolicyDocument": may}]}},
             "Function": {"Type": "AWS::Lambda::Function", "DependsOn": "Table", "Properties": {
-                "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 20,
+                "FunctionName": name, "Runtime": "python3.12", "Handler": "index.handler", "Timeout": 600,
                 "Role": {"Fn::GetAtt": ["Role", "Arn"]}, "Code": {"ZipFile": CODE.replace("NAME", name)}}},
             "Mapping": {"Type": "AWS::Lambda::EventSourceMapping", "Properties": {
                 "EventSourceArn": STREAM, "FunctionName": {"Ref": "Function"}, **DEFAULTS, **mapping}},
@@ -101,12 +102,12 @@ class Consumer:
     def ids(self) -> list[list[int]]:
         return [batch["ids"] for batch in self.batches()]
 
-    def wait_for(self, record_id: int, seconds: float = 30) -> list[list[int]]:
+    def wait_for(self, record_id: int, seconds: float = 240) -> list[list[int]]:
         """Ids, batch by batch, once a record has come."""
         until(lambda: any(record_id in batch for batch in self.ids()), seconds)
         return self.ids()
 
-    def letters(self, count: int = 1, seconds: float = 20) -> list[dict[str, Any]]:
+    def letters(self, count: int = 1, seconds: float = 240) -> list[dict[str, Any]]:
         """Documents of the failure queue, which keeps them."""
         sqs, found, deadline = self.emulator.client("sqs"), [], time.monotonic() + seconds
         while len(found) < count and time.monotonic() < deadline:
@@ -128,7 +129,7 @@ def consume(emulator: Emulator, deploy_stack: Callable) -> Callable[..., Consume
     return make
 
 
-def until(is_so: Callable[[], bool], seconds: float = 30) -> None:
+def until(is_so: Callable[[], bool], seconds: float = 240) -> None:
     deadline = time.monotonic() + seconds
     while not is_so():
         assert time.monotonic() < deadline, f"it is not so after {seconds} s"
@@ -172,25 +173,26 @@ def test_each_shard_comes_in_order_and_in_batches(consume: Callable) -> None:
 
 
 def test_a_full_batch_does_not_wait_for_the_window_and_another_does(consume: Callable) -> None:
-    consumer = consume(MaximumBatchingWindowInSeconds=3)
-    consumer.put({"id": -1})
-    consumer.wait_for(-1)  # the function is warm
-    started = time.time()
+    consumer = consume(MaximumBatchingWindowInSeconds=300)  # more than a record is waited for
     consumer.put(*numbered(*range(10)))
+    assert consumer.wait_for(9) == [list(range(10))]
+    window = {"UUID": consumer.outputs["Mapping"], "MaximumBatchingWindowInSeconds": 3}
+    consumer.emulator.client("lambda").update_event_source_mapping(**window)
+    started = time.time()
     consumer.put({"id": 10})
-    assert consumer.wait_for(10)[1:] == [list(range(10)), [10]]
-    full, rest = (batch["at"] - started for batch in consumer.batches()[1:])
-    assert full < 2 and rest > 2.5
+    assert consumer.wait_for(10)[1:] == [[10]]
+    assert consumer.batches()[1]["at"] - started > 2.5
 
 
 def test_one_shard_does_not_wait_for_another(consume: Callable) -> None:
     consumer = consume(shards=2, MaximumBatchingWindowInSeconds=0)
     kinesis = consumer.emulator.client("kinesis")
-    for record, hash_key in (({"id": 0, "sleep": 8}, "0"), ({"id": 1}, str(2**128 - 1))):
+    for record, hash_key in (({"id": 0, "sleep": 500}, "0"), ({"id": 1}, str(2**128 - 1))):
         kinesis.put_record(
             StreamName=consumer.name, PartitionKey="k", ExplicitHashKey=hash_key, Data=json.dumps(record).encode()
         )
-    assert [1] in consumer.wait_for(1, seconds=6)
+    consumer.wait_for(0)
+    assert [1] in consumer.wait_for(1)
 
 
 @pytest.mark.parametrize(("starting", "first"), [("TRIM_HORIZON", 0), ("LATEST", 2)])
@@ -317,15 +319,21 @@ def test_a_role_that_may_not_send_loses_the_document_and_not_the_stream(consume:
 
 def test_an_old_record_is_given_up_and_a_young_one_is_not(consume: Callable) -> None:
     consumer = consume(MaximumRecordAgeInSeconds=60, Enabled=False, **TO_QUEUE)
-    consumer.put({"id": 0})
+    (old,) = consumer.put({"id": 0})
     mapping = {"UUID": consumer.outputs["Mapping"], "MaximumRecordAgeInSeconds": 4}
-    time.sleep(4.5)
-    consumer.put({"id": 1})
+    time.sleep(4.5)  # the record's age, of which there is no other way
     consumer.emulator.client("lambda").update_event_source_mapping(**mapping, Enabled=True)
-    assert consumer.wait_for(1) == [[1]]
+    young = itertools.count(1)
+
+    def has_come() -> bool:  # on a slow machine some of them get old as well
+        consumer.put({"id": next(young)})
+        return bool(consumer.ids())
+
+    until(has_come)
+    assert not any(0 in batch for batch in consumer.ids())
     letter = consumer.letters()[0]
     assert letter["requestContext"]["condition"] == "RecordAgeExceeded"
-    assert "responseContext" not in letter and letter["KinesisBatchInfo"]["batchSize"] == 1
+    assert "responseContext" not in letter and letter["KinesisBatchInfo"]["startSequenceNumber"] == old
 
 
 def test_a_throttled_function_costs_no_retry(consume: Callable) -> None:
@@ -380,5 +388,5 @@ def test_what_is_not_done_here_is_refused(consume: Callable, emulator: Emulator,
         StackName=consumer.name, TemplateBody=json.dumps(changed), Capabilities=["CAPABILITY_NAMED_IAM"]
     )
     with pytest.raises(WaiterError, match="UPDATE_ROLLBACK"):
-        cloudformation.get_waiter("stack_update_complete").wait(StackName=consumer.name, WaiterConfig={"Delay": 1})
+        cloudformation.get_waiter("stack_update_complete").wait(StackName=consumer.name, WaiterConfig=PATIENTLY)
     until(lambda: status(cloudformation, consumer.name) == "UPDATE_ROLLBACK_COMPLETE")

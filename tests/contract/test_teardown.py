@@ -12,6 +12,7 @@ from concert_platform.cloudformation.ownership import TAGS
 from concert_platform.cloudformation.retained import Retained
 from concert_platform.cloudformation.teardown import TORN_DOWN, Teardown, TeardownRefusedError
 from concert_platform.settings import Settings
+from tests.contract.conftest import PATIENTLY
 from tests.contract.scratch_stacks import SETTINGS, deploy, log_in_as_root, use_templates
 
 PREFIX = "concert-platform-development-teardown"
@@ -279,7 +280,7 @@ def payroll(platform: None) -> Iterator[None]:
                             "ResourceIdentifier": {"TableName": PREFIX}}],
     )  # fmt: skip
     client.get_waiter("change_set_create_complete").wait(
-        StackName="payroll", ChangeSetName="takes-over", WaiterConfig={"Delay": 1}
+        StackName="payroll", ChangeSetName="takes-over", WaiterConfig=PATIENTLY
     )
     client.execute_change_set(StackName="payroll", ChangeSetName="takes-over")
     assert Stack(client, "payroll").wait_until_idle() == "IMPORT_COMPLETE"

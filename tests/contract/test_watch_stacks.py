@@ -9,6 +9,7 @@ import pytest
 from concert_platform import metrics
 from concert_platform.cloudformation.templates import environment_file
 from concert_platform.settings import Settings
+from tests.contract.conftest import PATIENTLY
 from tests.unit.template_reader import read
 
 ENVIRONMENT = "production"  # other tests of the session deploy staging and development
@@ -45,14 +46,14 @@ def stacks(emulator: Any) -> Iterator[dict[str, dict[str, str]]]:
             Parameters=parameters(name), Capabilities=["CAPABILITY_NAMED_IAM"], OnFailure="DO_NOTHING",
         )  # fmt: skip
         waiter = cloudformation.get_waiter("stack_create_complete")
-        waiter.wait(StackName=f"watch-{name}", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        waiter.wait(StackName=f"watch-{name}", WaiterConfig=PATIENTLY)
         stack = cloudformation.describe_stacks(StackName=f"watch-{name}")["Stacks"][0]
         outputs[name] = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
     yield outputs
     for name in outputs:
         cloudformation.delete_stack(StackName=f"watch-{name}")
         waiter = cloudformation.get_waiter("stack_delete_complete")
-        waiter.wait(StackName=f"watch-{name}", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+        waiter.wait(StackName=f"watch-{name}", WaiterConfig=PATIENTLY)
     for group in groups:
         logs.delete_log_group(logGroupName=group)
 

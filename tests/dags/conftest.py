@@ -41,6 +41,6 @@ def read_dags(packaged: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
     }
     output = home / "dags.json"
     subprocess.run(
-        [sys.executable, READ_DAGS, output], env=environment, cwd=home, check=True, capture_output=True, timeout=120
+        [sys.executable, READ_DAGS, output], env=environment, cwd=home, check=True, capture_output=True, timeout=600
     )
     yield json.loads(output.read_text())

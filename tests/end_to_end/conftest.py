@@ -67,7 +67,7 @@ def shorten(path: Path, rows: int, *, header: bool) -> None:
     path.write_bytes(gzip.compress("".join(kept).encode(), mtime=0))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # an idle platform costs a third of a core: it ends with the last of these tests
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     folder = tmp_path_factory.mktemp("checkout")
     for name in COPIED:
@@ -87,7 +87,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
     made.command("clean")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first_run(checkout: Checkout) -> subprocess.CompletedProcess[str]:
     """The output of the first `run`; it must have succeeded for the tests that look at what it left."""
     answer = checkout.command("run")
@@ -97,13 +97,13 @@ def first_run(checkout: Checkout) -> subprocess.CompletedProcess[str]:
     return answer
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first_report(checkout: Checkout, first_run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
     """What the first run has reported, whatever ran since."""
     return dict(checkout.read("first-run-report.json"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first_calls(checkout: Checkout, first_run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     """What the first run asked of AWS; a later run begins a new log."""
     kept = checkout.state / "first-aws-calls.json"

@@ -23,7 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from clients import client
 from interactions import LONGEST_LEAD, InvalidInteractionError
 from metrics import emit
-from micro_batches import arrival, write
+from micro_batches import arrival, write, write_poison
 from stream_events import StreamEvent
 from stream_events import parse as parse_event
 from transactions import LARGEST_TRANSACTION, Key, RefusedItemsError, count, keys_of
@@ -140,6 +140,7 @@ def take(group: Group, now: datetime) -> dict[str, int]:
 def bury(record: Record, reason: str) -> dict[str, int]:
     """Send a record that no retry will mend to the dead letter queue, with what finds it in the stream."""
     kinesis = record["kinesis"]
+    is_complete = len(kinesis["data"]) <= LONGEST_MESSAGE
     letter = {
         "reason": reason,
         "stream": record["eventSourceARN"],
@@ -147,7 +148,8 @@ def bury(record: Record, reason: str) -> dict[str, int]:
         "sequence_number": kinesis["sequenceNumber"],
         "partition_key": kinesis["partitionKey"],
         "data": kinesis["data"][:LONGEST_MESSAGE],  # base64, as it came
-        "is_complete": len(kinesis["data"]) <= LONGEST_MESSAGE,
+        "is_complete": is_complete,
+        "object": None if is_complete else write_poison(record),  # of the raw bucket: the whole record
     }
     client("sqs").send_message(
         QueueUrl=os.environ["DEAD_LETTER_QUEUE_URL"],

@@ -1,11 +1,13 @@
 """Micro-batches: what was taken of a batch of the stream, as one object of the raw bucket, for load_stream.
 
 stream/dt=<day>/<hour>/<shard>-<first sequence number>.jsonl.gz, by the arrival of the first record in the stream. Key
-and content follow from the records alone, so that a batch that comes again overwrites what its first try has left.
+and content follow from the records alone, so that a batch that comes again overwrites what its first try has left. A
+record that is poison and too large for a dead letter lies beside them, as <shard>-<sequence number>.poison.
 """
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import os
@@ -33,9 +35,19 @@ def write(taken: list[tuple[dict[str, Any], StreamEvent]], first: dict[str, Any]
     return key
 
 
-def key_of(record: dict[str, Any]) -> str:
+def write_poison(record: dict[str, Any]) -> str:
+    """Keep a record that is too large for its dead letter beside the micro-batches, as it came; returns its key.
+
+    :raises ClientError: when S3 does not take the object
+    """
+    key = key_of(record, ".poison")
+    client("s3").put_object(Bucket=os.environ["RAW_BUCKET"], Key=key, Body=base64.b64decode(record["kinesis"]["data"]))
+    return key
+
+
+def key_of(record: dict[str, Any], ending: str = ".jsonl.gz") -> str:
     shard = record["eventID"].partition(":")[0]
-    return f"stream/dt={arrival(record):%Y-%m-%d/%H}/{shard}-{record['kinesis']['sequenceNumber']}.jsonl.gz"
+    return f"stream/dt={arrival(record):%Y-%m-%d/%H}/{shard}-{record['kinesis']['sequenceNumber']}{ending}"
 
 
 def arrival(record: dict[str, Any]) -> datetime:

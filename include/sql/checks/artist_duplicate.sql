@@ -2,7 +2,10 @@
 SELECT source, source_artist_id, COUNT(*) AS copies
 FROM core.artist_record
 {% if run_ids %}
-WHERE source_artist_id IN (SELECT source_artist_id FROM core.artist_record WHERE updated_run_id IN ({{ run_ids | sql_slugs }}))
+WHERE source_artist_id IN (
+    SELECT written.source_artist_id FROM core.artist_record AS written
+    WHERE written.updated_run_id IN ({{ run_ids | sql_slugs }})
+)
 {% endif %}
 GROUP BY source, source_artist_id
 HAVING COUNT(*) > 1

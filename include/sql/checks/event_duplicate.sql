@@ -2,7 +2,10 @@
 SELECT source, event_id, COUNT(*) AS copies
 FROM core.fact_event
 {% if run_ids %}
-WHERE event_id IN (SELECT event_id FROM core.fact_event WHERE updated_run_id IN ({{ run_ids | sql_slugs }}))
+WHERE event_id IN (
+    SELECT written.event_id FROM core.fact_event AS written
+    WHERE written.updated_run_id IN ({{ run_ids | sql_slugs }})
+)
 {% endif %}
 GROUP BY source, event_id
 HAVING COUNT(*) > 1

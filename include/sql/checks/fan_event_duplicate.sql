@@ -4,7 +4,10 @@
 SELECT event_id, COUNT(*) AS copies
 FROM core.fact_fan_event
 {% if run_ids %}
-WHERE event_id IN (SELECT event_id FROM core.fact_fan_event WHERE loaded_at >= DATEADD(day, -1, GETDATE()))
+WHERE event_id IN (
+    SELECT written.event_id FROM core.fact_fan_event AS written
+    WHERE written.loaded_at >= DATEADD(day, -1, GETDATE())
+)
 {% endif %}
 GROUP BY event_id
 HAVING COUNT(*) > 1 AND DATEDIFF(day, MIN(event_date), MAX(event_date)) <= 31

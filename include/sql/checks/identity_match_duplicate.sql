@@ -2,7 +2,10 @@
 SELECT entity, source, source_id, COUNT(*) AS copies
 FROM core.identity_match
 {% if run_ids %}
-WHERE source_id IN (SELECT source_id FROM core.identity_match WHERE run_id IN ({{ run_ids | sql_slugs }}))
+WHERE source_id IN (
+    SELECT written.source_id FROM core.identity_match AS written
+    WHERE written.run_id IN ({{ run_ids | sql_slugs }})
+)
 {% endif %}
 GROUP BY entity, source, source_id
 HAVING COUNT(*) > 1

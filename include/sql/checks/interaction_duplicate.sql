@@ -2,7 +2,10 @@
 SELECT source, user_id, source_artist_id, COUNT(*) AS copies
 FROM core.fact_interaction
 {% if run_ids %}
-WHERE user_id IN (SELECT user_id FROM core.fact_interaction WHERE updated_run_id IN ({{ run_ids | sql_slugs }}))
+WHERE user_id IN (
+    SELECT written.user_id FROM core.fact_interaction AS written
+    WHERE written.updated_run_id IN ({{ run_ids | sql_slugs }})
+)
 {% endif %}
 GROUP BY source, user_id, source_artist_id
 HAVING COUNT(*) > 1

@@ -6,7 +6,10 @@ FROM (
     FROM core.fact_box_office
     WHERE period_end IS NOT NULL
         {% if run_ids %}
-        AND period_end IN (SELECT period_end FROM core.fact_box_office WHERE updated_run_id IN ({{ run_ids | sql_slugs }}))
+        AND period_end IN (
+            SELECT written.period_end FROM core.fact_box_office AS written
+            WHERE written.updated_run_id IN ({{ run_ids | sql_slugs }})
+        )
         {% endif %}
     GROUP BY period_end, source
 ) AS core

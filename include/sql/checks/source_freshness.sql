@@ -5,6 +5,7 @@ FROM quality.load_audit
 WHERE status = 'loaded' AND read_count > 0
 GROUP BY source, entity
 HAVING MAX(dt) < (
-    SELECT DATEADD(day, -2, MAX(dt)) FROM quality.load_audit WHERE status = 'loaded' AND read_count > 0
-        AND source <> 'stream'
+    SELECT DATEADD(day, -2, MAX(every.dt))
+    FROM quality.load_audit AS every
+    WHERE every.status = 'loaded' AND every.read_count > 0 AND every.source <> 'stream'
 )

@@ -12,7 +12,7 @@ SELECT
     (
         SELECT COUNT(*) FROM {{ check.table }}
         {% if check.runs %}
-        WHERE {{ check.runs }} IN ({{ run_ids | sql_slugs }})
+        AS checked WHERE checked.{{ check.runs }} IN ({{ run_ids | sql_slugs }})
         {% endif %}
     ),
     COUNT(*), COUNT(*) = 0, NULL,

@@ -90,5 +90,5 @@ scored AS (
 
 SELECT
     artist_id, CAST({{ as_of | sql_date }} AS DATE), name, upcoming_events, shows, shows_before, fans, fans_before,
-    popularity, followers, momentum_score, ROW_NUMBER() OVER (ORDER BY momentum_score DESC, artist_id), GETDATE()
+    popularity, followers, momentum_score, ROW_NUMBER() OVER (ORDER BY momentum_score DESC, artist_id ASC), GETDATE()
 FROM scored;

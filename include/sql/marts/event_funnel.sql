@@ -6,10 +6,11 @@ CREATE TEMPORARY TABLE funnel_day AS
 SELECT DISTINCT event_date
 FROM core.fact_fan_event
 WHERE loaded_at >= (
-        SELECT NVL(DATEADD(hour, -1, MAX(refreshed_at)), TIMESTAMP '1900-01-01 00:00:00') FROM marts.event_funnel
+        SELECT NVL(DATEADD(hour, -1, MAX(funnel.refreshed_at)), TIMESTAMP '1900-01-01 00:00:00')
+        FROM marts.event_funnel AS funnel
     );
 
-DELETE FROM marts.event_funnel WHERE event_date IN (SELECT event_date FROM funnel_day);
+DELETE FROM marts.event_funnel WHERE event_date IN (SELECT funnel_day.event_date FROM funnel_day);
 
 INSERT INTO marts.event_funnel (
     event_date, concert_id, artist_id, venue_id, viewers, interested, clickers, attendees, click_rate, refreshed_at
@@ -22,7 +23,7 @@ WITH counted AS (
         COUNT(DISTINCT CASE WHEN fan.type = 'ticket_click' THEN fan.user_id END) AS clickers,
         COUNT(DISTINCT CASE WHEN fan.type = 'attend' THEN fan.user_id END) AS attendees
     FROM core.fact_fan_event AS fan
-    WHERE fan.event_date IN (SELECT event_date FROM funnel_day)
+    WHERE fan.event_date IN (SELECT funnel_day.event_date FROM funnel_day)
         AND fan.concert_id IS NOT NULL
         AND fan.user_id IS NOT NULL
         AND fan.type IN ('view', 'follow', 'like', 'save', 'share', 'ticket_click', 'attend')
@@ -32,9 +33,9 @@ WITH counted AS (
 listed AS (
     SELECT
         event_id, artist_id, venue_id,
-        ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY ingested_at DESC, source) AS _rank
+        ROW_NUMBER() OVER (PARTITION BY event_id ORDER BY ingested_at DESC, source ASC) AS _rank
     FROM core.fact_event
-    WHERE event_id IN (SELECT concert_id FROM counted)
+    WHERE event_id IN (SELECT counted.concert_id FROM counted)
 )
 
 SELECT

@@ -11,7 +11,7 @@ WHERE period_end IS NOT NULL
 
 DELETE FROM marts.sales_daily
 {% if not is_whole %}
-WHERE sales_date IN (SELECT sales_date FROM sales_day)
+WHERE sales_date IN (SELECT sales_day.sales_date FROM sales_day)
 {% endif %};
 
 INSERT INTO marts.sales_daily (
@@ -22,5 +22,5 @@ SELECT
     NVL(SUM(report.capacity), 0), NVL(SUM(report.tickets_sold), 0), SUM(report.gross),
     CASE WHEN COUNT(report.gross) = COUNT(report.gross_usd) THEN SUM(report.gross_usd) END, GETDATE()
 FROM core.box_office_usd AS report
-WHERE report.period_end IN (SELECT sales_date FROM sales_day)
+WHERE report.period_end IN (SELECT sales_day.sales_date FROM sales_day)
 GROUP BY report.period_end, report.source, NVL(report.currency, '');

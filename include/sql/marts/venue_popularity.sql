@@ -73,9 +73,10 @@ scored AS (
 )
 
 SELECT
-    venue_id, name, city, country, seats, upcoming_events, reports, performances, capacity, tickets_sold,
-    CAST(utilisation AS DECIMAL(8, 4)), gross, currency, popularity_score,
-    ROW_NUMBER() OVER (ORDER BY popularity_score DESC, venue_id),
+    scored.venue_id, scored.name, scored.city, scored.country, scored.seats, scored.upcoming_events, scored.reports,
+    scored.performances, scored.capacity, scored.tickets_sold, CAST(scored.utilisation AS DECIMAL(8, 4)),
+    scored.gross, scored.currency, scored.popularity_score,
+    ROW_NUMBER() OVER (ORDER BY scored.popularity_score DESC, scored.venue_id ASC),
     clock.as_of, GETDATE()
 FROM scored
 CROSS JOIN clock;

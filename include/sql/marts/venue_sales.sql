@@ -34,7 +34,7 @@ FROM (
         undated.venue_id, NULL AS month, undated.currency, undated.performances, undated.capacity,
         undated.tickets_sold, undated.gross
     FROM core.fact_box_office AS undated
-    WHERE undated.period_end IS NULL AND EXISTS (SELECT 1 FROM sales_month WHERE month IS NULL)
+    WHERE undated.period_end IS NULL AND EXISTS (SELECT 1 FROM sales_month WHERE sales_month.month IS NULL)
 ) AS report
 WHERE report.venue_id IS NOT NULL
 GROUP BY report.venue_id, NVL(report.month, DATE '1900-01-01'), NVL(report.currency, '');

@@ -13,9 +13,9 @@ SELECT
 FROM stream_account
 LEFT JOIN (
     SELECT 'fan_event' AS entity, COUNT(*) AS loaded FROM core.fact_fan_event
-    WHERE load_run_id = {{ run_id | sql_slug }} AND event_date >= (SELECT oldest_date FROM stream_span)
+    WHERE load_run_id = {{ run_id | sql_slug }} AND event_date >= (SELECT stream_span.oldest_date FROM stream_span)
     UNION ALL
     SELECT 'event_change' AS entity, COUNT(*) AS loaded FROM core.fact_event_change
-    WHERE load_run_id = {{ run_id | sql_slug }} AND event_date >= (SELECT oldest_date FROM stream_span)
+    WHERE load_run_id = {{ run_id | sql_slug }} AND event_date >= (SELECT stream_span.oldest_date FROM stream_span)
 ) AS core
     ON core.entity = stream_account.entity;

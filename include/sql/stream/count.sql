@@ -12,10 +12,10 @@ FROM (SELECT 'fan_event' AS entity UNION ALL SELECT 'event_change' AS entity) AS
 LEFT JOIN stream_event ON stream_event.entity = entities.entity
 LEFT JOIN (
     SELECT 'fan_event' AS entity, event_id FROM core.fact_fan_event
-    WHERE load_run_id <> {{ run_id | sql_slug }} AND event_date >= (SELECT oldest_date FROM stream_span)
+    WHERE load_run_id <> {{ run_id | sql_slug }} AND event_date >= (SELECT stream_span.oldest_date FROM stream_span)
     UNION ALL
     SELECT 'event_change' AS entity, event_id FROM core.fact_event_change
-    WHERE load_run_id <> {{ run_id | sql_slug }} AND event_date >= (SELECT oldest_date FROM stream_span)
+    WHERE load_run_id <> {{ run_id | sql_slug }} AND event_date >= (SELECT stream_span.oldest_date FROM stream_span)
 ) AS held
     ON held.entity = stream_event.entity AND held.event_id = stream_event.event_id
 GROUP BY entities.entity;

@@ -9,7 +9,7 @@ SELECT
 FROM stream_event AS staged
 LEFT JOIN (
     SELECT event_id FROM core.fact_fan_event
-    WHERE load_run_id <> {{ run_id | sql_slug }} AND event_date >= (SELECT oldest_date FROM stream_span)
+    WHERE load_run_id <> {{ run_id | sql_slug }} AND event_date >= (SELECT stream_span.oldest_date FROM stream_span)
 ) AS held
     ON held.event_id = staged.event_id
 WHERE staged.entity = 'fan_event' AND staged.rule IS NULL AND staged.place = 1 AND held.event_id IS NULL;

@@ -13,7 +13,7 @@ from typing import Any
 
 from concert_platform.settings import settings
 
-PREFIX = "stream/dt="
+PREFIX, ENDING = "stream/dt=", ".jsonl.gz"
 # A batch is tried again for 12 hours (MaximumRecordAgeInSeconds of the event source mapping), then it is given up.
 LATEST = timedelta(hours=14)
 
@@ -34,7 +34,7 @@ class MicroBatch:
     @property
     def first(self) -> int:
         """Sequence number of the batch's first record; 0 for a key that no function writes."""
-        number = self.key.removesuffix(".jsonl.gz").rpartition("-")[2]
+        number = self.key.removesuffix(ENDING).rpartition("-")[2]
         return int(number) if number.isdigit() else 0
 
 
@@ -46,6 +46,8 @@ def listed(s3: Any, since: datetime | None, bucket: str | None = None) -> Iterat
     )
     for page in pages:
         for entry in page.get("Contents", []):
+            if not entry["Key"].endswith(ENDING):
+                continue  # a record that was too large for its dead letter
             modified = entry["LastModified"].astimezone(UTC)
             yield MicroBatch(entry["Key"], entry["ETag"].strip('"'), modified, entry["Size"])
 

@@ -1,8 +1,9 @@
 """Send the dead letters of the stream's function back through the stream, once what they failed for is mended.
 
 A letter is deleted only after the stream has taken its record; a kill in between sends it again, and it counts once.
-What is still broken comes back as a new letter. A letter that holds a part of its record only, whose event the function
-would refuse for its age, or that is none of the function's, stays in the queue and is named. No Airflow import.
+What is still broken comes back as a new letter. The record of a letter that holds a part of it only is read from the
+raw bucket. A letter whose record is not there, whose event the function would refuse for its age, or that is none of
+the function's, stays in the queue and is named. No Airflow import.
 """
 
 from __future__ import annotations
@@ -40,7 +41,11 @@ class Redrive:
 
 
 def redrive(
-    *, sqs: Any = None, producer: KinesisProducer | None = None, now: Callable[[], float] = time.time
+    *,
+    sqs: Any = None,
+    s3: Any = None,
+    producer: KinesisProducer | None = None,
+    now: Callable[[], float] = time.time,
 ) -> Redrive:
     """Redrive the letters that the queue has now; those that come back meanwhile wait for the next time.
 
@@ -49,12 +54,12 @@ def redrive(
     if sqs is None:
         import boto3
 
-        sqs = boto3.client("sqs")
+        sqs, s3 = boto3.client("sqs"), boto3.client("s3")
     producer = producer or interactions_producer(with_spill=False)
     url = sqs.get_queue_url(QueueName=settings().dead_letter_queue)["QueueUrl"]
     outcome, started = Redrive(), now()
     for message in _letters(sqs, url, started):
-        name, record, reason = _read(message, datetime.fromtimestamp(started, UTC))
+        name, record, reason = _read(message, datetime.fromtimestamp(started, UTC), s3)
         if record is None:
             outcome.kept[name] = reason
             log.warning("letter %s is kept: %s", name, reason)
@@ -87,20 +92,35 @@ def _letters(sqs: Any, url: str, started: float) -> Iterator[dict[str, Any]]:
         yield from new
 
 
-def _read(message: dict[str, Any], now: datetime) -> tuple[str, StreamRecord | None, str]:
+def _read(message: dict[str, Any], now: datetime, s3: Any) -> tuple[str, StreamRecord | None, str]:
     """Name of a letter, and its record or the reason why it has none that could be sent."""
     try:
         letter = json.loads(message["Body"])
         name = f"{letter['shard']}:{letter['sequence_number']}"
-        if letter["is_complete"] is not True:
+        data = base64.b64decode(letter["data"], validate=True) if letter["is_complete"] is True else _whole(letter, s3)
+        if data is None:
             return name, None, f"it holds a part of its record only; the cause was: {letter['reason']}"
-        record = StreamRecord(letter["partition_key"], base64.b64decode(letter["data"], validate=True))
+        record = StreamRecord(letter["partition_key"], data)
         if (occurred := _occurred(record.data)) and now - occurred > LONGEST_DELAY:
             too_old = f"its event is of {occurred:%Y-%m-%d %H:%M} UTC, and the function takes none of more than 7 days"
             return name, None, f"{too_old}; the cause was: {letter['reason']}"
         return name, record, ""
     except (ValueError, KeyError, TypeError, binascii.Error):
         return message["MessageId"], None, "it is no letter of the stream's function"
+
+
+def _whole(letter: dict[str, Any], s3: Any) -> bytes | None:
+    """The record that a letter holds a part of; None when the raw bucket does not have it any more."""
+    from botocore.exceptions import ClientError
+
+    if not (key := letter.get("object")):
+        return None
+    try:
+        return s3.get_object(Bucket=settings().raw_bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("NoSuchKey", "404"):
+            raise
+        return None
 
 
 def _occurred(data: bytes) -> datetime | None:

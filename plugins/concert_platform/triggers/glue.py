@@ -39,7 +39,8 @@ class GlueJobRunTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         try:
-            while (found := await sync_to_async(self._look)()) is None:
+            # Not by sync_to_async, which loses the message of a cancellation during the look.
+            while (found := await asyncio.to_thread(self._look)) is None:
                 await asyncio.sleep(self.poll_interval)
         except asyncio.CancelledError as error:
             # on_kill is not called on a deferred task.

@@ -1,6 +1,7 @@
 """RunGlueJobOperator and its trigger, against a Glue that answers as the service documents."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +39,7 @@ class Glue:
         self.runs: list[dict[str, Any]] = []
         self.script = "s3://artifacts/artifacts/1/glue/concert_etl_job.py"
         self.stopped: list[str] = []
+        self.looks = 0
         self.log_events: dict[tuple[str, str], list[str]] = {}
         self.metrics: list[dict[str, Any]] = []
 
@@ -58,6 +60,7 @@ class Glue:
         return {"JobRuns": self.runs[:MaxResults]}
 
     def get_job_run(self, *, JobName: str, RunId: str) -> dict[str, Any]:
+        self.looks += 1
         return {"JobRun": next(run for run in self.runs if run["Id"] == RunId)}
 
     def start_job_run(self, *, JobName: str, Arguments: dict[str, str]) -> dict[str, str]:
@@ -70,6 +73,11 @@ class Glue:
 
     def batch_stop_job_run(self, *, JobName: str, JobRunIds: list[str]) -> None:
         self.stopped += JobRunIds
+
+    async def seen(self, times: int) -> None:
+        """Until the run was looked at so often."""
+        while self.looks < times:
+            await asyncio.sleep(0.01)
 
     def end(self, state: str, message: str = "") -> None:
         self.runs[-1] |= {"JobRunState": state, "ErrorMessage": message}
@@ -183,10 +191,10 @@ def test_the_trigger_fires_when_the_run_has_ended(glue: Glue, context: Any) -> N
 
     async def run() -> dict[str, Any]:
         waiting = asyncio.ensure_future(first_event(trigger))
-        await asyncio.sleep(0.05)
+        await glue.seen(2)
         assert not waiting.done()
         glue.end("FAILED", "out of disk")
-        return await asyncio.wait_for(waiting, 5)
+        return await asyncio.wait_for(waiting, 60)
 
     assert asyncio.run(run()) == {"run_id": "jr_0", "state": "FAILED", "reason": "out of disk"}
 
@@ -265,10 +273,10 @@ def test_a_kill_stops_the_run(glue: Glue, context: Any) -> None:
     assert glue.stopped == ["jr_0"]
 
 
-def cancel(trigger: GlueJobRunTrigger, *message: str) -> None:
+def cancel(glue: Glue, trigger: GlueJobRunTrigger, *message: str) -> None:
     async def run() -> None:
         waiting = asyncio.ensure_future(first_event(trigger))
-        await asyncio.sleep(0.05)
+        await glue.seen(glue.looks + 1)
         waiting.cancel(*message)
         with pytest.raises(asyncio.CancelledError):
             await waiting
@@ -287,16 +295,20 @@ def test_a_cancelled_trigger_stops_the_run_of_a_task_that_waits_no_more(
     states = {"manual__1": {"curate_records": state}}
     monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
 
-    cancel(trigger)
+    cancel(glue, trigger)
 
     assert glue.stopped == stopped
 
 
-def test_a_triggerer_that_shuts_down_leaves_the_run_alone(glue: Glue, context: Any) -> None:
+@pytest.mark.parametrize("moment", ["between two looks", "during a look"])
+def test_a_triggerer_that_shuts_down_leaves_the_run_alone(glue: Glue, context: Any, moment: str) -> None:
     trigger = execute(glue, context)
     trigger.task_instance = context["ti"]
+    if moment == "during a look":
+        look = trigger._look
+        trigger._look = lambda: (look(), time.sleep(0.2))[0]
 
-    cancel(trigger, trigger_module.SHUTTING_DOWN)
+    cancel(glue, trigger, trigger_module.SHUTTING_DOWN)
 
     assert glue.stopped == []
 

@@ -144,10 +144,20 @@ def test_poison_goes_to_the_queue_with_its_reason_and_blocks_nothing(processor: 
     assert base64.b64decode(body["data"]) == b"\xff{" and body["is_complete"]
 
 
-def test_a_record_of_a_megabyte_fits_into_its_letter(processor: Any, aws: Any) -> None:
+def test_a_record_of_a_megabyte_is_kept_whole_and_its_letter_says_where(processor: Any, aws: Any) -> None:
     processor.handler({"Records": [record(b"x" * 1_000_000)]}, None)
-    letter = aws.calls[0][1]["MessageBody"]
-    assert len(letter) < 256 * 1024 and json.loads(letter)["is_complete"] is False
+    (kept, stored), (_, sent) = aws.calls[:2]
+    letter = json.loads(sent["MessageBody"])
+    assert len(sent["MessageBody"]) < 256 * 1024 and letter["is_complete"] is False
+    assert (kept, stored["Key"], stored["Body"]) == ("put_object", letter["object"], b"x" * 1_000_000)
+    assert letter["object"] == "stream/dt=2026-07-10/00/shardId-000000000000-1.poison"
+
+
+def test_a_large_record_that_s3_does_not_take_is_given_back(processor: Any, aws: Any) -> None:
+    aws.answers["put_object"] = [ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "PutObject")]
+    answer = processor.handler({"Records": [record(b"x" * 1_000_000)]}, None)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "1"}]}
+    assert "send_message" not in [name for name, _ in aws.calls]
 
 
 def test_poison_that_the_queue_does_not_take_is_tried_again(processor: Any, aws: Any) -> None:

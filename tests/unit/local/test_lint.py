@@ -21,7 +21,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return asked
 
 
-@pytest.mark.parametrize("tool", ["check", "--check", "mypy", VALIDATOR, "checkov"])
+@pytest.mark.parametrize("tool", ["check", "--check", "mypy", VALIDATOR, "local.lint.redshift", "sqlfluff", "checkov"])
 def test_one_tool_that_finds_something_fails_the_lint(
     tool: str, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,10 +40,15 @@ def test_checkov_stays_offline_and_silences_nothing(commands: list[list[str]]) -
     assert not {"--skip-check", "--check", "--soft-fail", "--baseline", "--config-file"} & set(checkov)
 
 
-def test_pre_commit_asks_the_same_of_templates_as_the_lint(commands: list[list[str]]) -> None:
+def test_pre_commit_asks_the_same_of_templates_and_sql_as_the_lint(commands: list[list[str]]) -> None:
     CliRunner().invoke(cli.app, ["lint"])
     hooks = yaml.safe_load((bootstrap.ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     entries = {hook["id"]: hook["entry"].split() for hook in hooks}
-    for hook, word in ((VALIDATOR, "-m"), ("checkov", "--directory")):
-        linted = next(command for command in commands if word in command and hook in " ".join(command))
+    for hook, word, tool in (
+        (VALIDATOR, "-m", VALIDATOR),
+        ("checkov", "--directory", "checkov"),
+        ("sqlglot", "-m", "local.lint.redshift"),
+        ("sqlfluff", "lint", "sqlfluff"),
+    ):
+        linted = next(command for command in commands if word in command and tool in " ".join(command))
         assert entries[hook][entries[hook].index(word) :] == linted[linted.index(word) :]

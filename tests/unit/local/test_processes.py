@@ -27,7 +27,7 @@ def own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def service(folder: Path, code: str, ready: bool = True) -> Service:
     return Service(
         name="sleeper", command=[sys.executable, "-c", code], environment=dict(os.environ), cwd=folder,
-        ready=lambda: ready, ready_seconds=20,
+        ready=lambda: ready, ready_seconds=300,
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def test_a_background_process_holds_no_descriptor_of_the_caller(own_state: Path)
         " dict(os.environ), Path('/'), lambda: True)); print('started')"
     )
     answer = subprocess.run(
-        f"{sys.executable} -c \"{code}\" | cat", shell=True, capture_output=True, text=True, timeout=20,
+        f"{sys.executable} -c \"{code}\" | cat", shell=True, capture_output=True, text=True, timeout=300,
         cwd=state.ROOT, check=True,
     )  # fmt: skip
     assert answer.stdout == "started\n"

@@ -163,7 +163,10 @@ def test_shrinking_forecasts_better_than_the_plain_mean() -> None:
     assert one["shrunk"] < one["plain_mean"]
 
 
-def test_files_are_analysed_with_a_chart_per_venue(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_are_analysed_with_a_chart_per_venue(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("WARNING", "matplotlib")  # looks for fonts once a machine; Airflow's test logging prints that
     reports(2, 30).to_csv(tmp_path / "reports.csv", index=False)
     named = ["--reports", str(tmp_path / "reports.csv"), "--format", "canonical", "--output", str(tmp_path / "out")]
     analyze.run([*named, "--venue", "hall 1"])

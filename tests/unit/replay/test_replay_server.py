@@ -31,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[ReplayServer]:
 
 
 def get(server: ReplayServer, path: str = EVENTS, **query: object) -> requests.Response:
-    return requests.get(f"http://127.0.0.1:{server.server_port}{path}", params={"apikey": KEY, **query}, timeout=5)
+    return requests.get(f"http://127.0.0.1:{server.server_port}{path}", params={"apikey": KEY, **query}, timeout=60)
 
 
 def test_pages_hold_every_recorded_event_once(server: ReplayServer) -> None:
@@ -101,7 +101,7 @@ def test_rate_limit_stands_on_every_answer(server: ReplayServer, tmp_path: Path)
 
 def test_health_needs_no_key(server: ReplayServer) -> None:
     url = f"http://127.0.0.1:{server.server_port}/_replay/health"
-    assert requests.get(url, timeout=5).json() == {
+    assert requests.get(url, timeout=60).json() == {
         "status": "ok", "ticketmaster_events": 40, "spotify_artists": 17, "setlistfm_setlists": 13,
     }  # fmt: skip
 
@@ -138,12 +138,12 @@ def test_spent_daily_quota_is_a_429_with_the_next_midnight(server: ReplayServer,
 # ---------------------------------------------------------------- Spotify
 def token(server: ReplayServer, secret: str = KEY) -> requests.Response:
     url = f"http://127.0.0.1:{server.server_port}/api/token"
-    return requests.post(url, {"grant_type": "client_credentials"}, auth=(KEY, secret), timeout=5)
+    return requests.post(url, {"grant_type": "client_credentials"}, auth=(KEY, secret), timeout=60)
 
 
 def spotify(server: ReplayServer, path: str, headers: dict[str, str] | None = None, **query: object):
     bearer = {"Authorization": f"Bearer {token(server).json()['access_token']}", **(headers or {})}
-    return requests.get(f"http://127.0.0.1:{server.server_port}{path}", params=query, headers=bearer, timeout=5)
+    return requests.get(f"http://127.0.0.1:{server.server_port}{path}", params=query, headers=bearer, timeout=60)
 
 
 def test_token_is_given_to_the_known_client_only(server: ReplayServer) -> None:
@@ -183,7 +183,7 @@ BABYMETAL = "27e2997f-f7a1-4353-bcc4-57b9274fa9a4"
 
 def setlistfm(server: ReplayServer, path: str, key: str = KEY, **query: object) -> requests.Response:
     url = f"http://127.0.0.1:{server.server_port}/rest/1.0/{path}"
-    return requests.get(url, params=query, headers={"x-api-key": key}, timeout=5)
+    return requests.get(url, params=query, headers={"x-api-key": key}, timeout=60)
 
 
 def test_setlists_come_in_pages_of_twenty_newest_first(server: ReplayServer) -> None:
@@ -231,7 +231,7 @@ def test_answer_can_be_ordered_to_break_off(server: ReplayServer, tmp_path: Path
 
 def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "local.replay", *arguments]
-    return subprocess.run(command, check=False, cwd=REPOSITORY, capture_output=True, text=True, timeout=30)
+    return subprocess.run(command, check=False, cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
 
 
 def test_taken_port_ends_the_command_with_one_line(server: ReplayServer, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """setlist.fm: few requests, nothing lost while a listing moves, and a watermark that waits for the raw write."""
 
+from contextlib import suppress
 from copy import deepcopy
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from concert_platform.sources import client as client_module
 from concert_platform.sources import setlistfm
-from concert_platform.sources.errors import ListingError, SourceKeyError, UnavailableError
+from concert_platform.sources.errors import ListingError, RefusedError, SourceKeyError, UnavailableError
 from concert_platform.sources.run import IngestRun
 from local.replay.answers import Answer, Request
 from tests.unit.sources.conftest import Sources, order
@@ -276,3 +277,22 @@ def test_watched_venues_are_read_and_the_rest_of_many_left_for_the_next_run(sour
     assert setlistfm.ingest_venues(SECOND) == {
         "source": "setlistfm", "entity": "venue", "files": 1, "records": 1, "left": 0,
     }  # fmt: skip
+
+
+def test_venues_that_the_api_refuses_block_none_behind_them(sources: Sources, monkeypatch) -> None:
+    monkeypatch.setattr(setlistfm, "VENUES_PER_RUN", 2)
+    refused = tuple({"name": f"refused {number}", "setlistfm_id": f"0000000{number}"} for number in range(4))
+    sources.watch(venues=(*refused, {"name": "Kulturfabrik", "setlistfm_id": "3bd61ca8"}))
+    answer = sources.replay.answer
+
+    def refuse_some(request: Request) -> Answer:
+        return Answer(400, {"message": "bad id"}) if "/venue/0000000" in request.path else answer(request)
+
+    monkeypatch.setattr(sources.replay, "answer", refuse_some)
+    read: list[str] = []
+    for number in range(20):
+        run = IngestRun("2020-03-04", f"run-{number}")
+        with suppress(RefusedError):
+            setlistfm.ingest_venues(run)
+        read += [record["id"] for record in sources.records("setlistfm", "venue", run)]
+    assert read == ["3bd61ca8"]

@@ -12,6 +12,7 @@ from concert_platform.streams import redrive as module
 from concert_platform.streams.kinesis import KinesisProducer
 from concert_platform.streams.records import StreamStalledError
 from concert_platform.streams.redrive import redrive
+from tests.unit.sources.memory import MemoryBucket
 from tests.unit.streams.conftest import Clock, FakeKinesis
 
 
@@ -55,7 +56,7 @@ def letter(number: int, **changed: Any) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def staging(monkeypatch: pytest.MonkeyPatch) -> None:
     name = "concert-platform-staging-concert-data-processor-dead-letters"
-    monkeypatch.setattr(module, "settings", lambda: SimpleNamespace(dead_letter_queue=name))
+    monkeypatch.setattr(module, "settings", lambda: SimpleNamespace(dead_letter_queue=name, raw_bucket="raw"))
 
 
 def producer(kinesis: FakeKinesis) -> KinesisProducer:
@@ -79,6 +80,14 @@ def test_a_letter_with_a_part_of_its_record_is_kept_and_named(kinesis: FakeKines
         "it holds a part of its record only; the cause was: user_id"
     )
     assert outcome.kept["3"] == outcome.kept["4"] == outcome.kept["5"] == "it is no letter of the stream's function"
+
+
+def test_the_record_of_a_letter_that_was_cut_is_read_from_the_raw_bucket(kinesis: FakeKinesis) -> None:
+    bucket = MemoryBucket()
+    bucket.objects["stream/dt=2026-07-10/00/shard-1.poison"] = b"event" * 60_000
+    queue = FakeQueue(letter(1, is_complete=False, object="stream/dt=2026-07-10/00/shard-1.poison"))
+    outcome = redrive(sqs=queue, s3=bucket, producer=producer(kinesis))
+    assert (outcome.sent, kinesis.taken, queue.letters) == (1, [("u1", b"event" * 60_000)], {})
 
 
 def test_a_letter_that_the_stream_does_not_take_stays(kinesis: FakeKinesis) -> None:

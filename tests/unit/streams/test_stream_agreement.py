@@ -87,7 +87,9 @@ def test_core_is_read_from_the_oldest_day_of_the_load_on() -> None:
         for file in SQL.glob("stream/*.sql")
         for where in re.findall(r"FROM core\.fact_\w+\s+(WHERE [^\n]+)", file.read_text())
     ]
-    assert len(read) == 6 and all("event_date >= (SELECT oldest_date FROM stream_span)" in where for _, where in read)
+    assert len(read) == 6 and all(
+        "event_date >= (SELECT stream_span.oldest_date FROM stream_span)" in where for _, where in read
+    )
     for file in SQL.glob("stream/*.sql"):
         assert "quality.stream_loaded" not in file.read_text()  # a view over all of core
         for condition in re.findall(r"^ON (fact_.+)$", file.read_text(), re.MULTILINE):

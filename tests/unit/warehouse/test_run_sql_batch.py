@@ -20,6 +20,7 @@ class FakeDataApi:
         self.batches: dict[str, str] = {}
         self.status: dict[str, str] = {}
         self.cancelled: list[str] = []
+        self.looks = 0
         self.next_status = "FINISHED"
 
     def batch_execute_statement(self, *, ClientToken: str, **_: Any) -> dict[str, str]:
@@ -29,6 +30,7 @@ class FakeDataApi:
         return {"Id": self.batches[ClientToken]}
 
     def describe_statement(self, *, Id: str) -> dict[str, Any]:
+        self.looks += 1
         return {"Id": Id, "Status": self.status[Id], "Error": "ERROR: disk\nfull", "SubStatements": []}
 
     def cancel_statement(self, *, Id: str) -> None:
@@ -134,15 +136,16 @@ def test_a_cancelled_trigger_cancels_the_batch_unless_the_task_goes_on_waiting(
     api.status["batch-0"] = "STARTED"
     monkeypatch.setattr(SqlBatchTrigger, "is_still_deferred", lambda self: still_deferred)
 
-    async def cancel_soon() -> None:
+    async def cancel_once_it_waits() -> None:
         events = SqlBatchTrigger(statement_id="batch-0", task=TASK, poll_interval=60).run()
         waiting = asyncio.ensure_future(anext(events))
-        await asyncio.sleep(0.2)
+        while not api.looks:
+            await asyncio.sleep(0.01)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
-    asyncio.run(cancel_soon())
+    asyncio.run(cancel_once_it_waits())
     assert api.cancelled == cancelled
 
 

@@ -14,12 +14,15 @@ FROM (
         ROW_NUMBER() OVER (
             PARTITION BY artist_id
             ORDER BY
-                CASE source WHEN 'setlistfm' THEN 1 WHEN 'spotify' THEN 2 WHEN 'ticketmaster' THEN 3 ELSE 4 END,
-                ingested_at DESC, source, source_artist_id
+                CASE source WHEN 'setlistfm' THEN 1 WHEN 'spotify' THEN 2 WHEN 'ticketmaster' THEN 3 ELSE 4 END ASC,
+                ingested_at DESC, source ASC, source_artist_id ASC
         ) AS _rank
     FROM core.artist_record
     WHERE name IS NOT NULL
-        AND artist_id IN (SELECT artist_id FROM core.artist_record WHERE updated_run_id = {{ run_id | sql_slug }})
+        AND artist_id IN (
+            SELECT written.artist_id FROM core.artist_record AS written
+            WHERE written.updated_run_id = {{ run_id | sql_slug }}
+        )
 ) AS ranked
 GROUP BY artist_id;
 
@@ -68,7 +71,7 @@ SELECT ranked.artist_id, ranked.name, ranked.ingested_at AS seen_at
 FROM (
     SELECT
         artist_id, name, ingested_at,
-        ROW_NUMBER() OVER (PARTITION BY artist_id ORDER BY ingested_at DESC, name) AS _rank
+        ROW_NUMBER() OVER (PARTITION BY artist_id ORDER BY ingested_at DESC, name ASC) AS _rank
     FROM (
         SELECT artist_id, artist AS name, ingested_at
         FROM core.fact_event

@@ -15,16 +15,19 @@ SELECT
 FROM (
     SELECT
         *,
-        ROW_NUMBER() OVER (PARTITION BY venue_id ORDER BY source DESC, ingested_at DESC, source_venue_id) AS _rank,
+        ROW_NUMBER() OVER (PARTITION BY venue_id ORDER BY source DESC, ingested_at DESC, source_venue_id ASC) AS _rank,
         ROW_NUMBER() OVER (
             PARTITION BY venue_id
             ORDER BY
-                CASE WHEN latitude IS NULL OR longitude IS NULL THEN 1 ELSE 0 END,
-                source DESC, ingested_at DESC, source_venue_id
+                CASE WHEN latitude IS NULL OR longitude IS NULL THEN 1 ELSE 0 END ASC,
+                source DESC, ingested_at DESC, source_venue_id ASC
         ) AS _place_rank
     FROM core.venue_record
     WHERE name IS NOT NULL
-        AND venue_id IN (SELECT venue_id FROM core.venue_record WHERE updated_run_id = {{ run_id | sql_slug }})
+        AND venue_id IN (
+            SELECT written.venue_id FROM core.venue_record AS written
+            WHERE written.updated_run_id = {{ run_id | sql_slug }}
+        )
 ) AS ranked
 GROUP BY venue_id;
 
@@ -32,7 +35,7 @@ CREATE TEMPORARY TABLE written_venue AS
 WITH named AS (
     SELECT
         venue_id, venue, city, country, ingested_at,
-        ROW_NUMBER() OVER (PARTITION BY venue_id ORDER BY ingested_at DESC, venue, city, country) AS _rank
+        ROW_NUMBER() OVER (PARTITION BY venue_id ORDER BY ingested_at DESC, venue ASC, city ASC, country ASC) AS _rank
     FROM (
         SELECT venue_id, venue, city, country, ingested_at
         FROM core.fact_event
@@ -54,7 +57,7 @@ sized AS (
         venue_id, period_end,
         CAST(ROUND(CAST(capacity AS DOUBLE PRECISION) / performances) AS BIGINT) AS seats,
         ROW_NUMBER() OVER (
-            PARTITION BY venue_id ORDER BY period_end DESC NULLS LAST, ingested_at DESC, source, report_id
+            PARTITION BY venue_id ORDER BY period_end DESC NULLS LAST, ingested_at DESC, source ASC, report_id ASC
         ) AS _rank
     FROM core.fact_box_office
     WHERE updated_run_id = {{ run_id | sql_slug }} AND capacity > 0 AND performances > 0
