@@ -88,7 +88,8 @@ def test_only_what_was_measured_is_on_the_page(figures: dict) -> None:
 
 def test_blocks_of_a_document_are_replaced_and_the_rest_stays(figures: dict) -> None:
     made = tables.blocks(figures)
-    text = "# Before\n" + "".join(f"<!-- figures: {name} -->\nstale text\n<!-- end of figures -->\n{name}\n" for name in made)
+    block = "<!-- figures: {0} -->\nstale text\n<!-- end of figures -->\n{0}\n"
+    text = "# Before\n" + "".join(block.format(name) for name in made)
     after = tables.written_into(text, made)
     assert "stale text" not in after
     assert after.startswith("# Before\n")
