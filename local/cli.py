@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import bootstrap
-from local.bootstrap import ENVIRONMENTS, ROOT
+from local.bootstrap import ENVIRONMENTS, ROOT, STATE
 from local.platform import lifecycle, main_job, package, processes, report, services
 from local.platform.state import ENDPOINTS, LOGS, RUN_REPORT, PlatformError, only_launcher, read_json
 
@@ -166,6 +166,29 @@ def bench() -> None:
         lifecycle.api()
         command = [ENVIRONMENTS["airflow"] / "bin" / "python", ROOT / "tests" / "performance" / "bench.py"]
         raise typer.Exit(subprocess.run(command, cwd=ROOT, env=services.base_environment(), check=False).returncode)
+
+
+@app.command()
+def models(
+    parts: Annotated[
+        list[str] | None, typer.Argument(help="sales, recommender, venues, nightly, scale; else all")
+    ] = None,
+) -> None:
+    """Measure the models on the samples: .local/models/report.html, figures.json, and the blocks of docs/models.md."""
+    wanted = parts or ["sales", "recommender", "venues", "nightly", "scale"]
+    output = STATE / "models"
+    output.mkdir(parents=True, exist_ok=True)
+    python, scale = ENVIRONMENTS["airflow"] / "bin" / "python", output / "scale.json"
+    commands: list[list[Any]] = []
+    if "scale" in wanted:
+        commands.append([python, "-m", "tests.performance.measure_recommender_scale", "--output", scale])
+    report = [python, "-m", "ml.report", "--output", output, "--document", ROOT / "docs" / "models.md", "--parts"]
+    report += [part for part in wanted if part != "scale"]
+    commands.append([*report, "--scale", scale] if "scale" in wanted or scale.exists() else report)
+    for command in commands:
+        code = subprocess.run([str(word) for word in command], cwd=ROOT, check=False).returncode
+        if code:
+            raise typer.Exit(code)
 
 
 def _pytest(environment: str, selection: list[str], output: IO[str] | None = None) -> subprocess.Popen[bytes]:

@@ -59,6 +59,8 @@ def read_reports(folder: Path) -> pd.DataFrame:
     if not frames:
         raise TooLittleHistoryError(f"{folder} holds no box-office report: load some before training")
     reports = pd.concat(frames, ignore_index=True).dropna(subset=["period_start", "period_end"])
+    if reports.empty:
+        raise TooLittleHistoryError(f"{folder} holds no box-office report with a date: load some before training")
     for column in ("period_start", "period_end"):
         reports[column] = pd.to_datetime(reports[column])
     return reports.sort_values(["period_end", "report_id"], kind="stable", ignore_index=True)
@@ -193,7 +195,7 @@ def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
         return None, str(error)
 
 
-def main(arguments: list[str] | None = None) -> None:
+def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     champion, absent = champion_in(options.champion)
     trained = train(read_reports(options.history), options, champion, absent)
@@ -207,6 +209,13 @@ def main(arguments: list[str] | None = None) -> None:
     for owner in ("metrics", "baseline"):
         for name, value in figures(trained.report, owner).items():
             print(f"{owner}:{name}={value}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    try:
+        run(arguments)
+    except (TooLittleHistoryError, features.MissingColumnsError) as error:
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def ingest_setlists(run: IngestRun) -> dict[str, Any]:
 
 
 def ingest_venues(run: IngestRun) -> dict[str, Any]:
-    """Deliver venues that setlists name, some a run: others each time, so that those that the API refuses block nobody."""
+    """Deliver venues that setlists name, some a run: others each time, so that one that the API refuses blocks none."""
     delivery, watch = Delivery(run, SOURCE, "venue"), read_watch_list()
     named = {venue.setlistfm_id: run.dt[:4] for venue in watch.venues if venue.setlistfm_id}
     named |= delivery.items("seen#venue#")
