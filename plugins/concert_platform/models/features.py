@@ -53,7 +53,9 @@ def check_features(run_id: str, as_of: str, token: str | None = None) -> int:
     with ThreadPoolExecutor(1) as pool:
         # Importing it takes seconds, which pass while the warehouse works.
         pool.submit(import_module, "great_expectations")
-        statements = warehouse.render(["load/record_feature_checks.sql"], run_id=slug, as_of=as_of, checks=checks)
+        statements = warehouse.render(
+            ["load/record_feature_checks.sql"], run_id=slug, as_of=as_of, feature_checks=checks
+        )
         warehouse.execute_batch(statements, token)
     results = warehouse.query(
         "SELECT expectation, failed FROM quality.check_result WHERE run_id = :run_id AND suite = :suite "

@@ -38,8 +38,8 @@ def staging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rendered(file: str) -> list[str]:
-    checks = feature_checks() if file == "load/record_feature_checks.sql" else warehouse.checks()
-    return warehouse.render([file], checks=checks, entity=Path(file).stem, **VALUES)
+    named = {"checks": warehouse.checks(), "feature_checks": feature_checks()}
+    return warehouse.render([file], entity=Path(file).stem, **named, **VALUES)
 
 
 @cache
