@@ -3,7 +3,7 @@ PYTHON3 ?= python3
 LOCAL = @$(PYTHON3) -m local
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run up status logs stop clean test snapshot bench lint fmt package
+.PHONY: help setup run up status logs stop clean test snapshot bench models lint fmt package
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -37,6 +37,9 @@ snapshot: ## renew the golden graphs of the DAGs, to be reviewed in the diff
 
 bench: ## time the engines against their bare selves
 	$(LOCAL) bench
+
+models: ## measure the models on the samples; PARTS="sales venues" some of them
+	$(LOCAL) models $(PARTS)
 
 lint: ## check style, types, SQL, templates and the compose file
 	$(LOCAL) lint

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from local import bootstrap
-from local.bootstrap import ENVIRONMENTS, ROOT
+from local.bootstrap import ENVIRONMENTS, ROOT, STATE
 from local.platform import lifecycle, main_job, package, processes, report, services
 from local.platform.state import ENDPOINTS, LOGS, RUN_REPORT, PlatformError, only_launcher, read_json
 
@@ -168,6 +168,29 @@ def bench() -> None:
         raise typer.Exit(subprocess.run(command, cwd=ROOT, env=services.base_environment(), check=False).returncode)
 
 
+@app.command()
+def models(
+    parts: Annotated[
+        list[str] | None, typer.Argument(help="sales, recommender, venues, nightly, scale; else all")
+    ] = None,
+) -> None:
+    """Measure the models on the samples: .local/models/report.html, figures.json, and the blocks of docs/models.md."""
+    wanted = parts or ["sales", "recommender", "venues", "nightly", "scale"]
+    output = STATE / "models"
+    output.mkdir(parents=True, exist_ok=True)
+    python, scale = ENVIRONMENTS["airflow"] / "bin" / "python", output / "scale.json"
+    commands: list[list[Any]] = []
+    if "scale" in wanted:
+        commands.append([python, "-m", "tests.performance.measure_recommender_scale", "--output", scale])
+    report = [python, "-m", "ml.report", "--output", output, "--document", ROOT / "docs" / "models.md", "--parts"]
+    report += [part for part in wanted if part != "scale"]
+    commands.append([*report, "--scale", scale] if "scale" in wanted or scale.exists() else report)
+    for command in commands:
+        code = subprocess.run([str(word) for word in command], cwd=ROOT, check=False).returncode
+        if code:
+            raise typer.Exit(code)
+
+
 def _pytest(environment: str, selection: list[str], output: IO[str] | None = None) -> subprocess.Popen[bytes]:
     command: list[Any] = [ENVIRONMENTS[environment] / "bin" / "python", "-m", "pytest", *selection]
     return subprocess.Popen(command, cwd=ROOT, env=services.base_environment() | ONE_THREAD, stdout=output)
@@ -233,11 +256,20 @@ def _print_report(written: dict[str, Any]) -> None:
             sources.add_row(row["source"], row["entity"], *(f"{row[name]:,}" for name in names))
         console.print(sources)
     for model in written["models"]:
-        figures = ", ".join(f"{name} {value:.4f}" for name, value in model["metrics"].items())
-        console.print(f"model {model['name']} {model['version']}: {figures}", markup=False)
-        naive = ", ".join(f"{k} {v:.4f}" for k, v in model["baseline"].items() if isinstance(v, float))
-        console.print(f"naive forecast: {naive}", markup=False)
+        role = "serves" if model["serves"] else "does not serve"
+        trained = "trained now" if model["trained"] else "trained before"
+        figures, naive = (_figures(model[owner]) for owner in ("metrics", "baseline"))
+        console.print(f"model {model['name']} {model['version']} ({trained}, {role}): {figures}", markup=False)
+        console.print(f"  baseline: {naive}; {model['status']}: {model['reason']}", markup=False)
+    for line in report.published(written):
+        console.print(line, markup=False)
+    for line in report.shortfalls(written):
+        console.print(f"warning: {line}", markup=False)
     console.print(f"whole report: {RUN_REPORT}", markup=False)
+
+
+def _figures(section: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in section.items() if isinstance(value, float))
 
 
 def _print_urls() -> None:

@@ -95,7 +95,9 @@ class TrainingJob(SageMakerJob):
         if missing:
             raise ValueError(f"hyperparameter {', '.join(missing)} is missing: only script mode runs here")
         code, model = self.root / "code", self.root / "model"
-        model.mkdir(parents=True, exist_ok=True)
+        output = self.root / "output" / "data"
+        for folder in (model, output):
+            folder.mkdir(parents=True, exist_ok=True)
         self.download(str(given["sagemaker_submit_directory"]), self.root / "input" / "source")
         unpack(next((self.root / "input" / "source").iterdir()), code)
         channels = {}
@@ -107,7 +109,7 @@ class TrainingJob(SageMakerJob):
         environment = {
             "PYTHONPATH": str(code),
             "SM_MODEL_DIR": str(model),
-            "SM_OUTPUT_DATA_DIR": str(self.root / "output" / "data"),
+            "SM_OUTPUT_DATA_DIR": str(output),
             "SM_HPS": json.dumps(own),
             "SM_CHANNELS": json.dumps(sorted(channels)),
             "SM_NUM_CPUS": str(os.cpu_count()),
@@ -122,11 +124,20 @@ class TrainingJob(SageMakerJob):
 
     def finish(self) -> str:
         """Upload model.tar.gz; returns its URI."""
+        return self._upload_packed(self.root / "model", "model.tar.gz")
+
+    def upload_output(self) -> None:
+        """Upload output.tar.gz with what the program left in SM_OUTPUT_DATA_DIR, also of a job that has failed."""
+        folder = self.root / "output" / "data"
+        if folder.exists() and any(folder.iterdir()):
+            self._upload_packed(folder, "output.tar.gz")
+
+    def _upload_packed(self, folder: Path, name: str) -> str:
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-            for path in sorted((self.root / "model").rglob("*")):
-                archive.add(path, arcname=path.relative_to(self.root / "model").as_posix())
-        uri = f"{self.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output/model.tar.gz"
+            for path in sorted(folder.rglob("*")):
+                archive.add(path, arcname=path.relative_to(folder).as_posix(), recursive=False)
+        uri = f"{self.request['OutputDataConfig']['S3OutputPath'].rstrip('/')}/{self.name}/output/{name}"
         bucket, key = _split(uri)
         self._s3.put_object(Bucket=bucket, Key=key, Body=packed.getvalue())
         return uri

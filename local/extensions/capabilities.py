@@ -36,7 +36,6 @@ STORED_TYPES = {
     "LakeFormation": ("DataLakeSettings", "PrincipalPermissions", "Resource", "Tag", "TagAssociation"),
     "Logs": ("Delivery", "DeliveryDestination", "DeliverySource", "MetricFilter", "QueryDefinition"),
     "MWAA": ("Environment",),
-    "SageMaker": ("ModelPackageGroup",),
     "WAFv2": ("LoggingConfiguration", "WebACL", "WebACLAssociation"),
     "XRay": ("Group", "ResourcePolicy", "SamplingRule"),
 }  # fmt: skip

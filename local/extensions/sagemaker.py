@@ -1,6 +1,6 @@
 """SageMaker: training and processing jobs that really run, in a process each (local/engines/sagemaker.py).
 
-A model package group is one that a stack has created; it holds no versions.
+The model registry is model_packages.py.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 from ministack.core.responses import error_response_json, json_response
-from ministack.services.cloudformation import drift, provisioners
 
 from local.engines.jobs import JobProcess, JobResult
 from local.engines.sagemaker import ProcessingJob, TrainingJob, job_folder
+from local.extensions import model_packages
+from local.extensions.model_packages import ConflictError, InvalidRequestError
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 JOB_NAME = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}")
@@ -29,10 +30,6 @@ ENGINES: dict[str, type[TrainingJob] | type[ProcessingJob]] = {"Training": Train
 
 _jobs: dict[str, dict[str, dict[str, Any]]] = {"Training": {}, "Processing": {}}
 _processes: dict[str, JobProcess] = {}
-
-
-class InvalidRequestError(ValueError):
-    """What SageMaker answers with a ValidationException."""
 
 
 async def handle_request(method: str, path: str, headers: dict, body: bytes, query_params: dict) -> Any:
@@ -44,6 +41,8 @@ async def handle_request(method: str, path: str, headers: dict, body: bytes, que
         return json_response(handler(json.loads(body or b"{}")), content_type=CONTENT_TYPE)
     except InvalidRequestError as error:
         return _error("ValidationException", str(error))
+    except ConflictError as error:
+        return _error("ConflictException", str(error))
 
 
 def _error(code: str, message: str, status: int = 400) -> Any:
@@ -59,6 +58,8 @@ def _arn_of_request(action: str, request: dict[str, Any], region: str, account: 
     for kind in _jobs:
         if name := request.get(f"{kind}JobName"):
             return f"arn:aws:sagemaker:{region}:{account}:{kind.lower()}-job/{name}"
+    if (name := request.get("ModelPackageArn") or request.get("ModelPackageName", "")).startswith("arn:"):
+        return str(name)
     if name := request.get("ModelPackageGroupName"):
         # Not for a resource in AWS's own reference: whoever may list packages may list those of every group.
         return (
@@ -75,6 +76,8 @@ SERVICE = {
     "iam_namespace": "sagemaker",
     "resource_arn": _arn_of_request,
 }
+# A group with versions keeps its stack from being deleted.
+RESOURCE_TYPES = {model_packages.GROUP: {"delete": model_packages.delete_resource}}
 PASS_ROLE = {"sagemaker:CreateTrainingJob": "RoleArn", "sagemaker:CreateProcessingJob": "RoleArn"}
 
 
@@ -135,47 +138,11 @@ def _job(kind: str, request: dict[str, Any]) -> dict[str, Any]:
     return _jobs[kind][name]
 
 
-# ---------------------------------------------------------------- model package groups
-
-GROUP = "AWS::SageMaker::ModelPackageGroup"
-
-
-def _describe_group(request: dict[str, Any]) -> dict[str, Any]:
-    arn = _group_arn(request)
-    return {**drift._DRIFT_READERS[GROUP][0](arn, {}), "ModelPackageGroupArn": arn}
-
-
-def _delete_group(request: dict[str, Any]) -> dict[str, Any]:
-    provisioners._RESOURCE_HANDLERS[GROUP]["delete"](_group_arn(request), {})
-    return {}
-
-
-def _list_packages(request: dict[str, Any]) -> dict[str, Any]:
-    _group_arn(request)
-    return {"ModelPackageSummaryList": []}
-
-
-def _list_tags(request: dict[str, Any]) -> dict[str, Any]:
-    group = drift._DRIFT_READERS[GROUP][0](request.get("ResourceArn", ""), {})
-    return {"Tags": (group or {}).get("Tags", [])}
-
-
-def _group_arn(request: dict[str, Any]) -> str:
-    name = request.get("ModelPackageGroupName", "")
-    arn = f"{_arn('', '').rpartition(':')[0]}:model-package-group/{name}"
-    if drift._DRIFT_READERS[GROUP][0](arn, {}) is None:
-        raise InvalidRequestError(f"ModelPackageGroup {name} does not exist.")
-    return arn
-
-
 ACTIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     **{f"Create{kind}Job": _create(kind) for kind in ENGINES},
     **{f"Describe{kind}Job": _describe(kind) for kind in ENGINES},
     **{f"Stop{kind}Job": _stop(kind) for kind in ENGINES},
-    "DeleteModelPackageGroup": _delete_group,
-    "DescribeModelPackageGroup": _describe_group,
-    "ListModelPackages": _list_packages,
-    "ListTags": _list_tags,
+    **model_packages.ACTIONS,
 }
 
 
@@ -192,6 +159,8 @@ def _see_through(kind: str, name: str) -> None:
         job[f"{kind}StartTime"] = time.time()
         result = process.wait(job.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_MAX_SECONDS))
         stopped = process.was_stopped
+        if isinstance(work, TrainingJob):
+            work.upload_output()
         if result.succeeded:
             uri = work.finish()
             if kind == "Training":
@@ -225,7 +194,7 @@ def metrics_in(log: Path, job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def get_state() -> dict[str, Any]:
-    return {"jobs": _jobs}
+    return {"jobs": _jobs, "groups": model_packages.groups}
 
 
 def load_persisted_state(state: dict[str, Any]) -> None:
@@ -235,8 +204,13 @@ def load_persisted_state(state: dict[str, Any]) -> None:
                 job[f"{kind}JobStatus"] = "Failed"
                 job["FailureReason"] = "the local AWS was restarted while the job ran"
             _jobs[kind][name] = job
+    for arn, group in state.get("groups", {}).items():
+        # A state that was kept as JSON has text where numbers were.
+        versions = {int(number): package for number, package in group["versions"].items()}
+        model_packages.groups[arn] = {**group, "versions": versions}
 
 
 def reset() -> None:
+    model_packages.groups.clear()
     for jobs in _jobs.values():
         jobs.clear()

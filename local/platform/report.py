@@ -20,8 +20,31 @@ QUALITY_SQL = """
     FROM quality.check_result WHERE run_id = :run_id GROUP BY suite ORDER BY suite
 """
 MODEL_SQL = """
-    SELECT name, version, metrics, baseline FROM ml.model_registry WHERE run_id = :run_id ORDER BY name
+    SELECT name, version, status, reason, metrics, baseline, run_id = :run_id, NVL(published_run_id, '') = :run_id
+    FROM ml.model_registry WHERE run_id = :run_id OR published_run_id = :run_id ORDER BY name, version
 """
+RECOMMENDED_SQL = """
+    SELECT COUNT(*), NVL(SUM(CASE WHEN listed.places >= 10 THEN 1 ELSE 0 END), 0)
+    FROM (SELECT DISTINCT user_id FROM core.fact_interaction WHERE source = 'lastfm') AS listener
+    LEFT JOIN (
+        SELECT user_id, COUNT(*) AS places FROM ml.recommendation WHERE algorithm = 'hybrid' GROUP BY user_id
+    ) AS listed ON listed.user_id = listener.user_id
+"""
+UPCOMING_SQL = """
+    SELECT COUNT(DISTINCT event.event_id), COUNT(DISTINCT forecast.concert_id)
+    FROM core.fact_event AS event
+    LEFT JOIN ml.sales_forecast AS forecast ON forecast.concert_id = event.event_id AND forecast.run_id = :run_id
+    WHERE event.event_date > (SELECT MAX(as_of) FROM ml.sales_forecast WHERE run_id = :run_id)
+"""
+BASIS_SQL = """
+    SELECT basis, capacity_basis, COUNT(*) FROM ml.sales_forecast WHERE run_id = :run_id
+    GROUP BY basis, capacity_basis ORDER BY basis, capacity_basis
+"""
+VENUES_SQL = """
+    SELECT evidence, COUNT(*) FROM ml.venue_analysis WHERE run_id = :run_id GROUP BY evidence ORDER BY evidence
+"""
+LEAST_RECOMMENDED = 0.95  # of the Last.fm users
+LEAST_UPCOMING = 30  # events
 POLL_SECONDS = 0.1
 ENDED = ("FINISHED", "FAILED", "ABORTED")
 
@@ -85,6 +108,7 @@ def write(outcome: JobOutcome, ports: dict[str, int]) -> dict[str, Any]:
         "sources": [],
         "quality": [],
         "models": [],
+        "scores": {},
     }
     if outcome.succeeded:
         report |= _from_warehouse(Warehouse(ports), outcome)
@@ -112,10 +136,71 @@ def _from_warehouse(warehouse: Warehouse, outcome: JobOutcome) -> dict[str, Any]
             for suite, checked, failed in warehouse.query(QUALITY_SQL, run_id=slug)
         ],
         "models": [
-            {"name": name, "version": version, "metrics": json.loads(metrics), "baseline": json.loads(baseline)}
-            for name, version, metrics, baseline in warehouse.query(MODEL_SQL, run_id=slug)
+            {
+                "name": name,
+                "version": version,
+                "status": status,
+                "reason": reason,
+                "trained": bool(trained),
+                "serves": bool(serves),
+                "metrics": json.loads(metrics),
+                "baseline": json.loads(baseline),
+            }
+            for name, version, status, reason, metrics, baseline, trained, serves in warehouse.query(
+                MODEL_SQL, run_id=slug
+            )
         ],
+        "scores": _scores(warehouse, slug),
     }
+
+
+def _scores(warehouse: Warehouse, slug: str) -> dict[str, Any]:
+    """What the run has published, counted where it lies."""
+    [[listeners, served]] = warehouse.query(RECOMMENDED_SQL)
+    [[upcoming, forecast]] = warehouse.query(UPCOMING_SQL, run_id=slug)
+    return {
+        "lastfm_users": int(listeners),
+        "lastfm_users_with_10_recommendations": int(served),
+        "upcoming_events": int(upcoming),
+        "upcoming_events_with_forecast": int(forecast),
+        "forecasts": [
+            {"basis": basis, "capacity_basis": capacity_basis, "events": int(events)}
+            for basis, capacity_basis, events in warehouse.query(BASIS_SQL, run_id=slug)
+        ],
+        "venues_analysed": {evidence: int(venues) for evidence, venues in warehouse.query(VENUES_SQL, run_id=slug)},
+    }
+
+
+def published(report: dict[str, Any]) -> list[str]:
+    """The counts of the scores, a line for each kind."""
+    if not (scores := report["scores"]):
+        return []
+    users, served = scores["lastfm_users"], scores["lastfm_users_with_10_recommendations"]
+    upcoming, forecast = scores["upcoming_events"], scores["upcoming_events_with_forecast"]
+    bases = ", ".join(f"{row['events']} {row['basis']} on seats {row['capacity_basis']}" for row in scores["forecasts"])
+    venues = ", ".join(f"{count} {evidence}" for evidence, count in scores["venues_analysed"].items())
+    return [
+        f"recommendations: {served:,} of {users:,} Last.fm users have 10",
+        f"forecasts: {forecast} of {upcoming} upcoming events ({bases})",
+        f"venues analysed, by evidence: {venues or 'none'}",
+    ]
+
+
+def shortfalls(report: dict[str, Any]) -> list[str]:
+    """What the scores of the samples should reach and do not."""
+    scores = report["scores"]
+    if not scores:
+        return []
+    users, served = scores["lastfm_users"], scores["lastfm_users_with_10_recommendations"]
+    found = []
+    if served < LEAST_RECOMMENDED * users:
+        found.append(f"{served:,} of {users:,} Last.fm users have 10 recommendations: at least 95 % should")
+    if scores["upcoming_events"] < LEAST_UPCOMING:
+        found.append(f"{scores['upcoming_events']} events are upcoming: at least {LEAST_UPCOMING} should be")
+    if scores["upcoming_events_with_forecast"] < scores["upcoming_events"]:
+        missing = scores["upcoming_events"] - scores["upcoming_events_with_forecast"]
+        found.append(f"{missing} upcoming events have no forecast")
+    return found
 
 
 def open_accounts(report: dict[str, Any]) -> list[str]:

@@ -59,22 +59,6 @@ def save(model: Hybrid, folder: Path) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2))
 
 
-def read_options(path: Path) -> dict[str, Any]:
-    """The settings that a model was made with, whatever its feature schema.
-
-    :raises ArtifactError: when they cannot be read
-    """
-    try:
-        if path.is_dir():
-            return dict(json.loads((path / DESCRIPTION).read_text())["options"])
-        with tarfile.open(path) as archive:
-            member = next(name for name in archive.getnames() if Path(name).name == DESCRIPTION)
-            content = archive.extractfile(member)
-            return dict(json.loads(content.read())["options"]) if content else {}
-    except (OSError, KeyError, StopIteration, ValueError, tarfile.TarError, EOFError) as error:
-        raise ArtifactError(f"{path} holds no settings of a model ({error}): leave the champion out") from error
-
-
 def load(path: Path) -> Hybrid:
     """A model from its folder or from model.tar.gz.
 

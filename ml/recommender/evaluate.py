@@ -68,9 +68,11 @@ def judge_split(data: Dataset, seed: int, *, factors: bool = False) -> dict[str,
     users = np.flatnonzero(np.diff(test.indptr))
     listeners = np.bincount(train.indices, minlength=train.shape[1])
     models: dict[str, dict[str, float]] = {}
+    popular: dict[int, np.ndarray] = {}
     for name, signal in baselines(known, factors=factors, seed=seed).items():
-        single = replace(judged, signals={"items": signal})
-        models[name] = metrics.summary(tuning.lists(single, users), test, listeners)
+        single = tuning.lists(replace(judged, signals={"items": signal}), users)
+        models[name] = metrics.summary(single, test, listeners)
+        popular = popular or single  # the first one
     found: dict[int, np.ndarray] = {}
     for name, (variant, algorithm) in variants(judged).items():
         found = tuning.lists(variant, users, algorithm)
@@ -82,6 +84,7 @@ def judge_split(data: Dataset, seed: int, *, factors: bool = False) -> dict[str,
         "blend": {name: getattr(tuned.options, name) for name in tuning.GRID},
         "models": models,
         "ndcg_by_activity": by_activity(found, test, train),
+        "popularity_by_activity": by_activity(popular, test, train),
         "recall_by_artist_listeners": by_artist(found, test, listeners),
     }
 

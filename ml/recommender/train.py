@@ -2,9 +2,14 @@
 
 Channels: ``interactions`` (user, item, weight), optional ``tags`` (user, item, tag), ``friends`` (user, friend) and
 ``champion`` (model.tar.gz of the model in service). A split per user judges the method; the model that is kept is
-fitted on everything with the blend found there. The champion saw what is held out here, so it is its settings that
-are fitted on the same train part and judged on the same test part.
-Writes the model, metrics.json and model_card.md to SM_MODEL_DIR.
+fitted on everything with the blend found there.
+
+The champion's own numbers have seen what is held out here: interactions carry no time, so that no part of them is new
+to it. What is compared is therefore its procedure: its settings, fitted on the same train part and judged on the same
+test part, for the users and items that the champion knows. To others it can recommend popular items alone, and those
+not at all, as it does in service. So new listeners and artists count for the challenger, and chance does not.
+Writes the model, metrics.json and model_card.md to SM_MODEL_DIR, and evaluation.json with the decision to
+SM_OUTPUT_DATA_DIR.
 """
 
 from __future__ import annotations
@@ -13,20 +18,18 @@ import argparse
 import json
 import os
 import time
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy import sparse
-
-from ml.recommender import artifact, evaluate, hybrid, metrics, tuning
+from ml import drift, evaluation, promotion
+from ml.promotion import Judgement
+from ml.recommender import artifact, hybrid, judgement, metrics, tuning
 from ml.recommender.card import card
 from ml.recommender.data import Dataset, InputError, read_dataset
 from ml.recommender.features import FEATURE_SCHEMA
 
 MODEL_NAME = "recommender"
-LARGEST_JUDGED = 4_000  # users; the standard error of their NDCG is below .004
 HYPERPARAMETERS = ("ridge", "item_scale", "tag_weight", "user_ridge", "friend_weight", "factors", "iterations", "seed")
 
 
@@ -35,6 +38,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     for channel in ("interactions", "tags", "friends", "champion"):
         parser.add_argument(f"--{channel}", type=Path, default=os.environ.get(f"SM_CHANNEL_{channel.upper()}"))
     parser.add_argument("--model-dir", type=Path, default=os.environ.get("SM_MODEL_DIR", "model"))
+    parser.add_argument("--output-data-dir", type=Path, help="SM_OUTPUT_DATA_DIR, else beside the model")
     parser.add_argument("--version", required=True, help="name of this model version, kept in metrics.json")
     parser.add_argument("--data-through", default="", help="last day of the interactions, for the model card")
     parser.add_argument("--largest-square", type=int, default=hybrid.LARGEST_SQUARE, help="rows of the largest matrix")
@@ -46,7 +50,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def train(
-    data: Dataset, options: hybrid.Options, champion: hybrid.Options | None = None
+    data: Dataset, options: hybrid.Options, champion: judgement.Champion | None = None
 ) -> tuple[hybrid.Hybrid, dict[str, Any]]:
     """The model to keep, and the judgement of its method.
 
@@ -57,72 +61,65 @@ def train(
         raise InputError("no user has three interactions, so no model can be judged: load more before training")
     known = data.with_weights(train_part)
     tuned = tuning.tune(hybrid.fit(known, options, with_plain=False), validation)
-    judge = _judge(train_part, validation, test)
+    holdout = judgement.Holdout(train_part, validation, test)
     popular = replace(tuned, signals={"items": tuned.signals["popularity"]})
-    judgement = {
-        "model": judge(tuned),
-        "baseline": judge(popular),
+    figures = {
+        "model": holdout.judge(tuned),
+        "baseline": holdout.judge(popular),
         "options": asdict(tuned.options),
         "pairs": {"train": int(train_part.nnz), "validation": int(validation.nnz), "test": int(test.nnz)},
     }
     if champion is not None:
-        judgement["champion"] = judge(hybrid.fit(known, champion, with_plain=False))
-    return hybrid.fit(data.with_weights(data.weights), tuned.options), judgement
+        rival = judgement.refitted(champion, tuned, known)
+        figures["champion"] = holdout.judge(rival, known_to=champion)
+    return hybrid.fit(data.with_weights(data.weights), tuned.options), figures
 
 
-def _judge(train_part: sparse.csr_matrix, validation: sparse.csr_matrix, test: sparse.csr_matrix) -> Any:
-    users = np.flatnonzero(np.diff(test.indptr))
-    users = np.sort(np.random.default_rng(0).permutation(users)[:LARGEST_JUDGED])
-    listeners = np.bincount(train_part.indices, minlength=train_part.shape[1])
-    known = (train_part + validation).tocsr()
-
-    def judge(model: hybrid.Hybrid) -> dict[str, Any]:
-        lists = tuning.lists(replace(model, seen=known), users)
-        return {
-            "metrics": metrics.summary(lists, test, listeners),
-            "segments": {
-                "users_by_history": evaluate.by_activity(lists, test, train_part),
-                "artists_by_listeners": evaluate.by_artist(lists, test, listeners),
-            },
-        }
-
-    return judge
-
-
-def report_of(data: Dataset, judgement: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
+def report_of(data: Dataset, judged: dict[str, Any], options: argparse.Namespace) -> dict[str, Any]:
     """Content of metrics.json: every figure beside that of the baseline."""
     return {
         "name": MODEL_NAME,
         "version": options.version,
         "feature_schema": FEATURE_SCHEMA,
         "seed": options.seed,
-        "data_through": options.data_through,
+        "data_from": None,  # interactions carry no time
+        "data_through": options.data_through or None,
         "rows": {
             "users": len(data.users),
             "items": len(data.items),
             "interactions": int(data.weights.nnz),
             "tag_rows": len(data.tags.tag),
             "friend_rows": int(data.friends.nnz) if data.friends is not None else 0,
-            **judgement["pairs"],
+            **judged["pairs"],
         },
-        "options": judgement["options"],
-        "metrics": judgement["model"]["metrics"],
-        "segments": judgement["model"]["segments"],
-        "baseline": {"name": "popularity", **judgement["baseline"]["metrics"]},
-        "champion": judgement.get("champion"),
+        "options": judged["options"],
+        "metrics": dict(judged["model"].metrics),
+        "segments": judged["model"].tables,
+        "baseline": {"name": "popularity", **judged["baseline"].metrics},
     }
 
 
-def champion_options(folder: Path | None) -> hybrid.Options | None:
-    """Settings of the model in service; none when the channel is absent or empty, as on the first night."""
-    if folder is None or not folder.exists():
-        return None
-    archive = folder / "model.tar.gz"
-    if not (archive.exists() or (folder / artifact.DESCRIPTION).exists()):
-        return None
-    stored = artifact.read_options(archive if archive.exists() else folder)
-    known = {field.name for field in fields(hybrid.Options)}
-    return hybrid.Options(**{name: value for name, value in stored.items() if name in known})
+def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
+    """The champion of a channel; without a usable one, why. One that cannot be read cannot be served either, so the
+    challenger then has the baseline alone to beat."""
+    try:
+        with evaluation.unpacked(folder) as files:
+            return (None, "no champion yet") if files is None else (judgement.read_champion(files), "")
+    except evaluation.UnusableChampionError as error:
+        return None, str(error)
+
+
+def evaluated(
+    data: Dataset, report: dict[str, Any], judged: dict[str, Any], champion: judgement.Champion | None, absent: str
+) -> dict[str, Any]:
+    """Content of evaluation.json."""
+    challenger: Judgement = judged["model"]
+    rival = None if champion is None else (champion.version, judged["champion"])
+    decision = promotion.decide(
+        promotion.RECOMMENDER, challenger, report["baseline"]["ndcg_at_10"], rival and rival[1], absent=absent
+    )
+    drifted = judgement.drift_of(data, rival[1] if rival else challenger, champion)
+    return evaluation.content(promotion.RECOMMENDER, report, challenger, rival, decision, drifted)
 
 
 def run(arguments: list[str] | None = None) -> None:
@@ -134,11 +131,15 @@ def run(arguments: list[str] | None = None) -> None:
     options = hybrid.Options(
         largest_square=asked.largest_square, **{name: getattr(asked, name) for name in HYPERPARAMETERS}
     )
-    kept, judgement = train(data, options, champion_options(asked.champion))
-    report = report_of(data, judgement, asked)
+    champion, absent = champion_in(asked.champion)
+    kept, judged = train(data, options, champion)
+    report = report_of(data, judged, asked)
     artifact.save(kept, asked.model_dir)
+    drift.save(drift.reference(judgement.watched(data)), asked.model_dir)
     (asked.model_dir / "metrics.json").write_text(json.dumps(report, indent=2))
     (asked.model_dir / "model_card.md").write_text(card(report))
+    output = evaluation.output_folder(asked.output_data_dir, asked.model_dir)
+    evaluation.write(output, evaluated(data, report, judged, champion, absent))
     # SageMaker reads the figures from these lines (MetricDefinitions of the job).
     for owner in ("metrics", "baseline"):
         for name, value in report[owner].items():

@@ -13,6 +13,8 @@ import pandas as pd
 
 from ml.sales import gaussian, holidays, season
 
+# Raised whenever a feature changes its meaning under the same name: a model of another schema is refused, not misread.
+FEATURE_SCHEMA = 1
 HORIZON_DAYS = 1  # a week that ends on the eve of the next may be seen
 YEAR = pd.Timedelta(days=364)  # 52 weeks: the same weekday a year ago
 SAME_SEASON = pd.Timedelta(days=10)  # a missing week may be stood in for by its neighbour
@@ -123,6 +125,19 @@ def build(
     features = _add_own_facts(features, asked)[[*FEATURES, *BESIDE]].sort_index()
     features.index = targets.index
     return features.astype(np.float32)
+
+
+def with_process(
+    rows: pd.DataFrame, history: pd.DataFrame, targets: pd.DataFrame, horizon_days: int, weights: dict[str, float]
+) -> pd.DataFrame:
+    """The same features as another model's process sees them; the rest does not depend on it and is not built again.
+
+    :param rows: build() of the targets
+    """
+    asked = _asked(targets, horizon_days)
+    process = gaussian.forecast(usable(history), asked, weights).sort_index()
+    process.index = targets.index
+    return rows.assign(**process.astype(np.float32))
 
 
 def _check(frame: pd.DataFrame, columns: list[str], name: str) -> None:

@@ -111,6 +111,7 @@ class SalesModel:
         for name, booster in self.boosters.items():
             booster.save_model(folder / f"{name}.ubj")
         metadata = {
+            "feature_schema": features.FEATURE_SCHEMA,
             "features": features.FEATURES,
             "files": {name: _checksum(folder / f"{name}.ubj") for name in self.boosters},
             "mean_utilisation": self.mean_utilisation,
@@ -134,6 +135,12 @@ def load(folder: Path) -> SalesModel:
     again = "take another version, or train again"
     try:
         metadata = json.loads((folder / METADATA_FILE).read_text())
+        schema = metadata.pop("feature_schema")
+        if schema != features.FEATURE_SCHEMA:
+            raise IncompatibleModelError(
+                f"{folder / METADATA_FILE} was made from feature schema {schema}, this code reads "
+                f"{features.FEATURE_SCHEMA}: train it again"
+            )
         if metadata.pop("features") != features.FEATURES:
             raise IncompatibleModelError(f"{folder / METADATA_FILE} names other features than ml/sales: train it again")
         boosters = {}

@@ -12,11 +12,12 @@ import json
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from ml.sales import drivers, features, model
-from ml.sales.train import read_reports
+from ml.sales import backtest, drivers, features, model
+from ml.sales.train import TooLittleHistoryError, read_reports
 
 MODEL_NAME = "sales"
 
@@ -129,21 +130,57 @@ def read_upcoming(folder: Path) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def with_capacity(upcoming: pd.DataFrame, history: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
+    """Events with a capacity each: where none or 0 is known, that of the venue's or the act's last report, else the
+    median; its basis then says that it is assumed."""
+    given = pd.to_numeric(upcoming["capacity"], errors="coerce").astype(float)
+    events = upcoming.assign(capacity=given.where(given > 0))
+    missing = events["capacity"].isna()
+    if not missing.any():
+        return events
+    performances = pd.to_numeric(events["performances"], errors="coerce")
+    events = events.assign(
+        performances=performances.where(performances >= 1, 1.0), period_start=pd.to_datetime(events["period_start"])
+    )
+    sized = {name: pd.to_numeric(history[name], errors="coerce") for name in ("capacity", "performances")}
+    known = history.assign(
+        capacity=sized["capacity"].where(sized["capacity"] > 0),
+        performances=sized["performances"].where(sized["performances"] >= 1, 1.0),
+    )
+    return events.assign(
+        capacity=backtest.assumed_capacity(known, events, horizon_days),
+        capacity_basis=events["capacity_basis"].mask(missing, "assumed from history"),
+    )
+
+
+def read_model(folder: Path) -> tuple[model.SalesModel, dict[str, Any]]:
+    """The served model of model.tar.gz, and its metrics.json.
+
+    :raises model.UnreadableModelError: when it is missing or damaged
+    """
+    archive = folder / "model.tar.gz"
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            with tarfile.open(archive) as packed:
+                packed.extractall(scratch, filter="data")
+            return model.load(Path(scratch)), json.loads((Path(scratch) / "metrics.json").read_text())
+    except (OSError, EOFError, tarfile.TarError, json.JSONDecodeError) as error:
+        raise model.UnreadableModelError(
+            f"{archive} holds no readable sales model ({error}): take another version, or train again"
+        ) from error
+
+
 def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def main(arguments: list[str] | None = None) -> None:
+def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
-    with tempfile.TemporaryDirectory() as scratch:
-        with tarfile.open(options.model / "model.tar.gz") as archive:
-            archive.extractall(scratch, filter="data")
-        trained = model.load(Path(scratch))
-        report = json.loads((Path(scratch) / "metrics.json").read_text())
-    upcoming = read_upcoming(options.upcoming)
-    stamps = {"as_of": options.as_of, "model_name": MODEL_NAME, "model_version": report["version"]}
+    trained, report = read_model(options.model)
     history = read_reports(options.history)
+    upcoming = with_capacity(read_upcoming(options.upcoming), history, report["horizon_days"])
+    stamps = {"as_of": options.as_of, "model_name": MODEL_NAME, "model_version": report["version"]}
     rows = features.build(history, upcoming, report["horizon_days"], trained.process)
     forecasts = forecast(trained, history, upcoming, report["horizon_days"], rows)
     stamped = forecasts.assign(**stamps, run_id=options.run_id) if not upcoming.empty else forecasts
@@ -162,6 +199,13 @@ def main(arguments: list[str] | None = None) -> None:
     write_rows(options.output / "registry" / "registry.json", [registry])
     counts = stamped["basis"].value_counts().to_dict() if len(stamped) else {}
     print(f"{len(stamped)} upcoming events forecast; basis: {counts}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    try:
+        run(arguments)
+    except (TooLittleHistoryError, model.UnreadableModelError, model.IncompatibleModelError) as error:
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
 """Train the sales model: entry point of a SageMaker training job in script mode.
 
-Reads the history of box-office reports (Parquet) from the channel ``history``. The last weeks are held out, the year
-before them sets blend and intervals, and the model that is kept is fitted on the newest reports with those.
-Writes the model, metrics.json and its card, model_card.md, to SM_MODEL_DIR.
+Reads the history of box-office reports (Parquet) from the channel ``history``, and the model in service from
+``champion``, if there is one. The last weeks are held out, the year before them sets blend and intervals, and the model
+that is kept is fitted on the newest reports with those. The model that was judged is kept beside it (judged/): it has
+seen nothing from its holdout on, so that a later night can judge it again beside its challenger, on reports that
+neither has seen.
+Writes model, metrics.json and model_card.md to SM_MODEL_DIR, and evaluation.json with the decision to
+SM_OUTPUT_DATA_DIR.
 """
 
 from __future__ import annotations
@@ -11,13 +15,14 @@ import argparse
 import hashlib
 import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ml.sales import card, features, gaussian, metrics, model
+from ml import drift, evaluation, promotion
+from ml.sales import card, features, gaussian, judgement, model
 
 BASELINE = "last_utilisation"
 TRAIN_ROWS = 12_000  # newest reports that each fit takes: more cost minutes of a night and add little
@@ -30,7 +35,9 @@ class TooLittleHistoryError(ValueError):
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--history", type=Path, default=os.environ.get("SM_CHANNEL_HISTORY"))
+    parser.add_argument("--champion", type=Path, default=os.environ.get("SM_CHANNEL_CHAMPION"))
     parser.add_argument("--model-dir", type=Path, default=os.environ.get("SM_MODEL_DIR", "model"))
+    parser.add_argument("--output-data-dir", type=Path, help="SM_OUTPUT_DATA_DIR, else beside the model")
     parser.add_argument("--version", required=True, help="name of this model version, kept in metrics.json")
     parser.add_argument("--holdout-days", type=int, default=728, help="days at the end that the model is judged on")
     parser.add_argument("--calibration-days", type=int, default=364, help="days before them that set the intervals")
@@ -52,33 +59,39 @@ def read_reports(folder: Path) -> pd.DataFrame:
     if not frames:
         raise TooLittleHistoryError(f"{folder} holds no box-office report: load some before training")
     reports = pd.concat(frames, ignore_index=True).dropna(subset=["period_start", "period_end"])
+    if reports.empty:
+        raise TooLittleHistoryError(f"{folder} holds no box-office report with a date: load some before training")
     for column in ("period_start", "period_end"):
         reports[column] = pd.to_datetime(reports[column])
     return reports.sort_values(["period_end", "report_id"], kind="stable", ignore_index=True)
 
 
-def evaluate(trained: model.SalesModel, rows: pd.DataFrame, reports: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Holdout figures of the model and of the naive forecast: WAPE of tickets, R2 of utilisation, coverage."""
-    actual, capacity = features.utilisation(reports), reports["capacity"].astype(float)
-    tickets = reports["tickets_sold"].astype(float)
-    forecast = trained.predict(rows)
-    naive = model.fallback(rows, trained.mean_utilisation)
-    return {
-        "metrics": {
-            "wape": metrics.wape(tickets, forecast["predicted"] * capacity),
-            "utilisation_r2": metrics.r_squared(actual, forecast["predicted"]),
-            "interval_80_coverage": metrics.coverage(actual, forecast["lower"], forecast["upper"]),
-        },
-        "baseline": {
-            "wape": metrics.wape(tickets, naive * capacity),
-            "utilisation_r2": metrics.r_squared(actual, naive),
-        },
-    }
+@dataclass(frozen=True)
+class Trained:
+    """
+    :param kept: fitted on everything, to be served
+    :param judged: fitted on nothing from the holdout on
+    :param report: content of metrics.json
+    :param evaluation: content of evaluation.json
+    :param reference: of the training data, which drift is seen by
+    """
+
+    kept: model.SalesModel
+    judged: model.SalesModel
+    report: dict[str, Any]
+    evaluation: dict[str, Any]
+    reference: drift.Reference
 
 
-def train(reports: pd.DataFrame, options: argparse.Namespace) -> tuple[model.SalesModel, dict[str, object]]:
-    """Fit, calibrate and judge; returns the model to keep and the content of metrics.json.
+def train(
+    reports: pd.DataFrame,
+    options: argparse.Namespace,
+    champion: judgement.Champion | None = None,
+    absent: str = "no champion yet",
+) -> Trained:
+    """Fit, calibrate, judge and decide.
 
+    :param absent: why there is no champion
     :raises TooLittleHistoryError: when the history is shorter than calibration and holdout together
     """
     end = reports["period_end"].max()
@@ -107,11 +120,14 @@ def train(reports: pd.DataFrame, options: argparse.Namespace) -> tuple[model.Sal
         return model.fit(rows.loc[newest], target[newest], capacity[newest], **settings)
 
     judged = model.calibrate(fitted(early), rows[middle], target[middle], capacity[middle])
-    judgement = evaluate(judged, rows[recent], reports[recent])
+    holdout, seen = reports[recent], rows[recent]
+    challenger = judgement.judge(judged, seen, holdout)
     kept = replace(fitted(taught), blend=judged.blend, margins=judged.margins)
-    return kept, {
+    calibrated = judgement.judge(judged, rows[middle], reports[middle])
+    report = {
         "name": "sales",
         "version": options.version,
+        "feature_schema": features.FEATURE_SCHEMA,
         "seed": options.seed,
         "horizon_days": options.horizon_days,
         "data_from": f"{started.min():%Y-%m-%d}",
@@ -119,11 +135,41 @@ def train(reports: pd.DataFrame, options: argparse.Namespace) -> tuple[model.Sal
         "data_sha256": fingerprint(reports),
         "holdout_from": f"{holdout_from:%Y-%m-%d}",
         "rows": {"train": int(early.sum()), "calibration": int(middle.sum()), "holdout": int(recent.sum())},
-        "metrics": judgement["metrics"],
-        "baseline": {"name": BASELINE, **judgement["baseline"]},
+        "metrics": dict(challenger.metrics),
+        "calibration": dict(calibrated.metrics),
+        "baseline": {"name": BASELINE, **judgement.naive(judged.mean_utilisation, seen, holdout)},
         "blend": kept.blend,
         "margins": kept.margins,
     }
+    rival, in_service, view = None, judged, seen
+    if champion is not None and champion.holdout_from <= holdout_from:
+        in_service = champion.judged
+        view = features.with_process(seen, reports, holdout, options.horizon_days, in_service.process)
+        rival = (champion.version, judgement.judge(in_service, view, holdout))
+    if champion is not None and rival is None:
+        # Its judged model has seen part of tonight's holdout: nothing fair can be said, so nothing is replaced.
+        decision = promotion.keep(
+            promotion.SALES,
+            f"champion {champion.version} may know reports before {champion.holdout_from:%Y-%m-%d}, held out here from "
+            f"{holdout_from:%Y-%m-%d} on: the history ends before the champion's",
+        )
+    else:
+        decision = promotion.decide(
+            promotion.SALES, challenger, report["baseline"]["wape"], rival and rival[1], absent=absent
+        )
+    watched = judgement.watched(rows, target)
+    newest = taught & (started > end - pd.Timedelta(days=judgement.NEWEST_INPUTS))
+    known = champion if rival else None
+    drifted = {
+        "inputs": drift.inputs(
+            known.reference if known else drift.reference(watched[taught & ~newest]), watched[newest]
+        ),
+        "errors": judgement.drift_of_errors(
+            in_service, known.calibration if known else dict(calibrated.metrics), view, holdout
+        ),
+    }
+    evaluated = evaluation.content(promotion.SALES, report, challenger, rival, decision, drifted)
+    return Trained(kept, judged, report, evaluated, drift.reference(watched[taught]))
 
 
 def fingerprint(reports: pd.DataFrame) -> str:
@@ -139,16 +185,37 @@ def figures(report: dict[str, Any], owner: str) -> dict[str, float]:
     return {name: value for name, value in section.items() if isinstance(value, float)}
 
 
-def main(arguments: list[str] | None = None) -> None:
+def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
+    """The champion of a channel; without a usable one, why. One that cannot be read cannot be served either, so the
+    challenger then has the baseline alone to beat."""
+    try:
+        with evaluation.unpacked(folder) as files:
+            return (None, "no champion yet") if files is None else (judgement.read_champion(files), "")
+    except evaluation.UnusableChampionError as error:
+        return None, str(error)
+
+
+def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
-    kept, report = train(read_reports(options.history), options)
-    kept.save(options.model_dir)
-    (options.model_dir / "metrics.json").write_text(json.dumps(report, indent=2))
-    (options.model_dir / "model_card.md").write_text(card.written(report))
+    champion, absent = champion_in(options.champion)
+    trained = train(read_reports(options.history), options, champion, absent)
+    trained.kept.save(options.model_dir)
+    trained.judged.save(options.model_dir / judgement.JUDGED)
+    drift.save(trained.reference, options.model_dir)
+    (options.model_dir / "metrics.json").write_text(json.dumps(trained.report, indent=2))
+    (options.model_dir / "model_card.md").write_text(card.written(trained.report))
+    evaluation.write(evaluation.output_folder(options.output_data_dir, options.model_dir), trained.evaluation)
     # SageMaker reads the figures from these lines (MetricDefinitions of the job).
     for owner in ("metrics", "baseline"):
-        for name, value in figures(report, owner).items():
+        for name, value in figures(trained.report, owner).items():
             print(f"{owner}:{name}={value}")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    try:
+        run(arguments)
+    except (TooLittleHistoryError, features.MissingColumnsError) as error:
+        raise SystemExit(str(error)) from error
 
 
 if __name__ == "__main__":

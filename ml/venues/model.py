@@ -8,9 +8,11 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from ml.venues import features
 
@@ -30,6 +32,8 @@ class VenueModel:
     :param prior: mean attendance of a venue, ``slope`` per unit of log seats around ``centre``
     :param between: variance between venues, ``within`` between engagements at a venue
     :param month_effects: difference of utilisation from the year's mean, all venues, January first
+    :param prior_variance: of the prior itself, which rests on so many venues only
+    :param freedom: degrees of freedom of ``between``
     """
 
     prior: float
@@ -38,6 +42,8 @@ class VenueModel:
     between: float
     within: float
     month_effects: list[float]
+    prior_variance: float = 0.0
+    freedom: int = 100
     feature_schema: int = features.FEATURE_SCHEMA
 
     def expected(self, log_seats: float) -> float:
@@ -48,7 +54,8 @@ class VenueModel:
         """Mean attendance of engagements drawn to its prior, and its 80 % interval; without any, the prior itself."""
         weight = engagements / (engagements + self.within / self.between) if engagements else 0.0
         estimate = weight * rate + (1 - weight) * self.expected(log_seats) if engagements else self.expected(log_seats)
-        half = Z80 * float(np.sqrt(self.between * (1 - weight)))
+        variance = self.between * (1 - weight) + self.prior_variance * (1 - weight) ** 2
+        half = float(stdtrit(self.freedom, 0.9) * np.sqrt(variance))
         return estimate, max(estimate - half, 0.0), min(estimate + half, 1.6)
 
     def save(self, path: Path) -> None:
@@ -60,9 +67,17 @@ def load(path: Path) -> VenueModel:
     :raises ModelError: when it is missing, damaged or made from other features
     """
     try:
-        model = VenueModel(**json.loads(path.read_text()))
-    except (OSError, TypeError, ValueError) as error:
+        return of(json.loads(path.read_text()), path)
+    except (OSError, TypeError, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path} holds no usable venue model ({error}): train again, or roll back") from error
+
+
+def of(stored: dict[str, Any], path: Path) -> VenueModel:
+    """The model of a file's content.
+
+    :raises ModelError: when it was made from other features
+    """
+    model = VenueModel(**stored)
     if model.feature_schema != features.FEATURE_SCHEMA:
         schemas = f"schema {model.feature_schema}, this code reads {features.FEATURE_SCHEMA}"
         raise ModelError(f"{path} was made from feature {schemas}: train again")
@@ -84,9 +99,13 @@ def fit(rows: pd.DataFrame) -> VenueModel:
     within = max(within, 1e-4)
     centre, prior, slope = _prior(log_seats, means, counts, within)
     residual = means - (prior + slope * (log_seats - centre))
-    # Of the spread between venues, part is chance: within / engagements of each.
-    between = float((residual**2).mean() - (within / counts).mean()) if len(means) > 2 else within / 4
-    return VenueModel(prior, slope, centre, max(between, within / 50), within, _month_effects(rows))
+    # Of the spread between venues, part is chance: within / engagements of each. Venues of one engagement say nothing
+    # of that chance and are left out: a file of sold-out tours would else make all venues look alike.
+    spread = float((residual[repeated] ** 2 - within / counts[repeated]).mean()) if repeated.sum() > 2 else within / 4
+    between = max(spread, within / 50)
+    prior_variance = float(1 / (1 / (between + within / counts)).sum())
+    freedom = max(int(repeated.sum()) - 1, 2)
+    return VenueModel(prior, slope, centre, between, within, _month_effects(rows), prior_variance, freedom)
 
 
 def _prior(log_seats: pd.Series, means: pd.Series, counts: pd.Series, within: float) -> tuple[float, float, float]:

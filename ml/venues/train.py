@@ -1,20 +1,25 @@
 """Fit the venue model: entry point of a SageMaker training job in script mode.
 
 Reads the history of box-office reports (Parquet, canonical columns, with venue_id where the warehouse gives one) from
-the channel ``history``. Writes venue_model.json, metrics.json and model_card.md to SM_MODEL_DIR.
+the channel ``history``, and the model in service from ``champion``, if there is one. Writes venue_model.json (served),
+judged.json (what the next night's challenger is compared with), metrics.json and model_card.md to SM_MODEL_DIR, and
+evaluation.json with the decision to SM_OUTPUT_DATA_DIR.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ml.venues import evaluate, features, model
+from ml import drift, evaluation, promotion
+from ml.promotion import Judgement
+from ml.venues import evaluate, features, judgement, model
 
 MODEL_NAME = "venues"
 MODEL_FILE = "venue_model.json"
@@ -23,7 +28,9 @@ MODEL_FILE = "venue_model.json"
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--history", type=Path, default=os.environ.get("SM_CHANNEL_HISTORY"))
+    parser.add_argument("--champion", type=Path, default=os.environ.get("SM_CHANNEL_CHAMPION"))
     parser.add_argument("--model-dir", type=Path, default=os.environ.get("SM_MODEL_DIR", "model"))
+    parser.add_argument("--output-data-dir", type=Path, help="SM_OUTPUT_DATA_DIR, else beside the model")
     parser.add_argument("--version", required=True, help="name of this model version, kept in metrics.json")
     parser.add_argument("--seed", type=int, default=7)
     return parser.parse_args(arguments)
@@ -47,10 +54,10 @@ def read_history(folder: Path | None) -> pd.DataFrame:
     return history
 
 
-def report_of(rows: pd.DataFrame, options: argparse.Namespace) -> dict[str, Any]:
-    """Content of metrics.json: the errors of one known engagement, beside those of the mean of all venues."""
-    judged = evaluate.evaluate(rows, options.seed)
-    one = judged.get(str(evaluate.KNOWN[0]), {})
+def report_of(
+    rows: pd.DataFrame, options: argparse.Namespace, judged: Judgement, baseline: dict[str, float]
+) -> dict[str, Any]:
+    """Content of metrics.json: errors of venues not seen, beside those of the mean of all venues."""
     days = rows["day"].dropna()
     return {
         "name": MODEL_NAME,
@@ -60,13 +67,9 @@ def report_of(rows: pd.DataFrame, options: argparse.Namespace) -> dict[str, Any]
         "data_from": f"{days.min():%Y-%m-%d}" if len(days) else None,
         "data_through": f"{days.max():%Y-%m-%d}" if len(days) else None,
         "rows": {"reports": len(rows), "venues": int(rows["venue_id"].nunique())},
-        "metrics": {
-            name: one[figure]
-            for name, figure in (("attendance_mae", "shrunk"), ("interval_80_coverage", "interval_80_coverage"))
-            if figure in one
-        },
-        "baseline": {"name": "mean_of_all_venues", **({"attendance_mae": one["mean_of_all"]} if one else {})},
-        "by_known_engagements": judged,
+        "metrics": dict(judged.metrics),
+        "baseline": {"name": "mean_of_all_venues", **baseline},
+        "by_known_engagements": evaluate.evaluate(rows, options.seed),
     }
 
 
@@ -92,14 +95,43 @@ def card(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
+    """The champion of a channel; without a usable one, why. One that cannot be read cannot be served either, so the
+    challenger then has the baseline alone to beat."""
+    try:
+        with evaluation.unpacked(folder) as files:
+            return (None, "no champion yet") if files is None else (judgement.read_champion(files), "")
+    except evaluation.UnusableChampionError as error:
+        return None, str(error)
+
+
 def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     rows = features.build(read_history(options.history))
-    report = report_of(rows, options)
+    champion, absent = champion_in(options.champion)
+    judged, drawn = judgement.cross_fit(rows), judgement.cases(rows, options.seed)
+    challenger = judgement.judge(judged, drawn)
+    report = report_of(rows, options, challenger, judgement.baseline(drawn))
+    rival = None if champion is None else (champion.version, judgement.judge(champion.models, drawn))
+    decision = promotion.decide(
+        promotion.VENUES,
+        challenger,
+        report["baseline"].get("attendance_mae", math.nan),
+        rival and rival[1],
+        absent=absent,
+    )
     options.model_dir.mkdir(parents=True, exist_ok=True)
     model.fit(rows).save(options.model_dir / MODEL_FILE)
+    judgement.save(judged, options.model_dir)
+    drift.save(drift.reference(judgement.watched(rows)), options.model_dir)
     (options.model_dir / "metrics.json").write_text(json.dumps(report, indent=2))
     (options.model_dir / "model_card.md").write_text(card(report))
+    drifted = {
+        "inputs": judgement.drift_of_inputs(rows, champion),
+        "errors": judgement.drift_of_errors(rival[1] if rival else challenger, champion),
+    }
+    output = evaluation.output_folder(options.output_data_dir, options.model_dir)
+    evaluation.write(output, evaluation.content(promotion.VENUES, report, challenger, rival, decision, drifted))
     # SageMaker reads the figures from these lines (MetricDefinitions of the job).
     for owner in ("metrics", "baseline"):
         for name, value in report[owner].items():

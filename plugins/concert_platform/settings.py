@@ -91,6 +91,11 @@ class Settings:
         return f"{self.prefix}-ingest-state"
 
     @property
+    def model_score_table(self) -> str:
+        """DynamoDB table with what the models say, as the API reads it."""
+        return f"{self.prefix}-model-scores"
+
+    @property
     def interaction_stream(self) -> str:
         """Kinesis stream that every producer writes to."""
         return f"{self.prefix}-interactions"

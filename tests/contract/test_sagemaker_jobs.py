@@ -18,6 +18,7 @@ parser.add_argument("--power", type=int)
 power = parser.parse_args().power
 rows = [int(line) for path in pathlib.Path(os.environ["SM_CHANNEL_HISTORY"]).iterdir() for line in path.open()]
 pathlib.Path(os.environ["SM_MODEL_DIR"], "model.txt").write_text(str(sum(row ** power for row in rows)))
+pathlib.Path(os.environ["SM_OUTPUT_DATA_DIR"], "evaluation.json").write_text("{}")
 print("metrics:loss=0.25")
 """
 ALLOWED = [
@@ -87,7 +88,26 @@ def test_training_runs_the_program_with_its_channel_and_uploads_the_model(
     body = s3.get_object(Bucket=BUCKET, Key="models/squares/output/model.tar.gz")["Body"].read()
     with tarfile.open(fileobj=io.BytesIO(body)) as archive:
         assert archive.extractfile("model.txt").read() == b"13"
+    assert packed_names(s3, "models/squares/output/output.tar.gz") == ["evaluation.json"]
     assert not (emulator.directory / "sagemaker" / "squares").exists()
+
+
+def packed_names(s3: Any, key: str) -> list[str]:
+    body = s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(body)) as archive:
+        return archive.getnames()
+
+
+def test_a_failed_program_leaves_its_output_data_and_no_model(
+    emulator: Emulator, s3: Any, make_role: Callable[..., str]
+) -> None:
+    s3.put_object(Bucket=BUCKET, Key="source.tar.gz", Body=source_bundle(TRAIN + "raise ValueError('late')"))
+    sagemaker = emulator.client("sagemaker")
+    sagemaker.create_training_job(**training("late", make_role("contract-training", ALLOWED)))
+    assert ended(sagemaker, "Training", "late")["TrainingJobStatus"] == "Failed"
+    assert packed_names(s3, "models/late/output/output.tar.gz") == ["evaluation.json"]
+    kept = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET, Prefix="models/late/")["Contents"]]
+    assert kept == ["models/late/output/output.tar.gz"]
 
 
 def test_a_failed_program_fails_the_job_with_its_error_and_log(

@@ -217,6 +217,12 @@ FAN_EVENT = ("INSERT INTO core.fact_fan_event (event_id, type, occurred_at, even
 CHANGE = FAN_EVENT.replace("fact_fan_event", "fact_event_change")
 FUNNEL = ("INSERT INTO marts.event_funnel VALUES "
           "('2020-03-04', 'e1', NULL, NULL, 1, 0, 0, 0, NULL, GETDATE())")  # fmt: skip
+LISTED = ("INSERT INTO ml.recommendation VALUES "
+          "('u1', 'hybrid', 1, 'a1', 1, 'items', NULL, '2020-03-04', 'recommender', 'v', 'r', GETDATE())")  # fmt: skip
+ANALYSED = ("INSERT INTO ml.venue_analysis VALUES "
+            "('v1', 'x', 'weak', 0.5, '{}', '2020-03-04', 'venues', 'v', 'r', GETDATE())")  # fmt: skip
+DRIFTED = ("INSERT INTO ml.model_drift VALUES "
+           "('sales', 'v', 'r', 'input', 'capacity', 'psi', 0.3, 0.2, TRUE, GETDATE())")  # fmt: skip
 BREAKERS = {
     "account_open": ["DELETE FROM quality.quarantine"],
     "artist_version": ["UPDATE core.dim_artist SET is_current = FALSE"],
@@ -243,6 +249,9 @@ BREAKERS = {
         "UPDATE quality.load_audit SET dt = DATEADD(day, -4, dt) WHERE entity = 'event'",
     ],
     "sales_forecast_duplicate": [FORECAST, FORECAST],
+    "recommendation_duplicate": [LISTED, LISTED],
+    "venue_analysis_duplicate": [ANALYSED, ANALYSED],
+    "model_drift_duplicate": [DRIFTED, DRIFTED],
     "event_dimension": ["DELETE FROM core.dim_venue WHERE venue_id = 'v2'"],
     "box_office_dimension": ["UPDATE core.fact_box_office SET period_start = '1899-12-31' WHERE report_id = 'r1'"],
     "interaction_dimension": ["DELETE FROM core.dim_artist WHERE artist_id = 'a2'"],

@@ -74,3 +74,33 @@ def test_the_stream_is_looked_at_also_when_the_drain_or_the_redrive_failed(read_
     assert tasks["check_every_step"]["trigger_rule"] == "all_success"
     for task_id in ("drain_spill", "redrive_letters", "look_at_stream"):
         assert "check_every_step" in tasks[task_id]["downstream"]
+
+
+@pytest.mark.parametrize("model", ["sales", "recommender", "venues"])
+def test_a_model_is_scored_also_without_training_but_not_after_one_that_failed(
+    model: str, read_dags: dict[str, Any]
+) -> None:
+    """A training that is skipped skips only what belongs to it; one that fails leaves the last scores as they are."""
+    tasks = read_dags["dags"]["retrain_models"]["tasks"]
+    assert tasks[f"{model}.choose_champion"]["trigger_rule"] == "none_failed_min_one_success"
+    assert f"{model}.choose_champion" in tasks[f"{model}.look_for_new_data"]["downstream"]
+    assert f"{model}.choose_champion" in tasks[f"{model}.record_version"]["downstream"]
+    trained = ("train", "register_version", "record_version", "score", "publish_scores", "publish_for_api")
+    assert {tasks[f"{model}.{name}"]["trigger_rule"] for name in trained} == {"all_success"}
+
+
+def test_no_model_waits_for_another_and_a_failed_one_fails_the_run(read_dags: dict[str, Any]) -> None:
+    tasks = read_dags["dags"]["retrain_models"]["tasks"]
+    for task_id, task in tasks.items():
+        group = task_id.partition(".")[0]
+        others = {follower.partition(".")[0] for follower in task["downstream"] if "." in follower} - {group}
+        assert task_id == "check_features" or "." not in task_id or others == set(), task_id
+    assert tasks["report_failures"]["trigger_rule"] == "all_done"
+    assert tasks["report_failures"]["downstream"] == []
+
+
+def test_the_rollback_of_a_model_scores_as_the_nightly_run_does(read_dags: dict[str, Any]) -> None:
+    nightly, rollback = (read_dags["dags"][name]["tasks"] for name in ("retrain_models", "roll_back_model"))
+    for model in ("sales", "recommender", "venues"):
+        for name in ("choose_champion", "score", "publish_scores", "publish_for_api"):
+            assert rollback[f"{model}.{name}"] == nightly[f"{model}.{name}"]

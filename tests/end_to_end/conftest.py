@@ -92,12 +92,19 @@ def first_run(checkout: Checkout) -> subprocess.CompletedProcess[str]:
     """The output of the first `run`; it must have succeeded for the tests that look at what it left."""
     answer = checkout.command("run")
     assert answer.returncode == 0, answer.stdout[-4000:] + answer.stderr[-2000:]
-    shutil.copy2(checkout.state / "aws-calls.json", checkout.state / "first-calls.json")
+    for name in ("aws-calls", "run-report"):
+        shutil.copy2(checkout.state / f"{name}.json", checkout.state / f"first-{name}.json")
     return answer
+
+
+@pytest.fixture(scope="package")
+def first_report(checkout: Checkout, first_run: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """What the first run has reported, whatever ran since."""
+    return dict(checkout.read("first-run-report.json"))
 
 
 @pytest.fixture(scope="package")
 def first_calls(checkout: Checkout, first_run: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
     """What the first run asked of AWS; a later run begins a new log."""
-    kept = checkout.state / "first-calls.json"
+    kept = checkout.state / "first-aws-calls.json"
     return list(json.loads(kept.read_text())["calls"])

@@ -61,12 +61,38 @@ def test_the_accounts_are_those_of_core_itself(checkout: Checkout) -> None:
     assert ask(checkout, "SELECT COUNT(*) FROM core.fact_event") == [[found["ticketmaster", "event"][1]]]
 
 
-def test_the_model_is_published_with_the_naive_forecast_beside_it(checkout: Checkout) -> None:
-    (model,) = checkout.read("run-report.json")["models"]
-    assert model["name"] == "sales"
-    assert 0 < model["metrics"]["wape"] < 1
-    assert 0 < model["baseline"]["wape"] < 1
-    assert ask(checkout, "SELECT COUNT(*) FROM ml.sales_forecast")[0][0] > 0
+def test_every_model_is_trained_compared_and_serves(first_report: dict) -> None:
+    models = first_report["models"]
+    assert [model["name"] for model in models] == ["recommender", "sales", "venues"]
+    for model in models:
+        assert (model["status"], model["trained"], model["serves"]) == ("Approved", True, True), model
+        assert model["reason"]
+    sales = models[1]
+    assert 0 < sales["metrics"]["wape"] < 1
+    assert 0 < sales["baseline"]["wape"] < 1
+
+
+def test_scores_are_published_for_users_events_and_venues(first_report: dict) -> None:
+    scores = first_report["scores"]
+    assert scores["lastfm_users_with_10_recommendations"] >= 0.95 * scores["lastfm_users"] > 0
+    assert scores["upcoming_events_with_forecast"] == scores["upcoming_events"] >= 30
+    assert sum(row["events"] for row in scores["forecasts"]) == scores["upcoming_events"]
+    assert sum(scores["venues_analysed"].values()) > 0
+
+
+def test_the_api_finds_what_the_warehouse_holds(checkout: Checkout) -> None:
+    client, table = checkout.client("dynamodb"), "concert-platform-development-model-scores"
+    for model, subjects in (
+        ("sales", "SELECT 'concert/' || concert_id FROM ml.sales_forecast"),
+        ("venues", "SELECT 'venue/' || venue_id FROM ml.venue_analysis"),
+        ("recommender", "SELECT DISTINCT 'user/hybrid/' || user_id FROM ml.recommendation LIMIT 20"),
+    ):
+        pointer = client.get_item(
+            TableName=table, Key={"subject": {"S": f"{model}/current"}, "publication": {"S": "current"}}
+        )["Item"]
+        for (subject,) in ask(checkout, subjects):
+            key = {"subject": {"S": f"{model}/{subject}"}, "publication": pointer["name"]}
+            assert "Item" in client.get_item(TableName=table, Key=key), subject
 
 
 def test_a_file_without_a_column_fails_the_run_in_one_line_and_the_run_after_it_changes_no_count(
@@ -84,7 +110,10 @@ def test_a_file_without_a_column_fails_the_run_in_one_line_and_the_run_after_it_
     assert any("half.csv" in line and "log:" in line for line in reasons), answer.stdout[-3000:]
     answer = checkout.command("run")
     assert answer.returncode == 0, answer.stdout[-3000:]
-    assert counts(checkout.read("run-report.json")) == before
+    report = checkout.read("run-report.json")
+    assert counts(report) == before
+    models = [(model["name"], model["trained"], model["serves"]) for model in report["models"]]
+    assert models == [(name, False, True) for name in ("recommender", "sales", "venues")], "no new data: no training"
 
 
 def test_every_service_listens_on_this_machine_only(checkout: Checkout) -> None:

@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--interactions", type=int, default=10_000_000)
     parser.add_argument("--users", type=int, default=200_000)
     parser.add_argument("--items", type=int, default=60_000)
+    parser.add_argument("--output", type=Path, help="JSON file to write the figures to as well")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         path, model = Path(scratch) / "train.tsv", Path(scratch) / "model"
@@ -53,19 +54,18 @@ def main() -> None:
         subprocess.run([*command, "--version", "scale"], check=True)
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         metrics = json.loads((model / "metrics.json").read_text())
-        print(
-            json.dumps(
-                {
-                    "rows": metrics["rows"],
-                    "seconds": round(time.monotonic() - started),
-                    "cpu_seconds": round(used.ru_utime + used.ru_stime),
-                    "peak_gb": round(used.ru_maxrss / 1e6, 2),
-                    "ndcg_at_10": metrics["metrics"]["ndcg_at_10"],
-                    "popularity": metrics["baseline"]["ndcg_at_10"],
-                },
-                indent=2,
-            )
-        )
+        figures = {
+            "interactions": asked.interactions,
+            "rows": metrics["rows"],
+            "seconds": round(time.monotonic() - started),
+            "cpu_seconds": round(used.ru_utime + used.ru_stime),
+            "peak_gb": round(used.ru_maxrss / 1e6, 2),
+            "ndcg_at_10": metrics["metrics"]["ndcg_at_10"],
+            "popularity": metrics["baseline"]["ndcg_at_10"],
+        }
+        print(json.dumps(figures, indent=2))
+        if asked.output:
+            asked.output.write_text(json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -158,9 +158,13 @@ def test_every_metric_that_is_looked_at_exists() -> None:
 
 
 def test_every_search_is_for_a_metric_that_exists() -> None:
-    from concert_platform.models import TRAINING_JOB
+    from concert_platform.models import MODELS, training_job
 
-    trained = {definition["Name"] for definition in TRAINING_JOB["AlgorithmSpecification"]["MetricDefinitions"]}
+    trained = {
+        definition["Name"]
+        for model in MODELS
+        for definition in training_job(model)["AlgorithmSpecification"]["MetricDefinitions"]
+    }
     expressions = [
         line[0]["expression"]
         for body in dashboards().values()

@@ -39,7 +39,9 @@ SELECT
         WHEN city_size.seats IS NOT NULL THEN 'assumed from city'
         WHEN type_size.seats IS NOT NULL THEN 'assumed from type'
         ELSE 'assumed from all venues'
-    END AS capacity_basis
+    END AS capacity_basis,
+    event.price_min AS min_price,
+    event.price_max AS max_price
 FROM core.fact_event AS event
 LEFT JOIN sized ON sized.venue_id = event.venue_id
 LEFT JOIN city_size ON city_size.city = event.city

@@ -1,15 +1,22 @@
--- Publish the forecasts of a scoring job: ml.sales_forecast of the same day and model is replaced, ml.model_registry
--- gets the version. Values: forecasts_uri, registry_uri, as_of, model_name, warehouse_role. One transaction.
-DELETE FROM staging.sales_forecast;
-DELETE FROM staging.model_registry;
+-- Publish the forecasts of a scoring job: ml.sales_forecast of the same day and model is replaced. One transaction.
+-- Values: forecasts_uri, as_of, model_name, model_version, run_id, warehouse_role. Running it again gives the same rows.
+CREATE TEMPORARY TABLE scored (
+    concert_id VARCHAR(256) NOT NULL,
+    expected_tickets BIGINT NOT NULL,
+    lower_tickets BIGINT NOT NULL,
+    upper_tickets BIGINT NOT NULL,
+    capacity BIGINT NOT NULL,
+    utilisation DECIMAL(6, 4) NOT NULL,
+    basis VARCHAR(64) NOT NULL,
+    capacity_basis VARCHAR(64) NOT NULL,
+    as_of DATE NOT NULL,
+    model_name VARCHAR(128) NOT NULL,
+    model_version VARCHAR(128) NOT NULL,
+    run_id VARCHAR(128) NOT NULL
+) DISTKEY (concert_id);
 
-COPY staging.sales_forecast
+COPY scored
 FROM {{ forecasts_uri | sql_s3_uri }}
-IAM_ROLE {{ warehouse_role | sql_role_arn }}
-FORMAT AS JSON 'auto';
-
-COPY staging.model_registry
-FROM {{ registry_uri | sql_s3_uri }}
 IAM_ROLE {{ warehouse_role | sql_role_arn }}
 FORMAT AS JSON 'auto';
 
@@ -23,12 +30,6 @@ INSERT INTO ml.sales_forecast (
 SELECT
     concert_id, expected_tickets, lower_tickets, upper_tickets, capacity, utilisation, basis, capacity_basis,
     as_of, model_name, model_version, run_id, GETDATE()
-FROM staging.sales_forecast;
+FROM scored;
 
-DELETE FROM ml.model_registry
-USING staging.model_registry AS staged
-WHERE model_registry.name = staged.name AND model_registry.version = staged.version;
-
-INSERT INTO ml.model_registry (name, version, run_id, status, metrics, baseline, model_uri, registered_at)
-SELECT name, version, run_id, status, metrics, baseline, model_uri, GETDATE()
-FROM staging.model_registry;
+{% include "load/shared/mark_published.sql" %}

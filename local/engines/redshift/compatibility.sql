@@ -92,6 +92,9 @@ $$ SELECT encode(CASE bits
     WHEN 224 THEN sha224(convert_to(value, 'UTF8')) WHEN 384 THEN sha384(convert_to(value, 'UTF8'))
     WHEN 512 THEN sha512(convert_to(value, 'UTF8')) ELSE sha256(convert_to(value, 'UTF8')) END, 'hex') $$;
 
+CREATE OR REPLACE FUNCTION strtol(value text, base integer) RETURNS bigint LANGUAGE sql IMMUTABLE STRICT AS
+$$ SELECT CASE base WHEN 10 THEN value::bigint WHEN 16 THEN ('x' || lpad(value, 16, '0'))::bit(64)::bigint END $$;
+
 CREATE OR REPLACE FUNCTION is_valid_json(value text) RETURNS boolean LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT value IS JSON OBJECT $$;
 

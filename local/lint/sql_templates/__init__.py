@@ -31,6 +31,14 @@ def _checks() -> list[dict[str, Any]]:
     return found
 
 
+def _feature_checks() -> list[dict[str, str]]:
+    return [
+        {"name": path.stem, "file": f"feature_checks/{path.name}", "severity": "fail",
+         "features": "features/sales_history.sql"}
+        for path in sorted(SQL.glob("feature_checks/*.sql"))
+    ]  # fmt: skip
+
+
 SQLFLUFF_JINJA_FILTERS: dict[str, Callable[[Any], str]] = {
     "sql_date": _quoted, "sql_slug": _quoted, "sql_slugs": _all_quoted, "sql_s3_uri": _quoted, "sql_role_arn": _quoted,
 }  # fmt: skip
@@ -38,8 +46,10 @@ SQLFLUFF_JINJA_FILTERS: dict[str, Callable[[Any], str]] = {
 dt = as_of = "2020-03-04"
 run_id, run_ids, report_etag = "run-1", ["run-1", "run-2"], "0a1b"
 entity, model_name, is_whole = "an_entity", "sales", False
+model_version = "2020-03-04-0a1b2c3d"
 manifests: dict[str, str] = defaultdict(lambda: "s3://a-bucket/a.manifest")
 warehouse_role = "arn:aws:iam::000000000000:role/warehouse"
-checks = _checks()
+checks, feature_checks = _checks(), _feature_checks()
 accounts_uri = checks_uri = quarantine_manifest_uri = forecasts_uri = registry_uri = "s3://a-bucket/a"
-history_uri = upcoming_uri = objects_uri = manifest_uri = "s3://a-bucket/a"
+recommendations_uri = analyses_uri = drift_uri = objects_uri = manifest_uri = "s3://a-bucket/a"
+features = [{"file": "features/sales_history.sql", "uri": "s3://a-bucket/a"}]

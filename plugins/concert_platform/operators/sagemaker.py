@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.operators.sagemaker import SageMakerProcessingOperator, SageMakerTrainingOperator
 
-from concert_platform.compat import AirflowException
+from concert_platform.compat import AirflowException, AirflowSkipException
 from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.triggers.sagemaker import SageMakerJobTrigger, describe_job, stop_job
 
@@ -80,11 +80,25 @@ class _ReattachingJob(ABC):
 class TrainModelOperator(FreshRetryMixin, _ReattachingJob, SageMakerTrainingOperator):
     """SageMakerTrainingOperator whose retry reattaches; returns the URI of model.tar.gz.
 
-    :param config: CreateTrainingJob request (templated); the job name gets the attempt's number as suffix
+    :param config: CreateTrainingJob request (templated); the job name gets the attempt's number as suffix; a channel
+        whose address is empty is left out
+    :param skip_reason: why there is nothing to train (templated); the task then ends skipped with it
     """
 
     job_type = "Training"
-    template_fields: Sequence[str] = ("config",)
+    template_fields: Sequence[str] = ("config", "skip_reason")
+
+    def __init__(self, *, skip_reason: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.skip_reason = skip_reason
+
+    def execute(self, context: Context) -> Any:
+        if self.skip_reason:
+            raise AirflowSkipException(self.skip_reason)
+        self.config["InputDataConfig"] = [
+            channel for channel in self.config["InputDataConfig"] if channel["DataSource"]["S3DataSource"]["S3Uri"]
+        ]
+        return super().execute(context)
 
     def _create(self) -> None:
         self.preprocess_config()

@@ -41,13 +41,14 @@ class Verdict:
     page: str
 
 
-def validate(results: Sequence[CheckResult], run_id: str) -> Verdict:
+def validate(results: Sequence[CheckResult], run_id: str, name: str = SUITE) -> Verdict:
     """Judge the results of all checks.
 
+    :param name: of the suite
     :raises ValueError: when there is none, since a suite without expectations would pass
     """
     if not results:
-        raise ValueError("no check of include/sql/checks has a result: the warehouse was not checked")
+        raise ValueError(f"no check of suite {name} has a result: the warehouse was not checked")
     # Importing them takes seconds, so they are loaded only here.
     import great_expectations as gx
     import pandas as pd
@@ -55,12 +56,12 @@ def validate(results: Sequence[CheckResult], run_id: str) -> Verdict:
 
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_pandas(SUITE).add_dataframe_asset(SUITE)
-    batch = asset.add_batch_definition_whole_dataframe(SUITE).get_batch(
+    asset = context.data_sources.add_pandas(name).add_dataframe_asset(name)
+    batch = asset.add_batch_definition_whole_dataframe(name).get_batch(
         batch_parameters={"dataframe": pd.DataFrame([{item.name: item.broken for item in results}])}
     )
     suite = gx.ExpectationSuite(
-        SUITE,
+        name,
         expectations=[
             gxe.ExpectColumnMaxToBeBetween(
                 column=item.name, min_value=0, max_value=0, severity=SEVERITIES[item.severity]

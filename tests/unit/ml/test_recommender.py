@@ -304,15 +304,6 @@ def test_a_model_of_other_features_is_refused(files: Path) -> None:
         artifact.load(folder)
 
 
-def test_the_champion_is_judged_on_the_same_split(files: Path) -> None:
-    champion = trained(files)
-    champion.rename(files / "champion")
-    folder = trained(files, "--champion", str(files / "champion"))
-    report = json.loads((folder / "metrics.json").read_text())
-    # The champion has the same settings, so the same figures: judged on the same pairs.
-    assert report["champion"]["metrics"]["ndcg_at_10"] == pytest.approx(report["metrics"]["ndcg_at_10"])
-
-
 def test_an_unknown_algorithm_is_named(data: Dataset) -> None:
     with pytest.raises(hybrid.UnknownAlgorithmError, match="magic is no algorithm"):
         hybrid.fit(data).weights("magic")

@@ -74,7 +74,7 @@ def test_ninety_nine_of_a_hundred_answers_take_at_most_ten_milliseconds() -> Non
 
 def test_what_scoring_writes_is_what_the_service_reads(tmp_path: Path) -> None:
     known = reports().assign(gross=lambda frame: frame["tickets_sold"] * 40.0)
-    kept, _ = train.train(known, options())
+    kept = train.train(known, options()).kept
     upcoming = known.tail(2).assign(
         concert_id=["e1", "e2"], capacity_basis="venue", period_start=pd.Timestamp("2017-03-01"),
         period_end=pd.Timestamp("2017-03-01"), performances=1, capacity=1000,

@@ -163,6 +163,21 @@ def test_shrinking_forecasts_better_than_the_plain_mean() -> None:
     assert one["shrunk"] < one["plain_mean"]
 
 
+def test_tours_that_sold_out_once_at_many_venues_do_not_make_the_others_look_alike() -> None:
+    frame = reports(venues=14, noise=0.2)
+    arenas = pd.concat(
+        [
+            frame.head(1).assign(venue=f"Arena {number}", report_id=f"tour-{number}", capacity=60_000, performances=1,
+                                 tickets_sold=60_000)
+            for number in range(150)
+        ]
+    )  # fmt: skip
+    alone, beside = (analysed(one)["attendance_rate"] for one in (frame, pd.concat([frame, arenas])))
+    widths = [rate["upper_80"] - rate["lower_80"] for rate in (alone, beside)]
+    assert widths[1] > 0.7 * widths[0]
+    assert beside["estimate"] == pytest.approx(alone["estimate"], abs=0.03)
+
+
 def test_files_are_analysed_with_a_chart_per_venue(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:

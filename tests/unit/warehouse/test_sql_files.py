@@ -11,6 +11,8 @@ from sqlglot import exp
 
 from concert_platform import settings as settings_module
 from concert_platform import warehouse
+from concert_platform.models import MODELS
+from concert_platform.models.features import feature_checks
 from concert_platform.warehouse import sql_files
 from local.lint import redshift
 
@@ -20,11 +22,12 @@ SHARED = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("load/shar
 CHECKS = sorted(path for path in FILES if path.startswith("checks/") and path != "checks/account.sql")
 VALUES: dict[str, Any] = {
     "dt": "2020-03-04", "as_of": "2020-03-04", "run_id": "run-1", "report_etag": "0a1b", "run_ids": ["run-1"],
-    "model_name": "sales", "known": [*warehouse.ENTITIES], "is_whole": False,
+    "model_name": "sales", "model_version": "2020-03-04-0a1b2c3d", "known": [*warehouse.ENTITIES], "is_whole": False,
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
+    "features": [{"file": "features/sales_history.sql", "uri": "s3://a-bucket/history/"}],
     **{f"{name}_uri": f"s3://a-bucket/{name}/"
-       for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "registry", "history", "upcoming",
-                    "objects", "manifest")},
+       for name in ("accounts", "checks", "quarantine_manifest", "forecasts", "recommendations", "analyses", "registry",
+                    "drift", "objects", "manifest")},
 }  # fmt: skip
 
 
@@ -35,7 +38,8 @@ def staging(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rendered(file: str) -> list[str]:
-    return warehouse.render([file], checks=warehouse.checks(), entity=Path(file).stem, **VALUES)
+    named = {"checks": warehouse.checks(), "feature_checks": feature_checks()}
+    return warehouse.render([file], entity=Path(file).stem, **named, **VALUES)
 
 
 @cache
@@ -49,7 +53,10 @@ TABLES.remove("migrations/0040_load_locks.sql")
 
 def test_there_are_files_of_every_kind() -> None:
     folders = {file.split("/")[0] for file in FILES}
-    assert folders == {"migrations", "load", "stream", "marts", "checks", "features"} and len(TABLES) >= 20
+    assert (
+        folders == {"migrations", "load", "stream", "marts", "checks", "features", "feature_checks"}
+        and len(TABLES) >= 20
+    )
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -105,6 +112,15 @@ def test_money_is_decimal_beside_a_currency(file: str) -> None:
 
 def test_each_check_states_severity_and_table() -> None:
     assert sorted(check["file"] for check in warehouse.checks()) == CHECKS
+
+
+def test_each_check_of_the_features_states_severity_and_a_feature_set() -> None:
+    found = feature_checks()
+    assert {check["features"] for check in found} <= set(FILES)
+    assert sorted(check["file"] for check in found) == [file for file in FILES if file.startswith("feature_checks/")]
+    models = {f"features/{model.name}_{feature}.sql" for model in MODELS for feature in model.features}
+    stopped = {check["features"] for check in found if check["severity"] == "fail"}
+    assert models == stopped, "each feature set that a model reads has a rule that stops the run"
 
 
 def test_an_entity_without_rows_is_not_copied() -> None:

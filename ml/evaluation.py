@@ -1,0 +1,109 @@
+"""evaluation.json: what a training job says of its model beside the baseline and the champion, and the decision."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ml.promotion import Decision, Judgement, Rule
+
+FILE = "evaluation.json"
+ARCHIVE = "model.tar.gz"
+NO_DRIFT: dict[str, list[dict[str, Any]]] = {"inputs": [], "errors": []}
+
+
+class UnusableChampionError(ValueError):
+    """The model in service cannot be compared with: the message says why, in one line."""
+
+
+@contextmanager
+def unpacked(folder: Path | None) -> Iterator[Path | None]:
+    """Files of the champion from its channel; None when the channel is absent or empty, as on the first night.
+
+    :raises UnusableChampionError: when the archive is damaged
+    """
+    if folder is None or not folder.is_dir() or not any(folder.iterdir()):
+        yield None
+        return
+    archive = folder / ARCHIVE
+    if not archive.exists():
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            with tarfile.open(archive) as packed:
+                packed.extractall(scratch, filter="data")
+        except (OSError, EOFError, tarfile.TarError) as error:
+            raise UnusableChampionError(f"{archive} cannot be unpacked ({error})") from error
+        yield Path(scratch)
+
+
+def stored_report(folder: Path) -> dict[str, Any]:
+    """metrics.json of a stored model.
+
+    :raises UnusableChampionError: when it cannot be read or names no version
+    """
+    try:
+        report = json.loads((folder / "metrics.json").read_text())
+        str(report["version"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UnusableChampionError(f"metrics.json cannot be read ({error!r})") from error
+    return dict(report)
+
+
+def content(
+    rule: Rule,
+    report: Mapping[str, Any],
+    challenger: Judgement,
+    champion: tuple[str, Judgement] | None,
+    decision: Decision,
+    drift: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What evaluation.json holds.
+
+    :param report: content of metrics.json
+    :param champion: its version and figures
+    """
+    return {
+        "name": report["name"],
+        "version": report["version"],
+        "feature_schema": report["feature_schema"],
+        "data_from": report["data_from"],
+        "data_through": report["data_through"],
+        **challenger.as_dict(rule),
+        "baseline": dict(report["baseline"]),
+        "champion": None if champion is None else {"version": champion[0], **champion[1].as_dict(rule)},
+        "decision": asdict(decision),
+        "drift": dict(drift or NO_DRIFT),
+    }
+
+
+def output_folder(given: Path | None, model_dir: Path) -> Path:
+    """SM_OUTPUT_DATA_DIR of a job; beside the model where a person trains by hand."""
+    folder = given or Path(os.environ.get("SM_OUTPUT_DATA_DIR", model_dir))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def write(folder: Path, evaluation: Mapping[str, Any]) -> None:
+    """Strict JSON: a figure that does not exist is null, so that every reader takes it."""
+    text = json.dumps(_finite(evaluation), indent=2, allow_nan=False)
+    (folder / FILE).write_text(text, encoding="utf-8")
+    decision = evaluation["decision"]
+    print(f"decision: {'promote' if decision['promote'] else 'keep the champion'}: {decision['reason']}")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

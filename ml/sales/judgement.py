@@ -1,0 +1,126 @@
+"""Figures of a sales model on a holdout, by segment, and the champion on the same holdout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ml import drift, evaluation
+from ml.promotion import Judgement, Segment
+from ml.sales import features, metrics, model
+
+JUDGED = "judged"  # folder of the model that was judged: fitted on nothing from its holdout on
+NEW_ARTIST = 5  # an act with fewer reports known is new
+SMALL = 0.25  # share of the reports, those of the smallest houses
+NEWEST_INPUTS = 364  # days: a whole year, or the season would count as drift
+NEWEST_ERRORS = 91  # days
+LARGEST_BIAS = 0.03  # of the tickets
+
+# What the market, the house and the act bring in; sums that only grow, and the calendar, would drift by nature.
+WATCHED = [
+    "act_last", "act_price", "venue_mean_13", "market_mean_13", "season_shift", "process_mean", "log_seats",
+    "performances", "length_days", "members",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The model in service, as it was judged.
+
+    :param holdout_from: first day that its judged model has not seen
+    :param calibration: its figures on what blend and intervals were set on
+    :param reference: its training data, to see drift of inputs by
+    """
+
+    version: str
+    judged: model.SalesModel
+    holdout_from: pd.Timestamp
+    calibration: dict[str, float]
+    reference: drift.Reference
+
+
+def read_champion(folder: Path) -> Champion:
+    """From the files of a stored model.
+
+    :raises evaluation.UnusableChampionError: when it is damaged, of other features, or holds no judged model
+    """
+    report = evaluation.stored_report(folder)
+    try:
+        judged = model.load(folder / JUDGED)
+        return Champion(
+            str(report["version"]),
+            judged,
+            pd.Timestamp(report["holdout_from"]),
+            report["calibration"],
+            drift.load(folder),
+        )
+    except (model.UnreadableModelError, model.IncompatibleModelError, OSError, KeyError, ValueError) as error:
+        raise evaluation.UnusableChampionError(f"champion {report['version']} is unusable ({error})") from error
+
+
+def judge(trained: model.SalesModel, rows: pd.DataFrame, reports: pd.DataFrame) -> Judgement:
+    """WAPE of tickets, R2 of utilisation and coverage of the interval, and WAPE of small houses and new acts.
+
+    :param rows: features of the reports
+    """
+    actual, capacity = features.utilisation(reports), reports["capacity"].astype(float)
+    tickets = reports["tickets_sold"].astype(float)
+    forecast = trained.predict(rows)
+    expected = forecast["predicted"] * capacity
+    seats = capacity / reports["performances"].astype(float).clip(lower=1)
+    parts = {
+        "small_venue": seats <= seats.quantile(SMALL),
+        "new_artist": rows["act_reports"] < NEW_ARTIST,
+    }
+    return Judgement(
+        {
+            "wape": metrics.wape(tickets, expected),
+            "utilisation_r2": metrics.r_squared(actual, forecast["predicted"]),
+            "interval_80_coverage": metrics.coverage(actual, forecast["lower"], forecast["upper"]),
+        },
+        {
+            name: Segment("wape", int(part.sum()), metrics.wape(tickets[part], expected[part]) if part.any() else 0.0)
+            for name, part in parts.items()
+        },
+    )
+
+
+def naive(otherwise: float, rows: pd.DataFrame, reports: pd.DataFrame) -> dict[str, float]:
+    """The same figures of the act's last utilisation."""
+    actual, capacity = features.utilisation(reports), reports["capacity"].astype(float)
+    share = model.fallback(rows, otherwise)
+    return {
+        "wape": metrics.wape(reports["tickets_sold"].astype(float), share * capacity),
+        "utilisation_r2": metrics.r_squared(actual, share),
+    }
+
+
+def watched(rows: pd.DataFrame, target: pd.Series) -> pd.DataFrame:
+    """What drift is looked for in: some features, whether the act is new, and utilisation itself."""
+    return rows[WATCHED].assign(new_act=rows["act_reports"].eq(0).astype(float), utilisation=target)
+
+
+def drift_of_errors(
+    in_service: model.SalesModel, calibration: dict[str, float], rows: pd.DataFrame, reports: pd.DataFrame
+) -> list[dict[str, Any]]:
+    """Errors of the newest reports beside those at calibration; none where they are too few.
+
+    :param in_service: the champion's judged model, or the challenger's on the first night
+    :param rows: features of the holdout as that model sees them
+    """
+    newest = reports["period_start"] > reports["period_end"].max() - pd.Timedelta(days=NEWEST_ERRORS)
+    if newest.sum() < drift.FEWEST:
+        return []
+    recent = reports[newest]
+    figures = judge(in_service, rows[newest], recent).metrics
+    tickets = recent["tickets_sold"].astype(float)
+    expected = in_service.predict(rows[newest])["predicted"] * recent["capacity"].astype(float)
+    bias = abs(float((expected - tickets).sum() / tickets.sum()))
+    return [
+        drift.error("wape", figures["wape"], calibration["wape"] * (1 + drift.ERROR_RISE)),
+        drift.error("absolute_bias", bias, LARGEST_BIAS),
+        drift.error("interval_80_coverage", figures["interval_80_coverage"], drift.LEAST_COVERAGE, lowest=True),
+    ]

@@ -1,0 +1,185 @@
+"""The tasks of one model, the same for all of them and for both DAGs that publish scores.
+
+    retrain(model)             look_for_new_data -> train -> register_version -> record_version -> score and publish
+    score_and_publish(model)   choose_champion -> score -> publish_scores, publish_for_api
+
+They stand in a TaskGroup of the model's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from airflow.sdk import TaskGroup, chain, task
+
+from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
+from concert_platform.models import AS_OF, Model, scoring_job, training_job
+from concert_platform.operators.redshift import RunSqlBatchOperator
+from concert_platform.operators.sagemaker import ScoreModelOperator, TrainModelOperator
+
+CHECK_INTERVAL = 2  # seconds between two looks at a job
+
+
+def unload(models: Sequence[Model], task_id: str = "unload_features") -> RunSqlBatchOperator:
+    """Write the features of models to S3, all of one moment."""
+    from concert_platform.models.features import unloads
+
+    return RunSqlBatchOperator(
+        task_id=task_id, files=["load/unload_features.sql"], values={"features": unloads(models), "as_of": AS_OF}
+    )
+
+
+def retrain(model: Model) -> TaskGroup:
+    """Train a version when there is new data, decide on it, and score with the champion in any case."""
+    with TaskGroup(model.name) as group:
+        look_for_new_data = find_new_data.override(task_id="look_for_new_data")(model.name, AS_OF)
+        train = TrainModelOperator(
+            task_id="train",
+            config=training_job(model),
+            skip_reason=f"{{{{ ti.xcom_pull(task_ids='{model.name}.look_for_new_data')['nothing_new'] }}}}",
+            check_interval=CHECK_INTERVAL,
+        )
+        register_version = register_trained.override(task_id="register_version")(
+            model.name, train.output, look_for_new_data
+        )
+        record = record_version(model)
+        chain(look_for_new_data, train, register_version, record)
+        chain([look_for_new_data, record], score_and_publish(model))
+    return group
+
+
+def record_version(model: Model, source: str = "register_version") -> RunSqlBatchOperator:
+    """Tell the warehouse what a task of the model's group has done to its versions."""
+    told = f"ti.xcom_pull(task_ids='{model.name}.{source}')"
+    return RunSqlBatchOperator(
+        task_id="record_version",
+        files=["load/record_version.sql"],
+        values={
+            "model_name": model.name,
+            "registry_uri": f"{{{{ {told}['registry_uri'] }}}}",
+            "drift_uri": f"{{{{ {told}['drift_uri'] }}}}",
+        },
+    )
+
+
+def score_and_publish(model: Model) -> Any:
+    """Score with the champion and publish, to the warehouse and to the API side by side; returns the first task."""
+    champion = f"ti.xcom_pull(task_ids='{model.name}.choose_champion')"
+    choose_champion = find_champion.override(
+        task_id="choose_champion",
+        # A training that was skipped is no reason not to score; one that failed leaves the last scores as they are.
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+    )(model.name)
+    score = ScoreModelOperator(task_id="score", config=scoring_job(model), check_interval=CHECK_INTERVAL)
+    scores = f"score_uri(dag_run.run_id, '{model.name}', {champion}['version'])"
+    publish_scores = RunSqlBatchOperator(
+        task_id="publish_scores",
+        files=[model.publish_file],
+        values={
+            f"{model.scored}_uri": f"{{{{ {scores} }}}}{model.scored}/",
+            "as_of": AS_OF,
+            "model_name": model.name,
+            "model_version": f"{{{{ {champion}['version'] }}}}",
+            "run_id": "{{ run_slug(dag_run.run_id) }}",
+        },
+    )
+    publish_for_api = write_for_api.override(task_id="publish_for_api")(model.name, choose_champion, AS_OF)
+    chain(choose_champion, score, [publish_scores, publish_for_api])
+    return choose_champion
+
+
+@task
+def find_new_data(name: str, as_of: str) -> dict[str, str]:
+    """Compare what would be learnt from with what the last version was trained on.
+
+    ``nothing_new`` says why there is nothing to train; ``champion_uri`` is empty while there is no champion.
+    """
+    from concert_platform.models import model_named
+    from concert_platform.models.features import fingerprint
+    from concert_platform.models.names import model_code
+    from concert_platform.models.registry import champion, newest
+
+    model = model_named(name)
+    found, last, serving = fingerprint(model, as_of, model_code()), newest(model), champion(model)
+    nothing_new = ""
+    if last is not None and last.fingerprint == found:
+        nothing_new = f"{name}: no new data since {last.version} was trained, so there is no training"
+    return {
+        "fingerprint": found,
+        "champion_uri": serving.folder if serving else "",
+        "nothing_new": nothing_new,
+    }
+
+
+@task
+def register_trained(name: str, model_uri: str, looked: dict[str, str], ti: Any = None) -> dict[str, str]:
+    """Register the trained version as approved or rejected, as its evaluation has decided, and tell of drift."""
+    import logging
+
+    from concert_platform.models import model_named
+    from concert_platform.models.evaluation import read_evaluation
+    from concert_platform.models.records import record_training
+    from concert_platform.models.registry import register
+    from concert_platform.notifications import send_alert
+    from concert_platform.partitions import run_slug
+
+    model, evaluation = model_named(name), read_evaluation(model_uri)
+    version = register(model, model_uri, evaluation, looked["fingerprint"], run_slug(ti.run_id))
+    logging.getLogger(__name__).info("%s %s: %s, %s", name, version.version, version.status, version.reason)
+    written = record_training(model, ti.run_id, version, evaluation)
+    if drifted := evaluation.drifted:
+        send_alert(f"Concert platform: drift of model {name}", f"{version.version}: {'; '.join(drifted)}")
+    return written
+
+
+@task
+def find_champion(name: str) -> dict[str, str]:
+    """The newest approved version of the model."""
+    from concert_platform.models import model_named
+    from concert_platform.models.registry import champion
+
+    serving = champion(model_named(name))
+    if serving is None:
+        raise AirflowSkipException(f"{name}: no version was approved yet, so there is nothing to score with")
+    return {"version": serving.version, "model_uri": serving.model_uri}
+
+
+@task
+def write_for_api(name: str, serving: dict[str, str], as_of: str, ti: Any = None) -> int:
+    """Write the scores where the API reads them; the number of items."""
+    from concert_platform.models import model_named
+    from concert_platform.models.names import publication_name, score_uri
+    from concert_platform.models.publication import publish
+
+    version = serving["version"]
+    uri = score_uri(ti.run_id, name, version)
+    return publish(model_named(name), uri, publication_name(ti.run_id, version), version, as_of)
+
+
+@task(task_id="check_features")
+def check_unloaded_features(as_of: str, ti: Any = None) -> int:
+    """Run every check of the features; one of severity 'fail' that finds rows stops the run before any training."""
+    from concert_platform.models.features import FeatureCheckFailedError, check_features
+    from concert_platform.notifications import send_alert
+    from concert_platform.warehouse import client_token
+
+    try:
+        return check_features(ti.run_id, as_of, client_token(ti, ti.try_number))
+    except FeatureCheckFailedError as error:
+        send_alert("Concert platform: features stopped the training", str(error))
+        raise AirflowFailException(str(error)) from error
+
+
+@task(task_id="report_failures", trigger_rule=TriggerRule.ALL_DONE)
+def tell_failures(ti: Any = None) -> None:
+    """Tell which models have kept their last scores because a task has failed; then fail, so that the run does."""
+    from concert_platform.notifications import send_alert
+
+    states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
+    failed = sorted(name for name, state in states.items() if state == "failed")
+    if not failed:
+        raise AirflowSkipException("nothing has failed")
+    message = f"{ti.dag_id} {ti.run_id}: {', '.join(failed)} failed; the scores before stay, the log has the reason"
+    send_alert(f"Concert platform: {ti.dag_id} failed", message)
+    raise AirflowFailException(message)

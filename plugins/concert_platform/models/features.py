@@ -1,0 +1,106 @@
+"""The features of a run: checked where they are, by aggregates, and compared with what the last version has seen.
+
+include/sql/feature_checks holds one query per rule, which selects the rows that break it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from importlib import import_module
+from typing import Any
+
+from concert_platform import warehouse
+from concert_platform.models.descriptions import Model
+from concert_platform.partitions import run_slug
+from concert_platform.quality.warehouse_suite import CheckResult, validate
+from concert_platform.resources import resource
+from concert_platform.settings import settings
+from concert_platform.warehouse import data_api
+from concert_platform.warehouse.sql_files import matches
+
+SUITE = "model_features"
+_HEADER = re.compile(r"Severity: (?P<severity>fail|warn)\. Features: (?P<features>[a-z_]+)\.")
+log = logging.getLogger(__name__)
+
+
+class FeatureCheckFailedError(RuntimeError):
+    """The features break a rule of include/sql/feature_checks."""
+
+
+def feature_checks() -> list[dict[str, str]]:
+    """The checks: name, file, severity, and the file of the feature set that their headers name."""
+    found = []
+    for file in matches("feature_checks/*.sql"):
+        header = _HEADER.search((resource("include/sql") / file).read_text(encoding="utf-8"))
+        if header is None:
+            raise ValueError(f"{file} states no severity and features: begin it as the other feature checks")
+        name = file.removeprefix("feature_checks/").removesuffix(".sql")
+        found.append({"name": name, "file": file, "severity": header["severity"],
+                      "features": f"features/{header['features']}.sql"})  # fmt: skip
+    return found
+
+
+def check_features(run_id: str, as_of: str, token: str | None = None) -> int:
+    """Run every check of the features of a day and keep the results; returns the number of checks.
+
+    :raises FeatureCheckFailedError: when rows break a check of severity fail
+    """
+    slug, checks = run_slug(run_id), feature_checks()
+    with ThreadPoolExecutor(1) as pool:
+        # Importing it takes seconds, which pass while the warehouse works.
+        pool.submit(import_module, "great_expectations")
+        statements = warehouse.render(
+            ["load/record_feature_checks.sql"], run_id=slug, as_of=as_of, feature_checks=checks
+        )
+        warehouse.execute_batch(statements, token)
+    results = warehouse.query(
+        "SELECT expectation, failed FROM quality.check_result WHERE run_id = :run_id AND suite = :suite "
+        "ORDER BY expectation",
+        run_id=slug, suite=SUITE,
+    )  # fmt: skip
+    severities = {check["name"]: check["severity"] for check in checks}
+    verdict = validate([CheckResult(name, severities[name], failed) for name, failed in results], slug, SUITE)
+    page = _keep_page(slug, as_of, verdict.page)
+    for name, rows in verdict.warned.items():
+        log.warning("check %s of the features warns: %s rows, see %s", name, rows, page)
+    if verdict.stopped:
+        broken = ", ".join(f"{name} ({rows} rows)" for name, rows in verdict.stopped.items())
+        raise FeatureCheckFailedError(
+            f"the features of {as_of} break {broken}: nothing is trained and the last scores stay; the queries of "
+            f"include/sql/feature_checks show the rows, and {page} the suite"
+        )
+    return len(results)
+
+
+def _keep_page(slug: str, as_of: str, page: str) -> str:
+    bucket, key = settings().curated_bucket, f"curated/_data_docs/dt={as_of}/run={slug}/{SUITE}.html"
+    data_api.client("s3").put_object(
+        Bucket=bucket, Key=key, Body=page.encode(), ContentType="text/html; charset=utf-8"
+    )  # fmt: skip
+    return f"s3://{bucket}/{key}"
+
+
+def fingerprint(model: Model, as_of: str, code: str) -> str:
+    """What a training of this day would see, as one word: rows, their content, and the code that would read them.
+
+    :param code: URI of the code bundle, whose name is a hash of its content
+    """
+    (statement,) = warehouse.render([f"features/{model.name}_fingerprint.sql"], as_of=as_of)
+    ((rows, content),) = warehouse.query(statement)
+    return f"{rows}-{content}-{sha256(code.encode()).hexdigest()[:12]}"
+
+
+def unloads(models: Sequence[Model]) -> list[dict[str, Any]]:
+    """What load/unload_features.sql is asked for, as templates."""
+    return [
+        {
+            "file": model.feature_file(feature),
+            "uri": f"{{{{ feature_uri(dag_run.run_id, '{model.name}', '{feature}') }}}}",
+        }
+        for model in models
+        for feature in model.features
+    ]

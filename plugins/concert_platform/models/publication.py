@@ -1,0 +1,178 @@
+"""Scores in DynamoDB: what the API reads, one publication as a whole.
+
+The table's key is (subject, publication). A publication writes its items under its own name, and at the end one item,
+(`<model>/current`, `current`), is pointed at it: a reader that begins there never sees a mix, and a publication that
+was killed is not seen at all. Items expire by the table's TTL weeks after their publication, long after the next one.
+
+    recommender/user/<algorithm>/<user id>    the user's list, best first
+    recommender/known/<user id>               artists that are never recommended to the user
+    recommender/popular/all                   for those whom the model does not know
+    recommender/publication/all               figures of the model (publication.json)
+    sales/concert/<concert id>                forecast, drivers and price range
+    venues/venue/<venue id>                   analysis
+
+`content` is JSON, compressed by gzip.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import batched, groupby
+from typing import Any
+from urllib.parse import urlsplit
+
+from concert_platform.models.descriptions import Model
+from concert_platform.settings import settings
+
+CURRENT = "current"
+DAYS_KEPT = 35  # nobody is served a forecast that is older
+SECONDS_A_DAY = 86_400
+AT_ONCE = 25  # items of a BatchWriteItem
+MOST_TRIES = 8  # of items that the table did not take
+Line = dict[str, Any]
+Subject = tuple[str, Any]
+
+
+class PublicationError(RuntimeError):
+    """Scores could not be published; what was published before stays."""
+
+
+class ScoreFiles:
+    """What a scoring job has written below a prefix."""
+
+    def __init__(self, s3: Any, uri: str) -> None:
+        self._s3 = s3
+        self._place = urlsplit(uri)
+
+    def lines(self, name: str) -> Iterator[Line]:
+        for line in self._body(name).iter_lines():
+            if line.strip():
+                yield json.loads(line)
+
+    def document(self, name: str) -> Line:
+        return dict(json.load(self._body(name)))
+
+    def _body(self, name: str) -> Any:
+        key = f"{self._place.path.lstrip('/')}{name}"
+        return self._s3.get_object(Bucket=self._place.netloc, Key=key)["Body"]
+
+
+def publish(model: Model, scores_uri: str, publication: str, version: str, as_of: str) -> int:
+    """Write the scores of a scoring job and point at them; returns the number of items.
+
+    The files are read line by line: memory does not grow with the number of users.
+
+    :param scores_uri: prefix that scoring has written to
+    :raises PublicationError: when there is nothing to publish, or the table does not take it
+    """
+    import boto3
+
+    client, table = boto3.client("dynamodb"), settings().model_score_table
+    expires = int(time.time()) + DAYS_KEPT * SECONDS_A_DAY
+    files = ScoreFiles(boto3.client("s3"), scores_uri)
+    written = 0
+    for batch in batched(SUBJECTS[model.name](files), AT_ONCE):
+        _write(client, table, [_item(f"{model.name}/{name}", publication, content, expires) for name, content in batch])
+        written += len(batch)
+    if not written and model.name != "sales":  # a day may have no upcoming event
+        raise PublicationError(f"{scores_uri} holds no scores of {model.name}: the last ones stay; see the scoring job")
+    client.put_item(
+        TableName=table,
+        Item={
+            "subject": {"S": f"{model.name}/{CURRENT}"},
+            "publication": {"S": CURRENT},
+            "name": {"S": publication},
+            "model_version": {"S": version},
+            "as_of": {"S": as_of},
+            "items": {"N": str(written)},
+            "published_at": {"N": str(int(time.time()))},
+        },
+    )
+    return written
+
+
+def read(model: str, subject: str) -> Any:
+    """Content of a subject in the current publication, as a reader of the table finds it; None when there is none."""
+    import boto3
+
+    client, table = boto3.client("dynamodb"), settings().model_score_table
+    pointer = _get(client, table, f"{model}/{CURRENT}", CURRENT)
+    if pointer is None:
+        return None
+    item = _get(client, table, f"{model}/{subject}", pointer["name"]["S"])
+    return None if item is None else json.loads(gzip.decompress(item["content"]["B"]))
+
+
+def _get(client: Any, table: str, subject: str, publication: str) -> Any:
+    key = {"subject": {"S": subject}, "publication": {"S": publication}}
+    return client.get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+
+
+# ---------------------------------------------------------------- subjects of a model
+
+
+def _sales(files: ScoreFiles) -> Iterator[Subject]:
+    for row in files.lines("service/forecasts.json"):
+        yield f"concert/{row['concert_id']}", row
+
+
+def _venues(files: ScoreFiles) -> Iterator[Subject]:
+    for row in files.lines("analyses/analyses.json"):
+        analysis = json.loads(row["analysis"]) | {"as_of": row["as_of"], "model_version": row["model_version"]}
+        yield f"venue/{row['venue_id']}", analysis
+
+
+def _recommender(files: ScoreFiles) -> Iterator[Subject]:
+    ranked = files.lines("recommendations/recommendations.json")  # all rows of a user and algorithm one after another
+    for (algorithm, user), rows in groupby(ranked, key=lambda row: (row["algorithm"], row["user_id"])):
+        yield f"user/{algorithm}/{user}", [_place(row) for row in rows]
+    for row in files.lines("known/known.json"):
+        yield f"known/{row['user_id']}", row["artist_ids"]
+    yield (
+        "popular/all",
+        [{"artist_id": row["artist_id"], "score": row["score"]} for row in files.lines("popular/popular.json")],
+    )
+    yield "publication/all", files.document("publication.json")
+
+
+def _place(row: Line) -> Line:
+    return {name: row[name] for name in ("artist_id", "score", "signal", "because")}
+
+
+SUBJECTS: dict[str, Callable[[ScoreFiles], Iterator[Subject]]] = {
+    "sales": _sales,
+    "recommender": _recommender,
+    "venues": _venues,
+}
+
+
+# ---------------------------------------------------------------- S3 and DynamoDB
+
+
+def _item(subject: str, publication: str, content: Any, expires: int) -> dict[str, Any]:
+    packed = gzip.compress(json.dumps(content).encode(), mtime=0)
+    return {
+        "subject": {"S": subject},
+        "publication": {"S": publication},
+        "content": {"B": packed},
+        "expires_at": {"N": str(expires)},
+    }
+
+
+def _write(client: Any, table: str, items: Iterable[dict[str, Any]]) -> None:
+    """Put items, again what the table does not take at once.
+
+    :raises PublicationError: when it does not take them for half a minute
+    """
+    # A batch may hold a key only once: of two lists of one user the later stays.
+    unique = {item["subject"]["S"]: item for item in items}
+    left: dict[str, Any] = {table: [{"PutRequest": {"Item": item}} for item in unique.values()]}
+    for attempt in range(MOST_TRIES):
+        left = client.batch_write_item(RequestItems=left).get("UnprocessedItems", {})
+        if not left:
+            return
+        time.sleep(min(0.1 * 2**attempt, 10))
+    raise PublicationError(f"{table} did not take {len(left[table])} items in {MOST_TRIES} tries: the last scores stay")

@@ -1,0 +1,98 @@
+"""Groups, table and trainings of the models, for tests of registration, scoring and publication."""
+
+import io
+import json
+import tarfile
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from concert_platform import settings as settings_module
+from concert_platform.models import MODELS, Model, names, registry
+from tests.contract.conftest import Emulator
+from tests.contract.curated_runs import Platform
+
+STACK = "contract-models"
+SALES, RECOMMENDER, VENUES = MODELS
+DAY = "2020-03-04"
+
+
+@pytest.fixture(scope="module")
+def models(platform: Platform, emulator: Emulator) -> Iterator[Platform]:
+    """The warehouse with an empty table of scores and an empty model package group of each model."""
+    prefix = settings_module.settings().prefix
+    groups = {
+        model.name.title(): {
+            "Type": "AWS::SageMaker::ModelPackageGroup",
+            "Properties": {"ModelPackageGroupName": f"{prefix}-{model.name}"},
+        }
+        for model in MODELS
+    }
+    cloudformation, dynamodb = emulator.client("cloudformation"), emulator.client("dynamodb")
+    cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps({"Resources": groups}))
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+    table = settings_module.settings().model_score_table
+    keys = ("subject", "HASH"), ("publication", "RANGE")
+    dynamodb.create_table(
+        TableName=table, BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+    )  # fmt: skip
+    yield platform
+    dynamodb.delete_table(TableName=table)
+    delete_versions(emulator)
+    cloudformation.delete_stack(StackName=STACK)
+    cloudformation.get_waiter("stack_delete_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
+
+
+@pytest.fixture
+def registered(models: Platform, emulator: Emulator) -> Iterator[Platform]:
+    """The same, without a version."""
+    models.reset()
+    yield models
+    delete_versions(emulator)
+
+
+def delete_versions(emulator: Emulator) -> None:
+    sagemaker = emulator.client("sagemaker")
+    for model in MODELS:
+        for version in list(registry.versions(model)):
+            sagemaker.delete_model_package(ModelPackageName=version.arn)
+
+
+def evaluation_of(version: str, **changes: Any) -> dict[str, Any]:
+    stated = {
+        "name": "sales", "version": version, "feature_schema": 3, "data_from": "2010-01-01",
+        "data_through": "2020-03-01", "metrics": {"wape": 0.031, "utilisation_r2": None}, "segments": {},
+        "baseline": {"name": "last_utilisation", "wape": 0.039}, "champion": None,
+        "decision": {"promote": True, "reason": "better than the baseline", "margin": 0.01, "bound": 0.05},
+        "drift": {"inputs": [], "errors": []},
+    }  # fmt: skip
+    return stated | changes
+
+
+def refused(reason: str = "wape is worse than the champion's") -> dict[str, Any]:
+    return {"decision": {"promote": False, "reason": reason, "margin": 0.01, "bound": 0.05}}
+
+
+def trained(platform: Platform, job: str, evaluation: dict[str, Any] | None, model: Model = SALES) -> str:
+    """What a training job leaves in S3; returns the URI of its model."""
+    uri = f"{names.model_uri(model.name)}{job}/output/model.tar.gz"
+    if evaluation is not None:
+        packed, body = io.BytesIO(), json.dumps(evaluation).encode()
+        with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+            entry = tarfile.TarInfo("evaluation.json")
+            entry.size = len(body)
+            archive.addfile(entry, io.BytesIO(body))
+        put(platform, f"{uri.rpartition('/')[0]}/output.tar.gz", packed.getvalue())
+    return uri
+
+
+def put(platform: Platform, uri: str, body: bytes) -> None:
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    platform.s3.put_object(Bucket=bucket, Key=key, Body=body)
+
+
+def put_lines(platform: Platform, uri: str, rows: list[dict[str, Any]]) -> None:
+    put(platform, uri, "".join(json.dumps(row) + "\n" for row in rows).encode())

@@ -1,0 +1,300 @@
+"""Versions of the models: registered, chosen, rolled back and recorded, on the real registry and warehouse."""
+
+import json
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from concert_platform import model_tasks, notifications, warehouse
+from concert_platform.compat import AirflowSkipException
+from concert_platform.models import evaluation, names, records, registry
+from tests.contract.curated_runs import NEXT_DAY, SECOND, T2, Platform, event, interaction, report
+from tests.contract.model_platform import (
+    DAY,
+    RECOMMENDER,
+    SALES,
+    VENUES,
+    evaluation_of,
+    put_lines,
+    refused,
+    trained,
+)
+
+pytest_plugins = ["tests.contract.warehouse_platform", "tests.contract.model_platform"]
+RUN = "nightly__2020-03-04"
+
+
+def register(platform: Platform, version: str, *, fingerprint: str = "1-2-3", **changes: Any) -> registry.Version:
+    uri = trained(platform, f"job-{version}", evaluation_of(version, **changes))
+    found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}")
+    record(records.record_training(SALES, f"run-{version}", found, evaluation.read_evaluation(uri)))
+    return found
+
+
+def record(values: dict[str, str]) -> None:
+    warehouse.execute_batch(warehouse.render(["load/record_version.sql"], model_name="sales", **values))
+
+
+def recorded() -> dict[str, tuple[str, str]]:
+    rows = warehouse.query("SELECT version, status, reason FROM ml.model_registry WHERE name = 'sales'")
+    return {version: (status, reason) for version, status, reason in rows}
+
+
+# ---------------------------------------------------------------- registration
+
+
+def test_a_better_version_becomes_champion_and_a_worse_one_is_kept_as_rejected(registered: Platform) -> None:
+    register(registered, "v1")
+    register(registered, "v2", **refused())
+    champion = registry.champion(SALES)
+    assert champion is not None and champion.version == "v1"
+    assert champion.reason == "better than the baseline"
+    assert champion.properties["metrics:wape"] == "0.031" and champion.properties["baseline:wape"] == "0.039"
+    assert "metrics:utilisation_r2" not in champion.properties, "a figure that does not exist"
+    assert recorded() == {
+        "v1": ("Approved", "better than the baseline"), "v2": ("Rejected", "wape is worse than the champion's")
+    }  # fmt: skip
+    assert json.loads(warehouse.query("SELECT decision FROM ml.model_registry WHERE version = 'v2'")[0][0]) == {
+        "promote": False, "reason": "wape is worse than the champion's", "margin": 0.01, "bound": 0.05
+    }  # fmt: skip
+
+
+def test_registering_again_makes_no_second_version_and_undoes_no_rollback(registered: Platform) -> None:
+    register(registered, "v1")
+    register(registered, "v2")
+    registry.roll_back(SALES, "v1", "by-hand")
+    assert register(registered, "v2").status == "Rejected"
+    assert [version.version for version in registry.versions(SALES)] == ["v2", "v1"]
+    assert len(warehouse.query("SELECT version FROM ml.model_registry")) == 2
+
+
+def test_without_an_approved_version_there_is_no_champion(registered: Platform) -> None:
+    register(registered, "v1", **refused("worse than the baseline"))
+    assert registry.champion(SALES) is None
+    newest = registry.newest(SALES)
+    assert newest is not None and newest.fingerprint == "1-2-3"
+
+
+def test_a_training_without_evaluation_is_named_in_one_line(registered: Platform) -> None:
+    uri = trained(registered, "job-silent", None)
+    with pytest.raises(evaluation.EvaluationError, match=r"output\.tar\.gz is missing: train\.py must write"):
+        evaluation.read_evaluation(uri)
+    stated = evaluation_of("v1")
+    del stated["decision"]
+    with pytest.raises(evaluation.EvaluationError, match=r"holds no usable evaluation\.json \(KeyError: 'decision'\)"):
+        evaluation.read_evaluation(trained(registered, "job-half", stated))
+
+
+def test_drift_is_recorded_once_and_named(registered: Platform) -> None:
+    comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
+    calm = {"feature": "wape", "statistic": "ratio", "value": 1.0, "threshold": 1.5, "drifted": False}
+    for _ in range(2):
+        register(registered, "v1", drift={"inputs": [comparison], "errors": [calm]})
+    rows = warehouse.query("SELECT version, kind, feature, value, drifted FROM ml.model_drift ORDER BY kind")
+    assert rows == [["v1", "error", "wape", 1.0, False], ["v1", "input", "capacity", 0.31, True]]
+    found = evaluation.read_evaluation(f"{names.model_uri('sales')}job-v1/output/model.tar.gz")
+    assert found.drifted == ["input capacity: psi is 0.31, threshold 0.2"]
+
+
+# ---------------------------------------------------------------- rollback
+
+
+def test_a_rollback_makes_the_former_version_champion_and_the_warehouse_says_so(registered: Platform) -> None:
+    for version in ("v1", "v2", "v3"):
+        register(registered, version)
+    changed = registry.roll_back(SALES, "v1", "by-hand")
+    record(records.record_statuses(SALES, "by-hand", changed))
+    champion = registry.champion(SALES)
+    assert champion is not None and champion.version == "v1"
+    reason = "rolled back to v1 by by-hand"
+    assert recorded() == {
+        "v1": ("Approved", "better than the baseline"), "v2": ("Rejected", reason), "v3": ("Rejected", reason)
+    }  # fmt: skip
+    metrics = warehouse.query("SELECT metrics FROM ml.model_registry WHERE version = 'v3'")
+    assert json.loads(metrics[0][0])["wape"] == 0.031, "figures of the version stay"
+
+
+def test_what_was_rolled_back_can_be_rolled_forward(registered: Platform) -> None:
+    register(registered, "v1")
+    register(registered, "v2")
+    registry.roll_back(SALES, "v1", "one")
+    registry.roll_back(SALES, "v2", "two")
+    champion = registry.champion(SALES)
+    assert champion is not None and (champion.version, champion.reason) == ("v2", "rolled back to by two")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("v9", "sales has no version 'v9': choose one of v2, v1"),
+        ("v2", r"sales v2 never was approved \(wape is worse than the champion's\): choose a version that was"),
+    ],
+)
+def test_a_version_that_cannot_serve_is_refused_in_one_line(registered: Platform, wanted: str, message: str) -> None:
+    register(registered, "v1")
+    register(registered, "v2", **refused())
+    with pytest.raises(registry.UnknownVersionError, match=message):
+        registry.roll_back(SALES, wanted, "by-hand")
+    champion = registry.champion(SALES)
+    assert champion is not None and champion.version == "v1"
+
+
+# ---------------------------------------------------------------- tasks of the nightly run
+
+
+@pytest.fixture
+def published_code(monkeypatch: pytest.MonkeyPatch) -> str:
+    code = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
+    monkeypatch.setattr(names, "model_code", lambda: code)
+    return code
+
+
+def test_without_new_data_there_is_nothing_to_train_and_the_champion_goes_on(
+    registered: Platform, published_code: str
+) -> None:
+    registered.curate(box_office=[report(1)])
+    registered.load()
+    first = model_tasks.find_new_data.function("sales", DAY)
+    assert (first["nothing_new"], first["champion_uri"]) == ("", "")
+    champion = register(registered, "v1", fingerprint=first["fingerprint"])
+    again = model_tasks.find_new_data.function("sales", "2020-03-05")
+    assert again["nothing_new"] == "sales: no new data since v1 was trained, so there is no training"
+    assert again["champion_uri"] == champion.model_uri.removesuffix("model.tar.gz")
+    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+    load(registered, box_office=[report(2, ingested_at=T2)])
+    assert model_tasks.find_new_data.function("sales", DAY)["nothing_new"] == ""
+
+
+def test_a_rejected_version_is_not_trained_again_on_the_same_data(registered: Platform, published_code: str) -> None:
+    found = model_tasks.find_new_data.function("sales", DAY)["fingerprint"]
+    register(registered, "v1")
+    register(registered, "v2", fingerprint=found, **refused())
+    again = model_tasks.find_new_data.function("sales", DAY)
+    assert again["nothing_new"].startswith("sales: no new data since v2 was trained")
+    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+
+
+def test_a_model_without_an_approved_version_is_not_scored(registered: Platform) -> None:
+    with pytest.raises(AirflowSkipException, match="sales: no version was approved yet"):
+        model_tasks.find_champion.function("sales")
+
+
+def test_drift_is_told_when_the_version_is_registered(registered: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(notifications, "send_alert", lambda subject, message: told.append((subject, message)))
+    comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
+    for version, drift in (("v1", []), ("v2", [comparison])):
+        uri = trained(registered, f"job-{version}", evaluation_of(version, drift={"inputs": drift, "errors": []}))
+        run = SimpleNamespace(run_id=f"run-{version}")
+        values = model_tasks.register_trained.function("sales", uri, {"fingerprint": "1-2-3"}, ti=run)
+        record(values)
+    assert told == [("Concert platform: drift of model sales", "v2: input capacity: psi is 0.31, threshold 0.2")]
+    assert warehouse.query("SELECT version, run_id FROM ml.model_drift") == [["v2", "run-v2"]]
+
+
+# ---------------------------------------------------------------- publication in the warehouse
+
+
+def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
+    return {"concert_id": concert_id, "expected_tickets": tickets, "lower_tickets": 1, "upper_tickets": 1000,
+            "capacity": 1000, "utilisation": 0.8123, "basis": "own history",
+            "capacity_basis": "venue", "as_of": DAY, "model_name": "sales",
+            "model_version": "v1", "run_id": "x"}  # fmt: skip
+
+
+def publish(platform: Platform, model: Any, rows: list[dict[str, Any]], version: str = "v1") -> None:
+    uri = f"{names.score_uri(RUN, model.name, version)}{model.scored}/"
+    put_lines(platform, f"{uri}{model.scored}.json", rows)
+    values = {f"{model.scored}_uri": uri, "as_of": DAY, "model_name": model.name, "model_version": version,
+              "run_id": "x"}  # fmt: skip
+    warehouse.execute_batch(warehouse.render([model.publish_file], **values))
+
+
+def test_forecasts_of_a_day_replace_each_other_and_the_version_is_marked(registered: Platform) -> None:
+    register(registered, "v1")
+    register(registered, "v2")
+    publish(registered, SALES, [forecast("e1", 800), forecast("e2", 900)])
+    publish(registered, SALES, [forecast("e1", 801)])
+    assert warehouse.query("SELECT concert_id, expected_tickets, utilisation FROM ml.sales_forecast") == [
+        ["e1", 801, Decimal("0.8123")]
+    ]
+    served = warehouse.query("SELECT version, published_run_id FROM ml.model_registry WHERE published_at IS NOT NULL")
+    assert served == [["v1", "x"]]
+
+
+def test_a_day_without_upcoming_events_publishes_none(registered: Platform) -> None:
+    publish(registered, SALES, [forecast("e1", 800)])
+    publish(registered, SALES, [])
+    assert warehouse.query("SELECT COUNT(*) FROM ml.sales_forecast") == [[0]]
+
+
+def test_recommendations_and_analyses_replace_those_before(registered: Platform) -> None:
+    stamps = {"as_of": DAY, "model_version": "v1", "run_id": "x"}
+    place = {"user_id": "u1", "algorithm": "hybrid", "position": 1, "score": 0.5, "signal": "tags", "because": None,
+             "model_name": "recommender", **stamps}  # fmt: skip
+    publish(registered, RECOMMENDER, [{**place, "artist_id": "a1"}, {**place, "user_id": "u2", "artist_id": "a2"}])
+    publish(registered, RECOMMENDER, [{**place, "artist_id": "Björk"}])
+    assert warehouse.query("SELECT user_id, artist_id, because FROM ml.recommendation") == [["u1", "Björk", None]]
+    analysis = {"basis": {"evidence": "weak"}, "attendance_rate": {"estimate": 0.8412}}
+    row = {"venue_id": "v1", "venue": "Hall", "analysis": json.dumps(analysis), "model_name": "venues", **stamps}
+    for _ in range(2):
+        publish(registered, VENUES, [row])
+    assert warehouse.query("SELECT venue_id, evidence, attendance_rate FROM ml.venue_analysis") == [
+        ["v1", "weak", Decimal("0.8412")]
+    ]
+
+
+# ---------------------------------------------------------------- features
+
+
+def load(platform: Platform, **entities: list[dict[str, Any]]) -> None:
+    platform.curate(SECOND, NEXT_DAY, **entities)
+    platform.load(SECOND, NEXT_DAY)
+
+
+@pytest.mark.parametrize("model", [SALES, RECOMMENDER, VENUES], ids=lambda model: model.name)
+def test_a_fingerprint_changes_with_the_data_and_the_code_and_with_nothing_else(
+    registered: Platform, model: Any
+) -> None:
+    from concert_platform.models.features import fingerprint
+
+    registered.curate(event=[event(1)], box_office=[report(1)], interaction=[interaction(1)])
+    registered.load()
+    before = fingerprint(model, DAY, "s3://code/1")
+    assert fingerprint(model, DAY, "s3://code/1") == before
+    assert fingerprint(model, "2020-03-05", "s3://code/1") == before, "another day without new data"
+    assert fingerprint(model, DAY, "s3://code/2") != before
+    load(
+        registered,
+        box_office=[report(1, tickets_sold=1501, ingested_at=T2)],
+        interaction=[interaction(1, weight=13.0, ingested_at=T2)],
+    )
+    assert fingerprint(model, DAY, "s3://code/1") != before
+
+
+def test_reports_that_end_after_the_day_are_not_seen(registered: Platform) -> None:
+    from concert_platform.models.features import fingerprint
+
+    registered.curate(box_office=[report(1), report(2)])
+    registered.load()
+    assert fingerprint(SALES, "2019-01-01", "x").startswith("1-")
+    assert fingerprint(VENUES, "2019-01-02", "x").startswith("2-")
+
+
+def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registered: Platform) -> None:
+    from concert_platform.models.features import FeatureCheckFailedError, check_features
+
+    registered.curate(event=[event(1)], box_office=[report(1)], interaction=[interaction(1)])
+    registered.load()
+    assert check_features(RUN, DAY) == 12
+    warned = "SELECT expectation FROM quality.check_result WHERE suite = 'model_features' AND NOT success"
+    assert warehouse.query(warned) == [["sales_history_stale"]], "a warning stops nothing"
+    warehouse.query("UPDATE core.fact_box_office SET capacity = 0")
+    message = (
+        r"the features of 2020-03-04 break sales_history_range \(1 rows\), venues_history_range \(1 rows\): nothing"
+    )
+    with pytest.raises(FeatureCheckFailedError, match=message):
+        check_features(RUN, DAY)
+    assert ["sales_history_range"] in warehouse.query(warned)

@@ -1,0 +1,100 @@
+"""The nightly run after the first one: a training that fails, a version that is no better, a rollback."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.platform.airflow_api import ENDED, AirflowApi
+from tests.end_to_end.conftest import SECONDS, Checkout
+from tests.end_to_end.test_main_job import ask
+
+pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("first_run")]
+POLL_SECONDS = 1.0
+
+
+@pytest.fixture
+def broken_sales_training(checkout: Checkout) -> Iterator[Path]:
+    """Published code whose sales training fails; other code than before, so that every model is trained."""
+    program = checkout.folder / "ml" / "sales" / "train.py"
+    whole = program.read_text()
+    program.write_text(whole.replace('if __name__ == "__main__":', 'raise ValueError("no GPU")\nif __name__:'))
+    yield program
+    program.write_text(whole)
+    assert checkout.command("run").returncode == 0, "the code before is published again"
+
+
+def served(checkout: Checkout) -> dict[str, str]:
+    """Version of each model that the API is pointed at."""
+    client, table = checkout.client("dynamodb"), "concert-platform-development-model-scores"
+    return {
+        model: client.get_item(
+            TableName=table, Key={"subject": {"S": f"{model}/current"}, "publication": {"S": "current"}}
+        )["Item"]["model_version"]["S"]
+        for model in ("recommender", "sales", "venues")
+    }
+
+
+def test_a_failed_training_leaves_its_scores_and_a_version_that_is_no_better_does_not_serve(
+    checkout: Checkout, broken_sales_training: Path
+) -> None:
+    before, scores = served(checkout), ask(checkout, "SELECT COUNT(*), MAX(published_at) FROM ml.sales_forecast")
+    listed = ask(checkout, "SELECT MAX(published_at) FROM ml.recommendation")
+    answer = checkout.command("run")
+    assert answer.returncode == 1
+    reasons = [line for line in answer.stdout.splitlines() if line.startswith("error:")]
+    assert any("sales.train" in line and "no GPU" in line for line in reasons), answer.stdout[-3000:]
+    assert ask(checkout, "SELECT COUNT(*), MAX(published_at) FROM ml.sales_forecast") == scores
+    assert ask(checkout, "SELECT MAX(published_at) FROM ml.recommendation") != listed, "others are scored again"
+    assert served(checkout) == before, "a version that is no better than the champion's does not serve"
+    rejected = ask(
+        checkout,
+        "SELECT name, COUNT(*) FROM ml.model_registry WHERE status = 'Rejected' GROUP BY name ORDER BY name",
+    )
+    assert [name for name, _ in rejected] == ["recommender", "venues"]
+
+
+def roll_back(checkout: Checkout, run_id: str, **conf: str) -> tuple[str, dict[str, dict[str, Any]]]:
+    """State of a run of roll_back_model, and its tasks."""
+    known = checkout.read("endpoints.json")
+    api = AirflowApi(known["airflow_url"], known["airflow_user"], known["airflow_password"])
+    as_of = (checkout.folder / "samples" / "as_of.txt").read_text().strip()
+    api.trigger("roll_back_model", run_id, {"as_of": as_of, **conf})
+    deadline = time.monotonic() + SECONDS
+    while (run := api.runs("roll_back_model")[0])["state"] not in ENDED or run["dag_run_id"] != run_id:
+        assert time.monotonic() < deadline, run
+        time.sleep(POLL_SECONDS)
+    tasks = {task["task_id"]: task for task in api.tasks("roll_back_model", run_id)}
+    for task in tasks.values():
+        if task["state"] == "failed":
+            task["reason"] = api.last_error("roll_back_model", run_id, task)
+    return run["state"], tasks
+
+
+def test_a_rollback_scores_and_publishes_with_the_former_version(checkout: Checkout) -> None:
+    version = served(checkout)["venues"]
+    state, tasks = roll_back(checkout, "rollback-1", model="venues", version=version)
+    assert state == "success", {name: task.get("reason") for name, task in tasks.items() if "reason" in task}
+    assert tasks["venues.publish_for_api"]["state"] == "success"
+    assert tasks["sales.score"]["state"] == "skipped"
+    assert served(checkout)["venues"] == version
+    assert ask(checkout, "SELECT DISTINCT model_version, run_id FROM ml.venue_analysis") == [[version, "rollback-1"]]
+
+
+@pytest.mark.parametrize(
+    ("conf", "task", "reason"),
+    [
+        ({"model": "vanues", "version": "v1"}, "choose_model", "model 'vanues' is unknown: choose one of"),
+        ({"model": "venues", "version": "v9"}, "venues.change_champion", "venues has no version 'v9': choose one of"),
+    ],
+)
+def test_a_rollback_to_what_is_unknown_fails_in_one_line_and_changes_nothing(
+    checkout: Checkout, conf: dict[str, str], task: str, reason: str
+) -> None:
+    before = served(checkout)
+    state, tasks = roll_back(checkout, f"rollback-{conf['model']}-{conf['version']}", **conf)
+    assert state == "failed"
+    assert reason in tasks[task]["reason"]
+    assert served(checkout) == before
