@@ -31,6 +31,12 @@ from local.extensions import registry
 from local.extensions.call_log import CallLog, describe
 
 SECONDS_BETWEEN_SAVES = 2
+# Answered once the state is saved: Airflow's metadata remember what they name, and would look for it after a kill.
+DURABLE = {
+    "cloudformation": ("CreateStack", "UpdateStack", "DeleteStack", "CreateChangeSet", "ExecuteChangeSet"),
+    "glue": ("StartJobRun", "BatchCreatePartition", "UpdatePartition"),
+    "sagemaker": ("CreateTrainingJob", "CreateProcessingJob", "CreateModelPackage", "UpdateModelPackage"),
+}
 CREDENTIALS = "/_local/credentials/"
 CALLS = "/_local/calls"
 
@@ -77,6 +83,8 @@ class LocalAws:
             })  # fmt: skip
         else:
             answer = await self._dispatch(method, path, headers, body, query_params, request_id)
+        if answer[0] < 300 and action in DURABLE.get(service, ()):
+            self._save()
         self.log.record(service, action, str(role), answer[0], answer[2])
         return answer
 
@@ -105,14 +113,19 @@ class LocalAws:
         """Write the call log, and the services' state so that a killed emulator loses seconds and not the run."""
         saving = 0.0
         while True:
-            await asyncio.sleep(
-                max(SECONDS_BETWEEN_SAVES, 9 * saving)
-            )  # much state costs a tenth of the time, not more
+            # Much state costs a tenth of the time, not more.
+            await asyncio.sleep(max(SECONDS_BETWEEN_SAVES, 9 * saving))
             self.log.write()
-            if persistence.PERSIST_STATE and self._saved_at_call != self._calls:
-                self._saved_at_call, started = self._calls, time.monotonic()
-                persistence.save_all(emulator._build_persistence_save_dict())
+            if self._saved_at_call != self._calls:
+                started = time.monotonic()
+                self._save()
                 saving = time.monotonic() - started
+
+    def _save(self) -> None:
+        """All services at one moment: what one of them says of another is true after a restart."""
+        if persistence.PERSIST_STATE:
+            self._saved_at_call = self._calls
+            persistence.save_all(emulator._build_persistence_save_dict())
 
 
 def _role_credentials(role_name: str) -> tuple[int, dict, bytes]:

@@ -24,6 +24,7 @@ from local.platform.state import (
 
 Say = Callable[[str], None]
 NEEDED_MEGABYTES = 400  # a first run of the samples writes about 200 MB
+SCHEDULER = "airflow-scheduler"
 START_ORDER = ("warehouse", "aws", "replay", *(f"airflow-{name}" for name in services.AIRFLOW_COMPONENTS))
 
 
@@ -48,7 +49,10 @@ def up(say: Say) -> dict[str, int]:
     if not alive.issuperset(START_ORDER):
         services.prepare_airflow(ports)
         say("metadata database is at Airflow's schema")
-    _start(services.airflow(ports), say)
+    components = services.airflow(ports)
+    # A scheduler begins at once with the tasks that a killed one has left, and each needs the API server.
+    _start([service for service in components if service.name != SCHEDULER], say)
+    _start([service for service in components if service.name == SCHEDULER], say)
     write_endpoints(ports)
     return ports
 

@@ -156,6 +156,7 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 15,
         "SCHEDULER__ENABLE_HEALTH_CHECK": False,
         "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
+        "WORKERS__EXECUTION_API_RETRIES": 8,  # on a machine that is busy with other work the API server is slow
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 20,
         "USAGE_DATA_COLLECTION__ENABLED": False,

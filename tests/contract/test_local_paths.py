@@ -41,6 +41,24 @@ def test_credentials_are_good_after_the_emulator_was_killed(tmp_path: Path, ware
         own.stop()
 
 
+def test_a_change_set_that_was_answered_is_there_after_the_emulator_was_killed(
+    tmp_path: Path, warehouse_dsn: str
+) -> None:
+    """Airflow remembers its id: a predecessor's change set that is gone looks as if others had changed the stack."""
+    own = Emulator(tmp_path, {"LOCAL_WAREHOUSE_DSN": warehouse_dsn})
+    own.start()
+    try:
+        template = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'
+        created = own.client("cloudformation").create_change_set(
+            StackName="kept", ChangeSetName="kept", ChangeSetType="CREATE", TemplateBody=template
+        )
+        own.restart(with_signal=9)
+        found = own.client("cloudformation").describe_change_set(ChangeSetName=created["Id"], StackName="kept")
+        assert (found["Status"], found["ExecutionStatus"]) == ("CREATE_COMPLETE", "AVAILABLE")
+    finally:
+        own.stop()
+
+
 def test_each_call_is_counted_by_role_and_outcome(emulator: Emulator, make_role: Callable[..., str]) -> None:
     make_role("counted", READ)
     s3 = emulator.role_client("s3", "counted")

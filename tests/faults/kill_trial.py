@@ -79,7 +79,7 @@ def main() -> None:
         job = subprocess.Popen(["make", "run"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             job.wait(timeout=wait)
-            print(f"kill {number}: the run had ended before {wait:.1f} s", flush=True)
+            print(f"kill {number}: the run had ended before {wait:.1f} s with exit code {job.returncode}", flush=True)
         except subprocess.TimeoutExpired:
             print(f"kill {number}: {kill_everything()} processes after {wait:.1f} s", flush=True)
             job.wait()
