@@ -19,7 +19,8 @@ from scipy.special import rel_entr
 REFERENCE_FILE = "drift_reference.json"
 STATISTIC = "population_stability_index"
 THRESHOLD = 0.25
-CLASSES = 10  # between the edges
+REFERENCE_DAYS = 1820  # of training data: what is older has drifted in every market
+CLASSES = 10
 FEWEST = 100  # values; of fewer the index is mostly chance
 ERROR_RISE = 0.25  # of the error at calibration
 LEAST_COVERAGE = 0.7  # of outcomes in an 80 % interval
@@ -28,21 +29,28 @@ Reference = dict[str, dict[str, list[float]]]
 
 
 def reference(frame: pd.DataFrame) -> Reference:
-    """Nine edges of each column at most, the shares of what lies between and on them, and at last of missing values."""
+    """Edges of the classes of each column, and their shares; the last share is that of missing values."""
     made = {}
     for name in frame:
         values = frame[name].to_numpy(float)
-        known = values[np.isfinite(values)]
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, CLASSES + 1)[1:-1])) if len(known) else np.empty(0)
+        edges = _edges(values[np.isfinite(values)])
         made[str(name)] = {"edges": edges.tolist(), "shares": _shares(values, edges).tolist()}
     return made
 
 
+def _edges(known: np.ndarray) -> np.ndarray:
+    """Tenths of the values; a value that a tenth of them share is a class of its own, so that less is seen as less."""
+    if not len(known):
+        return np.empty(0)
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, CLASSES + 1)[1:-1]))
+    frequent = [edge for edge in edges if (known == edge).mean() >= 1 / CLASSES]
+    return np.unique(np.concatenate([edges, np.nextafter(frequent, -np.inf)]))
+
+
 def _shares(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    # An edge is a class of its own: where many values are the same, what lies below or above them is seen.
-    places = np.searchsorted(edges, values, side="left") + np.searchsorted(edges, values, side="right")
-    last = 2 * len(edges) + 1
-    counts = np.bincount(np.where(np.isfinite(values), places, last), minlength=last + 1).astype(float)
+    missing = ~np.isfinite(values)
+    places = np.where(missing, len(edges) + 1, np.searchsorted(edges, values, side="left"))
+    counts = np.bincount(places, minlength=len(edges) + 2).astype(float)
     # Half a case in every class: an empty one is unlikely, not impossible.
     return (counts + 0.5) / (counts + 0.5).sum()
 

@@ -19,7 +19,6 @@ from ml.recommender.data import Dataset
 LARGEST_JUDGED = 4_000  # users; the standard error of their NDCG is below .004
 LITTLE_HISTORY = 20  # train pairs; users with fewer have little
 FEW_LISTENERS = 10  # artists with fewer in train have few
-DEEPER = 100  # places looked through for items that the champion knows
 LARGEST_UNKNOWN = 0.1  # of the interactions are of users, or of items, that the champion does not know
 NDCG_FALL = 0.1  # of the champion's figure when it was trained
 SHARES = tuple(tuning.GRID)
@@ -27,7 +26,7 @@ SHARES = tuple(tuning.GRID)
 
 @dataclass(frozen=True)
 class Champion:
-    """The model in service: its settings, and the users and items that it can say something about.
+    """The model in service: its settings, and the pairs of ``users`` and ``items`` that it has seen.
 
     :param metrics: its figures when it was trained
     :param reference: its interactions, to see drift of inputs by
@@ -35,8 +34,9 @@ class Champion:
 
     version: str
     options: hybrid.Options
-    users: frozenset[str]
-    items: frozenset[str]
+    users: np.ndarray
+    items: np.ndarray
+    seen: sparse.csr_matrix
     metrics: dict[str, float]
     reference: drift.Reference
 
@@ -53,21 +53,32 @@ def read_champion(folder: Path) -> Champion:
         kept = drift.load(folder)
     except (artifact.ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
         raise evaluation.UnusableChampionError(f"champion {version} is unusable ({error})") from error
-    return Champion(
-        version, stored.options, frozenset(stored.users.tolist()), frozenset(stored.items.tolist()), known, kept
-    )
+    return Champion(version, stored.options, stored.users, stored.items, stored.seen, known, kept)
+
+
+def _seen_by(champion: Champion, data: Dataset) -> sparse.csr_matrix:
+    """Users x items of tonight's data, 1 where the champion knows the pair."""
+    user = pd.Index(data.users).get_indexer(pd.Index(champion.users))
+    item = pd.Index(data.items).get_indexer(pd.Index(champion.items))
+    pairs = champion.seen.tocoo()
+    row, column = user[pairs.row], item[pairs.col]
+    there = (row >= 0) & (column >= 0)
+    ones = np.ones(int(there.sum()), dtype=np.float32)
+    return sparse.csr_matrix((ones, (row[there], column[there])), shape=data.weights.shape)
 
 
 def refitted(champion: Champion, tuned: hybrid.Hybrid, known: Dataset) -> hybrid.Hybrid:
-    """The champion's procedure on the same train part; fitted signals are taken over where the settings are the same.
+    """The champion's procedure on what it knows of the train part; fitted signals are taken over where nothing differs.
 
     :param tuned: the challenger, fitted on ``known``
     """
-    own = asdict(champion.options)
-    shares = {name: own[name] for name in SHARES}
-    if {**own, **{name: getattr(tuned.options, name) for name in SHARES}} == asdict(tuned.options):
-        return replace(tuned, options=replace(tuned.options, **shares))
-    return hybrid.fit(known, champion.options, with_plain=False)
+    own = known.weights.multiply(_seen_by(champion, known)).tocsr()
+    settings = asdict(champion.options)
+    shares = {name: settings[name] for name in SHARES}
+    alike = asdict(replace(tuned.options, **shares)) == settings
+    if alike and own.nnz == known.weights.nnz:
+        return replace(tuned, options=champion.options)
+    return hybrid.fit(known.with_weights(own), champion.options, with_plain=False)
 
 
 def watched(data: Dataset) -> pd.DataFrame:
@@ -93,8 +104,8 @@ def drift_of(data: Dataset, judged: Judgement, champion: Champion | None) -> dic
     if champion is None:
         return dict(evaluation.NO_DRIFT)
     listed = data.weights.tocoo()
-    strangers = np.array([str(name) not in champion.users for name in data.users])[listed.row].mean()
-    missing = np.array([str(name) not in champion.items for name in data.items])[listed.col].mean()
+    strangers = ~pd.Index(data.users).isin(champion.users)[listed.row]
+    missing = ~pd.Index(data.items).isin(champion.items)[listed.col]
     unknown = [
         {
             "feature": name,
@@ -103,7 +114,7 @@ def drift_of(data: Dataset, judged: Judgement, champion: Champion | None) -> dic
             "threshold": LARGEST_UNKNOWN,
             "drifted": bool(value > LARGEST_UNKNOWN),
         }
-        for name, value in (("unknown_user", strangers), ("unknown_item", missing))
+        for name, value in (("unknown_user", strangers.mean()), ("unknown_item", missing.mean()))
     ]
     least = champion.metrics["ndcg_at_10"] * (1 - NDCG_FALL)
     return {
@@ -129,16 +140,12 @@ class Holdout:
     validation: sparse.csr_matrix
     test: sparse.csr_matrix
 
-    def judge(self, model: hybrid.Hybrid, known_to: Champion | None = None) -> Judged:
-        """
-        :param known_to: the champion, which recommends popular items to users that it does not know, and knows no
-            other items than its own
-        """
+    def judge(self, model: hybrid.Hybrid) -> Judged:
         users = np.flatnonzero(np.diff(self.test.indptr))
         users = np.sort(np.random.default_rng(0).permutation(users)[:LARGEST_JUDGED])
         listeners = np.bincount(self.train.indices, minlength=self.train.shape[1])
         model = replace(model, seen=(self.train + self.validation).tocsr())
-        lists = tuning.lists(model, users) if known_to is None else _as_served(model, users, known_to)
+        lists = tuning.lists(model, users)
         return Judged(
             metrics.summary(lists, self.test, listeners),
             self._segments(lists, listeners),
@@ -163,16 +170,3 @@ class Holdout:
             "users_with_little_history": Segment("ndcg_at_10", len(little), ndcg),
             "artists_with_few_listeners": Segment("recall_at_10", len(hits), float(np.mean(hits)) if hits else 0.0),
         }
-
-
-def _as_served(model: hybrid.Hybrid, users: np.ndarray, champion: Champion) -> dict[int, np.ndarray]:
-    stranger = np.array([str(name) not in champion.users for name in model.users])
-    missing = np.array([str(name) not in champion.items for name in model.items])
-    if not stranger[users].any() and not missing.any():
-        return tuning.lists(model, users)
-    popular = replace(model, signals={"items": model.signals["popularity"]})
-    lists = {}
-    for shown, asked in ((model, users[~stranger[users]]), (popular, users[stranger[users]])):
-        for ranked in shown.recommend(asked, DEEPER):
-            lists[ranked.user] = ranked.items[~missing[ranked.items]][: metrics.DEPTH]
-    return dict(sorted(lists.items()))

@@ -5,9 +5,9 @@ Channels: ``interactions`` (user, item, weight), optional ``tags`` (user, item, 
 fitted on everything with the blend found there.
 
 The champion's own numbers have seen what is held out here: interactions carry no time, so that no part of them is new
-to it. What is compared is therefore its procedure: its settings, fitted on the same train part and judged on the same
-test part, for the users and items that the champion knows. To others it can recommend popular items alone, and those
-not at all, as it does in service. So new listeners and artists count for the challenger, and chance does not.
+to it. What is compared is therefore its procedure: its settings, fitted on those pairs of the same train part that it
+knows, and judged on the same test part. So new listeners, artists and plays count for the challenger, and chance does
+not.
 Writes the model, metrics.json and model_card.md to SM_MODEL_DIR, and evaluation.json with the decision to
 SM_OUTPUT_DATA_DIR.
 """
@@ -71,7 +71,7 @@ def train(
     }
     if champion is not None:
         rival = judgement.refitted(champion, tuned, known)
-        figures["champion"] = holdout.judge(rival, known_to=champion)
+        figures["champion"] = holdout.judge(rival)
     return hybrid.fit(data.with_weights(data.weights), tuned.options), figures
 
 

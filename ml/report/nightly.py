@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -69,13 +70,15 @@ def train(samples: Path, folder: Path, version: str, champion: str | None) -> di
         output.mkdir(parents=True, exist_ok=True)
         with (output / "job.log").open("w") as log:
             jobs[name] = subprocess.Popen([str(word) for word in command], cwd=ROOT, env=environment, stdout=log)
-    found = {name: _ended(name, job, folder / version / name) for name, job in jobs.items()}
-    return {"seconds": time.monotonic() - started, "limit_seconds": TRAINING_LIMIT, "jobs": found}
+    ended = {name: os.wait4(job.pid, 0) for name, job in jobs.items()}
+    seconds = time.monotonic() - started
+    for name, job in jobs.items():
+        job.returncode = os.waitstatus_to_exitcode(ended[name][1])  # so that nobody waits for it again
+    found = {name: _outcome(name, *ended[name][1:], folder / version / name) for name in NAMES}
+    return {"seconds": seconds, "limit_seconds": TRAINING_LIMIT, "jobs": found}
 
 
-def _ended(name: str, job: subprocess.Popen[bytes], output: Path) -> dict[str, Any]:
-    _, status, used = os.wait4(job.pid, 0)
-    job.returncode = os.waitstatus_to_exitcode(status)  # so that nobody waits for it again
+def _outcome(name: str, status: int, used: resource.struct_rusage, output: Path) -> dict[str, Any]:
     if status:
         raise RuntimeError(f"training of {name} failed: see {output / 'job.log'}")
     evaluation = json.loads((output / "evaluation.json").read_text())

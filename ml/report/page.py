@@ -17,7 +17,7 @@ h1{font-size:1.7rem;margin-bottom:.2rem}h2{margin-top:2.4rem;border-bottom:1px s
 h3{margin:1.6rem 0 .4rem;font-size:1.05rem}p.note,figcaption{color:#616e7c;font-size:.9rem}
 table{border-collapse:collapse;margin:.6rem 0;font-size:.92rem}th{color:#616e7c;font-weight:600}
 td,th{padding:.3rem .7rem;border-bottom:1px solid #e4e7eb;text-align:right;white-space:nowrap}
-td:first-child,th:first-child{text-align:left}td.wide{text-align:left;white-space:normal}
+td.text,th.text{text-align:left}td.wide{white-space:normal}
 img{max-width:100%;height:auto}figure{margin:1rem 0}
 .good{color:#1c7c4d;font-weight:600}.bad{color:#b3261e;font-weight:600}
 .scroll{overflow-x:auto}
@@ -25,11 +25,14 @@ img{max-width:100%;height:auto}figure{margin:1rem 0}
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
-    def cell(value: object) -> str:
-        return str(value) if isinstance(value, _Markup) else html.escape(str(value))
-
-    titles = "".join(f"<th>{html.escape(name)}</th>" for name in head)
-    body = "".join(f"<tr>{''.join(_cell(cell(value)) for value in row)}</tr>" for row in rows)
+    """Columns of words stand left, those of numbers right; the first row says which is which."""
+    lines = [list(row) for row in rows]
+    words = [not str(value)[:1].isdigit() and str(value)[:1] not in "+-" for value in lines[0]] if lines else []
+    words[:1] = [True]
+    titles = "".join(_cell("th", name, left) for name, left in zip(head, [*words, *[True] * 20], strict=False))
+    body = "".join(
+        f"<tr>{''.join(_cell('td', value, left) for value, left in zip(row, words, strict=True))}</tr>" for row in lines
+    )
     return f'<div class="scroll"><table><tr>{titles}</tr>{body}</table></div>'
 
 
@@ -37,8 +40,10 @@ class _Markup(str):
     """Text that is HTML already."""
 
 
-def _cell(text: str) -> str:
-    return f'<td class="wide">{text}</td>' if len(text) > 60 and not text.startswith("<") else f"<td>{text}</td>"
+def _cell(tag: str, value: object, left: bool) -> str:
+    text = str(value) if isinstance(value, _Markup) else html.escape(str(value))
+    kinds = [kind for kind, holds in (("text", left), ("wide", len(str(value)) > 60 and left)) if holds]
+    return f'<{tag} class="{" ".join(kinds)}">{text}</{tag}>' if kinds else f"<{tag}>{text}</{tag}>"
 
 
 def _judged(good: bool, text: str) -> _Markup:

@@ -28,7 +28,8 @@ def _figure(width: float, height: float, columns: int = 1, rows: int = 1, **shar
         one.grid(axis="y", color=GRID, linewidth=0.8)
         one.set_axisbelow(True)
         one.tick_params(colors=MUTED, labelsize=9)
-        one.title.set_color(INK)
+        one.xaxis.label.set_color(MUTED)
+        one.yaxis.label.set_color(MUTED)
     return figure, axes
 
 
@@ -86,7 +87,11 @@ def against_actual(rows: pd.DataFrame) -> str:
     figure, axes = _figure(10, 4.2, columns=2)
     cloud, deciles = axes[0]
     cells = cloud.hexbin(100 * predicted, 100 * actual, gridsize=45, mincnt=1, bins="log", cmap="Blues", linewidths=0.1)
-    figure.colorbar(cells, ax=cloud, label="reports", shrink=0.8)
+    scale = figure.colorbar(cells, ax=cloud, shrink=0.8, ticks=[1, 3, 10, 30, 100, 300, 1000], format="%d")
+    scale.ax.set_title("reports", fontsize=9, color=MUTED)
+    scale.ax.tick_params(colors=MUTED, labelsize=8, which="both")
+    scale.ax.minorticks_off()
+    scale.outline.set_visible(False)
     ends = [20, 110]
     cloud.plot(ends, ends, color=OTHER, linewidth=1)
     cloud.set(xlabel="forecast, % of capacity", ylabel="sold, % of capacity", xlim=ends, ylim=ends)

@@ -159,17 +159,18 @@ def train(
         )
     watched = judgement.watched(rows, target)
     newest = taught & (started > end - pd.Timedelta(days=judgement.NEWEST_INPUTS))
+    before = taught & (started > end - pd.Timedelta(days=drift.REFERENCE_DAYS))
     known = champion if rival else None
     drifted = {
         "inputs": drift.inputs(
-            known.reference if known else drift.reference(watched[taught & ~newest]), watched[newest]
+            known.reference if known else drift.reference(watched[before & ~newest]), watched[newest]
         ),
         "errors": judgement.drift_of_errors(
             in_service, known.calibration if known else dict(calibrated.metrics), view, holdout
         ),
     }
     evaluated = evaluation.content(promotion.SALES, report, challenger, rival, decision, drifted)
-    return Trained(kept, judged, report, evaluated, drift.reference(watched[taught]))
+    return Trained(kept, judged, report, evaluated, drift.reference(watched[before]))
 
 
 def fingerprint(reports: pd.DataFrame) -> str:

@@ -138,21 +138,25 @@ def read_champion(folder: Path) -> Champion:
 
 
 def watched(rows: pd.DataFrame) -> pd.DataFrame:
-    """What drift is looked for in."""
+    """What drift is looked for in; not the level of prices, which drifts by nature."""
     return pd.DataFrame(
         {
             "utilisation": rows["utilisation"],
             "log_seats": np.log(rows["seats"]),
             "performances": rows["performances"].astype(float),
-            "log_gross_per_performance": np.log(rows["gross_per_performance"]),
         }
     )
+
+
+def reference(rows: pd.DataFrame) -> drift.Reference:
+    """What the artefact keeps: the last years of its reports."""
+    return drift.reference(watched(rows[rows["day"] > rows["day"].max() - pd.Timedelta(days=drift.REFERENCE_DAYS)]))
 
 
 def drift_of_inputs(rows: pd.DataFrame, champion: Champion | None) -> list[dict[str, Any]]:
     """The newest year of reports against what the champion keeps of its own, or against the years before."""
     newest = rows["day"] > rows["day"].max() - pd.Timedelta(days=NEWEST)
-    kept = champion.reference if champion else drift.reference(watched(rows[~newest]))
+    kept = champion.reference if champion else reference(rows[~newest])
     return drift.inputs(kept, watched(rows[newest]))
 
 

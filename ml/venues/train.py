@@ -123,7 +123,7 @@ def run(arguments: list[str] | None = None) -> None:
     options.model_dir.mkdir(parents=True, exist_ok=True)
     model.fit(rows).save(options.model_dir / MODEL_FILE)
     judgement.save(judged, options.model_dir)
-    drift.save(drift.reference(judgement.watched(rows)), options.model_dir)
+    drift.save(judgement.reference(rows), options.model_dir)
     (options.model_dir / "metrics.json").write_text(json.dumps(report, indent=2))
     (options.model_dir / "model_card.md").write_text(card(report))
     drifted = {

@@ -239,16 +239,19 @@ def test_a_history_that_ends_before_the_champions_promotes_nobody(tmp_path: Path
     assert "ends before the champion's" in found["decision"]["reason"]
 
 
-def test_listeners_that_the_champion_does_not_know_count_for_the_challenger(tmp_path: Path) -> None:
+@pytest.mark.parametrize("known", ["half the listeners", "half of everyone's plays"])
+def test_listeners_and_plays_that_the_champion_does_not_know_count_for_the_challenger(
+    tmp_path: Path, known: str
+) -> None:
     nights = Nights("recommender", tmp_path)
     synthetic_listeners.write(tmp_path, users=200, items=120, plays=20)
-    everyone = (tmp_path / "train.tsv").read_text()
-    header, *rows = everyone.splitlines()
-    few = [row for row in rows if int(row.split("\t")[0][1:]) < 120]
+    everything = (tmp_path / "train.tsv").read_text()
+    header, *rows = everything.splitlines()
+    few = [row for row in rows if int(row.split("\t")[0][1:]) < 100] if "listeners" in known else rows[::2]
     (tmp_path / "train.tsv").write_text("\n".join([header, *few]) + "\n")
     nights.train("v1")
     nights.appoint("v1")
-    (tmp_path / "train.tsv").write_text(everyone)
+    (tmp_path / "train.tsv").write_text(everything)
     found = nights.train("v2")
     assert found["decision"]["promote"], found["decision"]["reason"]
     assert found["champion"]["metrics"]["ndcg_at_10"] < found["metrics"]["ndcg_at_10"]

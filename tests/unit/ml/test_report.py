@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -115,9 +115,7 @@ def test_reports_known_are_those_that_ended_before_the_period_starts() -> None:
     assert list(measure._known(named)) == [0, 1, 2, 0]
 
 
-def test_a_training_that_fails_is_named(tmp_path: Path) -> None:
-    import subprocess
-
-    job = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
-    with pytest.raises(RuntimeError, match="training of sales failed"):
-        nightly._ended("sales", job, tmp_path)
+def test_a_training_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
+    nothing = resource.getrusage(resource.RUSAGE_SELF)
+    with pytest.raises(RuntimeError, match=r"training of sales failed: see .*job\.log"):
+        nightly._outcome("sales", 256, nothing, tmp_path)
