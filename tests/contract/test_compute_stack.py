@@ -283,6 +283,7 @@ def test_a_dead_letter_that_was_mended_counts_after_its_redrive(
 ) -> None:
     """The letter of an event that the function now takes, beside one that is broken for ever."""
     monkeypatch.setattr(redrive, "settings", lambda: SETTINGS)
+    monkeypatch.setattr(redrive, "HIDDEN", 5)  # a letter that comes back while it looks is hidden for so long
     now = {"reason": "as it was", "stream": "arn", "shard": "shardId-000000000000", "sequence_number": "1",
            "partition_key": "u1", "is_complete": True}  # fmt: skip
     good = json.dumps({**EVENT, "event_id": "redriven", "artist_id": "redriven"}).encode()
