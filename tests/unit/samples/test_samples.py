@@ -50,7 +50,7 @@ def test_compressed_files_carry_no_time() -> None:
 
 def test_payloads_hold_no_link_picture_or_prose() -> None:
     files = sorted((SAMPLES / "api_payloads").glob("*/*.json"))
-    assert len(files) == 35
+    assert len(files) >= 35  # those of further sources come in by themselves
     forbidden = re.compile(
         r'"(url|href|images|info|pleaseNote|description|seatmap|promoter|external_urls)": (?!null)|https?://'
     )
