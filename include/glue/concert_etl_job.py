@@ -244,7 +244,7 @@ class Curation:
         if not found:
             return None
         frame = self._spark.createDataFrame(found, DELIVERY_DDL)
-        records = sum(row.promised for row in found)
+        records = sum(row.records for row in found)
         return gates.validate(frame, RAW_SUITE, dt=load.dt, run_id=load.run_id, rows=len(found), records=records)
 
     def _check_drift(self, judged: list[Judged], load: Load) -> gates.Outcome | None:
