@@ -339,8 +339,11 @@ def main() -> None:
             registry.publish(snapshot)
         publish_partitions(glue, options["glue_database"], curated, loads)
         for key, report in reports.items():
+            earlier = curated.read(key)
             curated.put(key, json.dumps(report, indent=1))
             print(f"published {curated.uri(key)}")
+            if earlier:
+                curated.retire(earlier, report)
         for load in loads:
             curator.write_docs(load)
             curator.remember(load)
