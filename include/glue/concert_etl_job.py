@@ -244,7 +244,7 @@ class Curation:
         if not found:
             return None
         frame = self._spark.createDataFrame(found, DELIVERY_DDL)
-        records = sum(row.promised for row in found)
+        records = sum(row.records for row in found)
         return gates.validate(frame, RAW_SUITE, dt=load.dt, run_id=load.run_id, rows=len(found), records=records)
 
     def _check_drift(self, judged: list[Judged], load: Load) -> gates.Outcome | None:
@@ -339,8 +339,11 @@ def main() -> None:
             registry.publish(snapshot)
         publish_partitions(glue, options["glue_database"], curated, loads)
         for key, report in reports.items():
+            earlier = curated.read(key)
             curated.put(key, json.dumps(report, indent=1))
             print(f"published {curated.uri(key)}")
+            if earlier:
+                curated.retire(earlier, report)
         for load in loads:
             curator.write_docs(load)
             curator.remember(load)

@@ -86,6 +86,7 @@ class FolderS3:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.tagged: dict[str, dict[str, str]] = {}
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         path = self.root / Bucket / Key
@@ -98,6 +99,9 @@ class FolderS3:
         path = self.root / Bucket / Key
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(Body)
+
+    def put_object_tagging(self, *, Bucket: str, Key: str, Tagging: dict[str, Any]) -> None:
+        self.tagged[f"s3://{Bucket}/{Key}"] = {tag["Key"]: tag["Value"] for tag in Tagging["TagSet"]}
 
     def get_paginator(self, _: str) -> "FolderS3":
         return self

@@ -47,6 +47,9 @@ def test_a_second_run_publishes_the_same_rows_under_a_new_prefix(deliver: Any, r
     prefixes = [outcome.report["entities"]["box_office"]["prefix"] for outcome in (first, second)]
     assert prefixes[0] != prefixes[1]
     assert buckets.catalogue.partitions["box_office", "2020-03-04", "manual-1"] == prefixes[1]
+    replaced = {uri for uri, tags in buckets.s3.tagged.items() if tags == {"superseded": "true"}}
+    assert any(uri.startswith(prefixes[0]) and uri.endswith(".parquet") for uri in replaced)
+    assert not any(uri.startswith(prefixes[1]) for uri in replaced)
 
 
 def test_the_copy_manifest_lists_the_files_with_their_sizes(deliver: Any, run_job: Any, buckets: Any) -> None:

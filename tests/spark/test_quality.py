@@ -60,19 +60,19 @@ def test_a_run_is_not_compared_with_itself() -> None:
 
 
 def test_a_collapsed_volume_and_many_rejects_are_told_and_stop_nothing(spark: SparkSession) -> None:
-    outcome = check(spark, Delivery("lastfm", "interaction", 100, 100, 0.4, 0.05))
+    outcome = check(spark, Delivery("lastfm", "interaction", 100, 0.4, 0.05))
 
     assert failed(outcome) == [("rejected_share", "warning"), ("volume_ratio", "warning")]
 
 
-def test_records_that_are_missing_after_the_read_stop_the_run(spark: SparkSession) -> None:
-    outcome = check(spark, Delivery("lastfm", "interaction", 100, 99, 0.0, None))
+def test_a_source_that_two_manifests_of_a_run_deliver_stops_the_run(spark: SparkSession) -> None:
+    outcome = check(spark, *[Delivery("lastfm", "interaction", 100, 0.0, None)] * 2)
 
-    assert failed(outcome) == [("promised,found", CRITICAL)]
+    assert failed(outcome) == [("source,entity", CRITICAL)]
 
 
 def test_an_ordinary_delivery_passes(spark: SparkSession) -> None:
-    rows = [Delivery("lastfm", "interaction", 100, 100, 0.0, 1.0), Delivery("spotify", "artist", 3, 3, None, None)]
+    rows = [Delivery("lastfm", "interaction", 100, 0.0, 1.0), Delivery("spotify", "artist", 3, None, None)]
 
     assert failed(check(spark, *rows)) == []
 
@@ -107,10 +107,10 @@ def test_quantiles_are_of_many_rows_only(spark: SparkSession) -> None:
 
 
 def test_data_docs_have_a_page_for_each_suite_and_an_index(spark: SparkSession) -> None:
-    outcome = check(spark, Delivery("lastfm", "interaction", 100, 99, 0.0, None))
+    outcome = check(spark, Delivery("lastfm", "interaction", 100, 0.0, 0.1))
 
     pages = documents("2026-03-04", "run-1", outcome.checks, {outcome.suite: outcome.page})
 
     assert sorted(pages) == ["index.html", "raw.html"]
     assert 'href="raw.html"' in pages["index.html"] and 'class="failed">1<' in pages["index.html"]
-    assert "promised" in pages["raw.html"]
+    assert "volume_ratio" in pages["raw.html"]

@@ -11,34 +11,31 @@ from concert_etl.history import History
 from concert_etl.raw import Manifest
 
 SUITE = "raw"
-DDL = "source string, entity string, promised bigint, found bigint, rejected_share double, volume_ratio double"
+DDL = "source string, entity string, records bigint, rejected_share double, volume_ratio double"
 
 
 class Delivery(NamedTuple):
-    """:param promised: records of the manifest; found: records read
+    """:param records: of the manifest, which are those that were read (accounts.check_files)
     :param rejected_share: of its records; None of a few
     :param volume_ratio: to the median of earlier runs; None without enough of them
     """
 
     source: str
     entity: str
-    promised: int
-    found: int
+    records: int
     rejected_share: float | None
     volume_ratio: float | None
 
 
 def deliveries(entity: str, manifests: Iterable[Manifest], counts: Iterable[Count], history: History) -> list[Delivery]:
-    found: Counter[str] = Counter()
     reports: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     for item in counts:
-        found[item.manifest_source] += item.records
         reports[item.manifest_source] += item.reports
         rejected[item.manifest_source] += item.reports if item.rule else 0
     return [
         Delivery(
-            manifest.source, entity, manifest.records, found[manifest.source],
+            manifest.source, entity, manifest.records,
             rejected[manifest.source] / reports[manifest.source] if reports[manifest.source] >= FEWEST_JUDGED else None,
             history.volume_ratio(manifest.source, manifest.records),
         )

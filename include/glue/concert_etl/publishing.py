@@ -13,12 +13,15 @@ from concert_etl.accounts import Account
 from concert_etl.entities import DATASETS, Entity
 from concert_etl.gates import Check
 
-# Redshift reads files of 64 to 256 MB best. What a row takes in Parquet, measured on the samples:
+# Redshift reads files of 64 to 256 MB best. Their number is no multiple of the slices: Serverless does not say how many
+# it has, changes them with the capacity, and splits Parquet from 128 MB on by itself.
+# What a row takes in Parquet, measured on the samples:
 ROW_BYTES = {"interaction": 11, "box_office": 28, "setlist": 30}
 OTHER_ROW_BYTES = 100
 SMALLEST_FILE = 64 * 2**20  # bytes, where there is that much
 PARTITIONS_PER_CALL = 100  # limit of BatchCreatePartition and BatchUpdatePartition
 KNOWN = "AlreadyExistsException"
+SUPERSEDED = {"Key": "superseded", "Value": "true"}
 
 
 @dataclass
@@ -117,6 +120,14 @@ class CuratedBucket:
             if name.endswith(ending)
         ]
         return self.put(key, json.dumps({"entries": entries}, indent=1))
+
+    def retire(self, report: Mapping[str, Any], successor: Mapping[str, Any]) -> None:
+        """Tag the rows of a report that another one has replaced: the bucket's lifecycle expires what bears the tag."""
+        kept = {entity["prefix"] for entity in successor["entities"].values()}
+        for entity in report["entities"].values():
+            if entity["prefix"] not in kept:
+                for key, _ in self._files(entity["prefix"].removeprefix(self.uri(""))):
+                    self._s3.put_object_tagging(Bucket=self.bucket, Key=key, Tagging={"TagSet": [SUPERSEDED]})
 
     def _files(self, prefix: str) -> list[tuple[str, int]]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix, Delimiter="/")
