@@ -20,10 +20,12 @@ import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.credentials import ContainerProvider, RefreshableCredentials
@@ -147,6 +149,14 @@ class Emulator:
         status, document = self.local_request("/_local/calls", token=self.token)
         assert status == 200, document
         return [call for call in document["calls"] if all(call[key] == value for key, value in wanted.items())]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_of_services_are_read_once() -> Iterator[None]:
+    """Tests log in anew, each with a boto3 session of its own, which reads megabytes of descriptions of services."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(botocore.session, "create_loader", cache(botocore.session.create_loader))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -158,6 +158,9 @@ def bare(folder: Path) -> None:
     from pyspark.sql import functions as F
 
     spark = SparkSession.builder.appName("bare").getOrCreate()
+    records = json.loads((folder / "raw" / PREFIX / "manifest.json").read_text())["files"]
+    tasks = max(4, sum(file["records"] for file in records) // 500_000)  # as the job has
+    spark.conf.set("spark.sql.shuffle.partitions", tasks)
     schema = "user_id string, artist_id string, artist string, weight string"
     raw = spark.read.csv(f"s3://raw/{PREFIX}/*.tsv", schema=schema, header=True, sep="\t", quote="")
     rows = raw.select(
