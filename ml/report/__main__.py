@@ -67,6 +67,7 @@ def main(arguments: list[str] | None = None) -> None:
         else:
             measured = {"recommender": measure.recommendations, "venues": measure.venue_figures}
             figures[part] = measured[part](options.samples)
+        stored.write_text(json.dumps(figures, indent=2))  # a part takes minutes: one that breaks costs no other
     if options.scale:
         figures["scale"] = json.loads(options.scale.read_text())
     figures |= {

@@ -15,11 +15,16 @@ from test_venues import reports as venue_reports
 from ml.recommender import artifact, metrics
 from ml.recommender import train as train_recommender
 from ml.recommender.data import InputError, read_dataset
-from ml.sales import features, model, predict, train
+from ml.sales import features, gaussian, model, predict, train
 from ml.venues import features as venue_features
 from ml.venues import predict as score_venues
 from ml.venues import train as train_venues
 from tests.unit.ml import synthetic_listeners
+
+
+@pytest.fixture(autouse=True)
+def few_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gaussian, "ITERATIONS", 3)
 
 
 def history(folder: Path, frame: pd.DataFrame) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tarfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from test_venues import reports as venue_reports
 from ml import evaluation
 from ml.promotion import Judgement, Rule, Segment, decide
 from ml.recommender import train as train_recommender
+from ml.sales import gaussian
 from ml.sales import train as train_sales
 from ml.venues import train as train_venues
 from tests.unit.ml import synthetic_listeners
@@ -89,7 +90,12 @@ def test_a_segment_whose_figure_was_lost_is_beyond_the_bound() -> None:
 
 # ---------------------------------------------------------------- the three training jobs
 
-Training = Callable[..., dict]
+
+@pytest.fixture(scope="module", autouse=True)
+def few_iterations() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gaussian, "ITERATIONS", 3)  # the process need not be learnt well here
+        yield
 
 
 def sales_night(folder: Path, *more: str) -> None:
