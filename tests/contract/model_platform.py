@@ -48,10 +48,11 @@ def models(platform: Platform, emulator: Emulator) -> Iterator[Platform]:
 
 @pytest.fixture
 def registered(models: Platform, emulator: Emulator) -> Iterator[Platform]:
-    """The same, without a version."""
+    """The same, without a version or a score."""
     models.reset()
     yield models
     delete_versions(emulator)
+    delete_scores(emulator)
 
 
 def delete_versions(emulator: Emulator) -> None:
@@ -59,6 +60,12 @@ def delete_versions(emulator: Emulator) -> None:
     for model in MODELS:
         for version in list(registry.versions(model)):
             sagemaker.delete_model_package(ModelPackageName=version.arn)
+
+
+def delete_scores(emulator: Emulator) -> None:
+    dynamodb, table = emulator.client("dynamodb"), settings_module.settings().model_score_table
+    for item in dynamodb.scan(TableName=table)["Items"]:
+        dynamodb.delete_item(TableName=table, Key={name: item[name] for name in ("subject", "publication")})
 
 
 def evaluation_of(version: str, **changes: Any) -> dict[str, Any]:
