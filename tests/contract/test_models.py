@@ -89,7 +89,7 @@ def test_a_training_without_evaluation_is_named_in_one_line(registered: Platform
 
 def test_drift_is_recorded_once_and_named(registered: Platform) -> None:
     comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
-    calm = {"feature": "wape", "statistic": "ratio", "value": 1.0, "threshold": 1.5, "drifted": False}
+    calm = {"metric": "wape", "value": 1.0, "threshold": 1.5, "drifted": False}
     for _ in range(2):
         register(registered, "v1", drift={"inputs": [comparison], "errors": [calm]})
     rows = warehouse.query("SELECT version, kind, feature, value, drifted FROM ml.model_drift ORDER BY kind")

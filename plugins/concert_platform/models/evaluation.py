@@ -50,17 +50,18 @@ class Evaluation:
 
     def comparisons(self) -> list[dict[str, Any]]:
         """Each comparison with the champion's data, of an input or of an error, as one row."""
+        inputs = [("input", item["feature"], item["statistic"], item) for item in self.drift.get("inputs", [])]
+        errors = [("error", item["metric"], "error", item) for item in self.drift.get("errors", [])]
         return [
             {
                 "kind": kind,
-                "feature": str(item["feature"]),
-                "statistic": str(item["statistic"]),
+                "feature": str(name),
+                "statistic": str(statistic),
                 "value": item["value"],
                 "threshold": item["threshold"],
                 "drifted": bool(item["drifted"]),
             }
-            for kind, name in (("input", "inputs"), ("error", "errors"))
-            for item in self.drift.get(name, [])
+            for kind, name, statistic, item in (*inputs, *errors)
         ]
 
 

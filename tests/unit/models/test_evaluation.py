@@ -6,9 +6,12 @@ import json
 import tarfile
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from concert_platform.models import MODELS, UnknownModelError, evaluation, model_named
+from ml import drift
 
 STATED: dict[str, Any] = {
     "name": "sales", "version": "v1", "feature_schema": 3, "data_from": None, "data_through": "2020-03-01",
@@ -36,7 +39,7 @@ def test_the_decision_is_read_with_its_reason_on_one_line() -> None:
 
 def test_only_what_has_drifted_is_told() -> None:
     psi = {"feature": "capacity", "statistic": "psi", "value": 0.3, "threshold": 0.2, "drifted": True}
-    error = {"feature": "wape", "statistic": "ratio", "value": 1.1, "threshold": 1.5, "drifted": False}
+    error = {"metric": "wape", "value": 1.1, "threshold": 1.5, "drifted": False}
     found = evaluation.parse_evaluation(packed(STATED | {"drift": {"inputs": [psi], "errors": [error]}}), URI)
     assert found.drifted == ["input capacity: psi is 0.3, threshold 0.2"]
     assert [row["kind"] for row in found.comparisons()] == ["input", "error"]
@@ -55,6 +58,18 @@ def test_only_what_has_drifted_is_told() -> None:
 def test_an_unusable_evaluation_is_named_with_its_place_and_reason(archive: bytes, reason: str) -> None:
     with pytest.raises(evaluation.EvaluationError, match=f"{URI} holds no usable evaluation.json .{reason}"):
         evaluation.parse_evaluation(archive, URI)
+
+
+def test_what_training_writes_of_drift_is_read() -> None:
+    """The rows that ml/drift.py makes, whose names both sides must know."""
+    known = pd.DataFrame({"capacity": np.linspace(100, 2000, 400)})
+    stated = {
+        "inputs": drift.inputs(drift.reference(known), known + 5000),
+        "errors": [drift.error("wape", 0.2, 0.1)],
+    }
+    found = evaluation.parse_evaluation(packed(STATED | {"drift": stated}), URI)
+    assert [(row["kind"], row["feature"]) for row in found.comparisons()] == [("input", "capacity"), ("error", "wape")]
+    assert len(found.drifted) == 2
 
 
 def test_the_evaluation_lies_beside_the_model() -> None:
