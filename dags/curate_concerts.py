@@ -25,7 +25,6 @@ from concert_platform.compat import AirflowFailException, AirflowSkipException, 
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
 from concert_platform.operators.glue import RunGlueJobOperator, error_of
 from concert_platform.operators.require_stacks import RequireStacks
-from concert_platform.partitions import partitions
 
 PARTITIONS = "{{ ti.xcom_pull(task_ids='find_partitions') | tojson }}"
 
@@ -58,14 +57,15 @@ def announce_partitions(wanted: list[list[str | None]] | None, **context: Any) -
 @task(task_id="record_failure", trigger_rule=TriggerRule.ONE_FAILED)
 def note_failure(**context: Any) -> None:
     """Tell those who wait for these partitions that they are not curated; then fail, so that the run does."""
-    from concert_platform.backlog import passed
+    from concert_platform.backlog import not_passed
     from concert_platform.notifications import send_alert
+    from concert_platform.partitions import parse_partition, partitions
     from concert_platform.warehouse import record_failure as record
 
     message = f"curate_concerts: {error_of(context['ti'], 'curate_records')}"
-    wanted = partitions(context)
-    published = passed(context["ti"], wanted)
-    record([partition for partition in wanted if partition not in published], message)
+    asked = context["ti"].xcom_pull(task_ids="find_partitions")  # the run's own and what earlier ones left
+    wanted = [parse_partition(partition) for partition in asked] if asked else partitions(context)
+    record(not_passed(context["ti"], wanted), message)
     send_alert("Concert platform: curation stopped", message)
     raise AirflowFailException(message)
 

@@ -27,7 +27,8 @@ _started = time.monotonic()
 # Tests run three at a time on two cores, and a pool's thread that waits for one without a core spins meanwhile: a
 # backtest of the sales model took 26 s of CPU with two threads and 3 s with one.
 ONE_THREAD = {"OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
-IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadgroup")  # what belongs together: tests/conftest.py
+# What belongs together, and in which order: tests/conftest.py.
+IN_TWO_PROCESSES = ("-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder")
 
 
 def say(text: str) -> None:

@@ -84,6 +84,22 @@ def passed(ti: Any, wanted: Iterable[Partition], task_id: str = "curate_records"
     return found
 
 
+def not_passed(ti: Any, wanted: Iterable[Partition]) -> list[Partition]:
+    """Of these partitions, those that the task's failed Glue run has not published as a whole. A day without run id of
+    which some runs passed stands for its other ingest runs, else for itself.
+
+    :param ti: task instance of the same DAG run
+    """
+    asked = list(wanted)
+    published = set(passed(ti, asked))
+    open_days = {partition.date for partition in published if Partition(partition.date) in asked}
+    of_days = (
+        run.partition for day in open_days for run in _versions(settings().raw_bucket, f"raw/_runs/dt={day}/", INDEX)
+    )
+    left = {partition for partition in asked if partition.run_id or partition.date not in open_days} | {*of_days}
+    return _together([], left - published)
+
+
 def to_load_again(context: Mapping[str, Any]) -> list[Partition]:
     """Curated runs of the day of a run of backfill_warehouse: all of them, or on its daily tick those not loaded."""
     days = sorted({partition.date for partition in partitions(context)})

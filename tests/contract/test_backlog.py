@@ -94,6 +94,10 @@ def test_a_curated_run_without_an_account_is_loaded_with_the_next_one(
     assert backlog.to_load(context("next")) == [Partition(DAY, run) for run in ("again", "lost", "next")]
 
 
+def failed_with(job_run: str | None) -> SimpleNamespace:
+    return SimpleNamespace(xcom_pull=lambda **asked: job_run if asked["key"] == "job_run_id" else None)
+
+
 def test_of_a_failed_curation_the_runs_that_passed_are_announced(put: Put) -> None:
     put("curated", report("passed"), {"job_run_id": "jr-2", "refused": {}})
     put("curated", report("partly"), {"job_run_id": "jr-2", "refused": {"lastfm/interaction": "damaged"}})
@@ -101,12 +105,22 @@ def test_of_a_failed_curation_the_runs_that_passed_are_announced(put: Put) -> No
     put("curated", report("not-asked"), {"job_run_id": "jr-2"})
     wanted = [Partition(DAY, run) for run in ("passed", "partly", "earlier", "refused")]
 
-    def failed_with(job_run: str | None) -> SimpleNamespace:
-        return SimpleNamespace(xcom_pull=lambda **asked: job_run if asked["key"] == "job_run_id" else None)
-
     assert backlog.passed(failed_with("jr-2"), wanted) == [Partition(DAY, "passed")]
     assert backlog.passed(failed_with("jr-1"), [Partition(DAY)]) == [Partition(DAY, "earlier")]
     assert backlog.passed(failed_with(None), wanted) == []
+
+
+def test_of_a_failed_curation_the_other_runs_are_told_and_a_day_stands_for_its_runs(put: Put) -> None:
+    for run in ("passed", "refused", "untouched"):
+        put("raw", index(run), {"manifests": []})
+    put("curated", report("passed"), {"job_run_id": "jr-2"})
+    named = [Partition(DAY, run) for run in ("passed", "refused")]
+    left = [Partition(DAY, "refused"), Partition(DAY, "untouched")]
+    assert backlog.not_passed(failed_with("jr-2"), named) == [Partition(DAY, "refused")]
+    assert backlog.not_passed(failed_with("jr-2"), [Partition(DAY)]) == left
+    assert backlog.not_passed(failed_with("jr-2"), [Partition(DAY), *named]) == left
+    assert backlog.not_passed(failed_with("jr-3"), [Partition(DAY)]) == [Partition(DAY)]
+    assert backlog.not_passed(failed_with(None), named) == named
 
 
 def test_a_run_by_hand_takes_what_it_is_given(put: Put) -> None:

@@ -4,9 +4,9 @@ A trigger holds the second row back until the test has killed the process that w
 comes in the middle.
 """
 
-import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.contract.warehouse_platform import accounts, violations
 pytest_plugins = ["tests.contract.warehouse_platform"]
 
 GATE = 4711  # an advisory lock
+LONGEST = 300  # seconds, on a machine with much else to do
 PAUSE = f"""
 CREATE FUNCTION public.pause() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -50,13 +51,16 @@ class Database:
         self.run(PAUSE.format(table=table, column=column, value=value))
         self.run(f"SELECT pg_advisory_lock({GATE})")
 
-    def kill_the_writer(self) -> None:
-        deadline = time.monotonic() + 30
-        while not (writers := self.run(WRITERS)):
-            assert time.monotonic() < deadline, "nothing writes the row"
-            time.sleep(0.01)
-        self.run(f"SELECT pg_terminate_backend({writers[0][0]})")
-        self.release()
+    def kill_the_writer(self, seconds: float = LONGEST) -> None:
+        """Kill whoever writes the row, once it is there; the gate is open afterwards in any case."""
+        try:
+            deadline = time.monotonic() + seconds
+            while not (writers := self.run(WRITERS)):
+                assert time.monotonic() < deadline, f"nothing has written the row for {seconds} s"
+                time.sleep(0.01)
+            self.run(f"SELECT pg_terminate_backend({writers[0][0]})")
+        finally:
+            self.release()
 
     def release(self) -> None:
         self.run(f"SELECT pg_advisory_unlock({GATE}); DROP FUNCTION IF EXISTS public.pause() CASCADE")
@@ -97,20 +101,30 @@ def test_a_kill_while_rows_are_written_leaves_nothing_and_the_retry_loads_them_o
     statements = planned.closing if part == "closing" else planned.entities["event"]
     database.hold(table, column, value)
 
-    killing = threading.Thread(target=database.kill_the_writer)
-    killing.start()
-    first = send(statements, 1, part)
-    with pytest.raises(warehouse.StatementFailedError):
-        warehouse.wait(first)
-    killing.join()
+    with ThreadPoolExecutor(1) as pool:
+        killing = pool.submit(database.kill_the_writer)
+        first = send(statements, 1, part)
+        with pytest.raises(warehouse.StatementFailedError):
+            warehouse.wait(first, at_most=2 * LONGEST)
+        killing.result()
     assert warehouse.query(f"SELECT COUNT(*) FROM {table}") == [[0]]
 
     assert send(statements, 1, part) == first  # under its token the dead one is found, and not run again
     second = send(statements, 2, part)
-    assert warehouse.wait(second)["Status"] == warehouse.FINISHED
+    assert warehouse.wait(second, at_most=LONGEST)["Status"] == warehouse.FINISHED
     assert send(statements, 3, part) == second  # a try that was killed after the commit finds it
     warehouse.load(values)  # the rest of the partition, and what is there already once more
     assert warehouse.query("SELECT COUNT(*) FROM core.fact_event") == [[3]]
     assert warehouse.query("SELECT COUNT(*) FROM quality.quarantine") == [[2]]
     assert accounts()["ticketmaster", "event"] == [6, 3, 2, 1]
     assert violations("account_open") == violations("event_duplicate") == 0
+
+
+def test_a_kill_that_finds_no_writer_fails_and_holds_nobody_back(empty: Platform, database: Database) -> None:
+    database.hold("core.fact_event", "event_id", "e2")
+    with pytest.raises(AssertionError, match="nothing has written the row"):
+        database.kill_the_writer(seconds=0)
+    assert database.run(f"SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND objid = {GATE}") == []
+    empty.curate(event=[event(1), event(2)])
+    empty.load()
+    assert warehouse.query("SELECT COUNT(*) FROM core.fact_event") == [[2]]

@@ -135,6 +135,50 @@ def test_the_match_of_the_newest_day_wins_whatever_is_loaded_last(empty: Platfor
     assert violations("identity_match_duplicate") == 0
 
 
+MATCHES = "SELECT source_id, rule, run_id FROM core.identity_match ORDER BY source_id"
+
+
+def test_a_match_that_its_run_withdraws_yields_to_the_newest_of_the_other_runs(empty: Platform) -> None:
+    third, fourth = "run-3", "run-4"
+    for run, day, rule in (
+        (SECOND, DAY, "newest"), (FIRST, DAY, "new"), (third, "2020-03-01", "old"), (fourth, NEXT_DAY, "withdrawn"),
+    ):  # fmt: skip
+        empty.curate(run, day, artist=[artist(1)], identity_match=[match(1, rule=rule)])
+        empty.load(run, day)
+    assert warehouse.query(MATCHES) == [["sp1", "withdrawn", fourth]]
+    empty.curate(fourth, NEXT_DAY, artist=[artist(2)], identity_match=[match(2, rule="other")])
+    for _ in range(2):
+        empty.load(fourth, NEXT_DAY)
+        assert warehouse.query(MATCHES) == [["sp1", "newest", SECOND], ["sp2", "other", fourth]]
+    empty.curate(SECOND, DAY, artist=[artist(1)], identity_match=[])
+    empty.load(SECOND, DAY)
+    assert warehouse.query(MATCHES) == [["sp1", "new", FIRST], ["sp2", "other", fourth]]
+    assert violations("identity_match_duplicate") == 0
+
+
+def test_a_match_that_its_only_run_withdraws_is_gone(empty: Platform) -> None:
+    empty.curate(artist=[artist(1)], identity_match=[match(1), match(2)])
+    empty.load()
+    empty.curate(artist=[artist(1)], identity_match=[match(1)])
+    empty.load()
+    assert warehouse.query(MATCHES) == [["sp1", "musicbrainz_id", FIRST]]
+    assert warehouse.query("SELECT COUNT(*) FROM core.identity_match_delivery") == [[1]]
+
+
+def test_matches_that_were_there_before_deliveries_were_kept_are_among_them(empty: Platform) -> None:
+    empty.curate(artist=[artist(1)], identity_match=[match(1), match(2)])
+    empty.load()
+    kept = warehouse.query("SELECT * FROM core.identity_match_delivery ORDER BY source_id")
+    warehouse.execute_batch(
+        [
+            "DROP TABLE core.identity_match_delivery",
+            "DELETE FROM quality.schema_version WHERE name LIKE 'core_identity_match_delivery%'",
+        ]
+    )
+    assert len(warehouse.migrate()) == 2
+    assert warehouse.query("SELECT * FROM core.identity_match_delivery ORDER BY source_id") == kept != []
+
+
 # ---------------------------------------------------------------- side by side
 
 

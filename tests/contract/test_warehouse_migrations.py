@@ -11,7 +11,7 @@ import pytest
 
 from concert_platform import warehouse
 from concert_platform.warehouse import migrations
-from tests.contract.curated_runs import Platform
+from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T2, Platform, report
 
 pytest_plugins = ["tests.contract.warehouse_platform"]
 
@@ -60,6 +60,33 @@ def test_a_batch_keeps_to_the_limits_of_the_data_api_and_divides_no_file() -> No
     assert [one for batch in found for one in batch] == migrations.migrations() and len(found) > 1
     for batch in found:
         assert len(warehouse.render([one.file for one in batch])) < warehouse.MOST_STATEMENTS
+
+
+def test_seats_that_were_there_before_their_moment_was_known_yield_to_no_older_report(empty: Platform) -> None:
+    tour = {"period_start": None, "period_end": None, "period_precision": "tour"}
+    for day, reports in (
+        (NEXT_DAY, [report(2, capacity=3000, ingested_at=T2, **tour)]),
+        (DAY, [report(1, capacity=2400, **tour)]),
+        (DAY, [report(3, capacity=800, venue_id="v3", venue="Hall Three")]),
+    ):
+        empty.curate(SECOND if day == NEXT_DAY else FIRST, day, box_office=reports)
+        empty.load(SECOND if day == NEXT_DAY else FIRST, day)
+    seats = "SELECT venue_id, seats, seats_seen_at FROM core.dim_venue WHERE is_current ORDER BY venue_id"
+    known = warehouse.query(seats)
+    assert [row[:2] for row in known] == [["v1", 1500], ["v3", 400]]
+    warehouse.execute_batch(
+        [
+            "ALTER TABLE core.dim_venue DROP COLUMN seats_seen_at",
+            "DELETE FROM quality.schema_version WHERE number = 63",
+        ]
+    )
+
+    assert warehouse.migrate() == ["migrations/0063_core_dim_venue_seats_seen_at.sql"]
+
+    assert warehouse.query(seats) == known
+    empty.curate(FIRST, DAY, box_office=[report(1, capacity=2400, **tour)])
+    empty.load()
+    assert warehouse.query(seats) == known
 
 
 # ---------------------------------------------------------------- roles

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from concert_platform import backlog, metrics, warehouse
+from concert_platform import backlog, metrics, notifications, warehouse
 from concert_platform.assets import CURATED_CONCERTS
-from concert_platform.compat import AirflowSkipException
+from concert_platform.compat import AirflowFailException, AirflowSkipException
 from concert_platform.partitions import Partition
 
 WANTED = [["2020-03-04", "a"], ["2020-03-04", "b"]]
@@ -58,3 +58,23 @@ def test_after_a_refusal_those_that_passed_are(dag_file: ModuleType, monkeypatch
 def test_where_nothing_passed_no_event_is_sent(dag_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(AirflowSkipException, match="curate_records says why"):
         announced(dag_file, monkeypatch, None)
+
+
+@pytest.mark.parametrize(
+    ("found", "recorded"),
+    [(WANTED, [("2020-03-04", "b")]), (None, [("2020-03-05", "own")])],
+    ids=["with what earlier runs left", "find_partitions has failed"],
+)
+def test_a_failure_is_recorded_for_every_partition_of_the_job_that_was_not_published(
+    dag_file: ModuleType, monkeypatch: pytest.MonkeyPatch, found: Any, recorded: list[tuple[str, str]]
+) -> None:
+    noted: list[tuple[str, str | None]] = []
+    monkeypatch.setattr(backlog, "passed", lambda ti, wanted: [Partition("2020-03-04", "a")])
+    monkeypatch.setattr(warehouse, "record_failure", lambda failed, message: noted.extend(tuple(p) for p in failed))
+    monkeypatch.setattr(notifications, "send_alert", lambda subject, message: None)
+    pulled = {("find_partitions", None): found, ("curate_records", "error"): "a gate"}
+    ti = SimpleNamespace(xcom_pull=lambda task_ids, key=None: pulled.get((task_ids, key)))
+    dag_run = SimpleNamespace(conf={"partitions": [["2020-03-05", "own"]]}, logical_date=None, run_after=None)
+    with pytest.raises(AirflowFailException, match="curate_concerts:"):
+        dag_file.note_failure.function(ti=ti, dag_run=dag_run)
+    assert noted == recorded

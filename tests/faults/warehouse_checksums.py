@@ -13,7 +13,7 @@ SCHEMAS = ("core", "marts", "quality")
 RUN_COLUMNS = (
     "run_id", "created_run_id", "updated_run_id", "load_run_id", "object_name", "file_name", "report_etag",
     "record_uri", "loaded_at", "ingested_at", "refreshed_at", "published_at", "registered_at", "received_at", "seen_at",
-    "applied_at",
+    "seats_seen_at", "applied_at",
     "valid_from", "valid_to", "dt", "as_of", "detail", "detected_at", "occurred_at",
 )  # fmt: skip
 # One row per attempt, so their number tells how often a run was disturbed, not what was loaded.

@@ -8,9 +8,10 @@
 The last announced state of each event lies in the ingest-state table (source `_announced#ticketmaster`, item = event
 id): state, revision (how often it has changed) and seen_at. What is about to be sent is noted there (`pending_change`)
 before it is, and the state advances only after the stream, or its spill, has it. A run that finds something pending,
-because another one was killed in between, sends it first, whatever the source says by now. The id of a change event is
-made of the event, the revision that it leads to, its kind and the new state: what is sent again has the same id, and
-counts once.
+because another one was killed in between, sends it first, whatever the source says by now. A run that meets the note of
+another one at work does the same, and compares its pages once more: no change in between is lost. The id of a change
+event is made of the event, the revision that it leads to, its kind and the new state: what is sent again has the same
+id, and counts once.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from typing import Any
 
 from concert_platform.metrics import publish
 from concert_platform.settings import settings
-from concert_platform.sources.errors import RefusedError
+from concert_platform.sources.errors import RefusedError, SourceError
 from concert_platform.sources.manifests import RawFile, raw_prefix, read_manifest
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.state import IngestState, expiry
@@ -40,6 +41,7 @@ KEPT_AFTER_EVENT = timedelta(days=90)  # from its day on; a listing names no eve
 KEPT_WITHOUT_DAY = timedelta(days=730)  # since the last change
 KEPT_POSITIONS = timedelta(days=30)
 SCHEMA_VERSION = 1
+MOST_ROUNDS = 5  # of one call, each after another run has changed a row between its reading and the note
 KINDS = {
     "status_changed": ("status",),
     "rescheduled": ("local_date", "local_time"),
@@ -53,6 +55,10 @@ log = logging.getLogger(__name__)
 
 class PageUnreadableError(RefusedError):
     """A page of the raw bucket is no JSON of the source."""
+
+
+class AnnouncementContestedError(SourceError):
+    """Another run keeps announcing the same events; a retry finds what is left."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ def announce(
     """Announce what the pages that this run has committed change; a repeated run announces what is left.
 
     :raises RecordsRefusedError: when the stream takes an event never; the others were announced
+    :raises AnnouncementContestedError: when another run was in between each time; what is not announced is left
     """
     if s3 is None:
         import boto3
@@ -91,16 +98,36 @@ def announce(
         s3 = boto3.client("s3")
     state = state or IngestState()
     producer = producer or interactions_producer()
-    known = announced(state)
-    left = [_pending(row) for row in known.values() if PENDING in row]
-    reports = [_send(run, state, producer, left)] if left else []
-    known = announced(state) if left else known
-    changes = [one for one in changed(sightings(run, state, s3), known) if _intend(state, one)]
-    reports.append(_send(run, state, producer, changes))
+    reports, counted = _announce_all(run, state, producer, list(sightings(run, state, s3)))
     for report in reports:
         report.raise_for_refused()
     counts = {name: sum(getattr(report, name) for report in reports) for name in ("sent", "spilled", "drained")}
-    return {"changes": len(left) + len(changes), **counts}
+    return {"changes": counted, **counts}
+
+
+def _announce_all(
+    run: IngestRun, state: IngestState, producer: KinesisProducer, found: Sequence[Sighting]
+) -> tuple[list[SendReport], int]:
+    """Send what is pending and what the pages change, again where another run came in between; reports and changes."""
+    reports: list[SendReport] = []
+    counted, met = 0, list[str]()
+    for _ in range(MOST_ROUNDS):
+        known = announced(state)
+        if left := [_pending(row) for row in known.values() if PENDING in row]:
+            reports.append(_send(run, state, producer, left))
+            known = announced(state)
+        refused = {record.record.partition_key for report in reports for record in report.refused}
+        wanted = [one for one in changed(found, known) if one.event_id not in refused]
+        intended = [one for one in wanted if _intend(state, one)]
+        reports.append(_send(run, state, producer, intended))
+        counted += len(left) + len(intended)
+        met = sorted({one.event_id for one in wanted} - {one.event_id for one in intended})
+        if not met:
+            return reports, counted
+    raise AnnouncementContestedError(
+        f"{len(met)} events of run {run.run_id} are being announced by another run, the first of them {met[0][:64]!r}: "
+        "the retry announces what is left"
+    )
 
 
 def _send(run: IngestRun, state: IngestState, producer: KinesisProducer, changes: Sequence[Change]) -> SendReport:

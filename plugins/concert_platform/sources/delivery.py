@@ -15,6 +15,9 @@ from concert_platform.sources.manifests import Manifest, RawFile, raw_prefix, re
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.state import IngestState
 
+# S3 takes an object of more than 5 GB in parts only; a larger file than 10,000 parts hold has larger ones.
+LARGE, PART = 1024 * 2**20, 64 * 2**20  # bytes
+
 
 class Delivery:
     """One entity of one source in one run.
@@ -86,8 +89,10 @@ class Delivery:
         if isinstance(content, bytes):
             self.s3.put_object(Bucket=self.bucket, Key=key, Body=content)
         else:
-            with content.open("rb") as stream:
-                self.s3.put_object(Bucket=self.bucket, Key=key, Body=stream)
+            from boto3.s3.transfer import TransferConfig
+
+            limits = TransferConfig(multipart_threshold=LARGE, multipart_chunksize=PART, use_threads=False)
+            self.s3.upload_file(str(content), self.bucket, key, Config=limits)
         file = RawFile(
             name=name, key=key, bytes=size, sha256=digest, item=item, version=version or digest,
             delivered_at=_now(), **facts,

@@ -28,7 +28,7 @@ from concert_platform.sources.run import IngestRun
 
 RUNS = "_runs"
 PAGE_OF_A_DAY = re.compile(r"page#(\d{4}-\d{2}-\d{2})#.*")  # of a listing that is read anew each day
-KEPT_PAGES = timedelta(days=60)  # a day that is run again later delivers its pages once more
+KEPT_PAGES = timedelta(days=60)  # after the day, or the delivery if that was later; then a run of the day delivers anew
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,8 @@ class IngestState:
                 "run_id": manifest.run_id,
             }
             if of_a_day := PAGE_OF_A_DAY.fullmatch(item):
-                row["expires_at"] = expiry(of_a_day[1], KEPT_PAGES)
+                # A day of long ago may be read today, and its next run must not read it all again.
+                row["expires_at"] = max(expiry(of_a_day[1], KEPT_PAGES), expiry(delivered_at, KEPT_PAGES))
             self._put_unless_newer({**row, "dt": manifest.dt, "delivered_at": delivered_at})
 
     def confirm(self, run: IngestRun, revision: int) -> None:

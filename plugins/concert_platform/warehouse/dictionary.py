@@ -19,6 +19,8 @@ SCHEMAS = ("core", "marts", "ml", "quality")  # staging is of the loads alone
 _TABLE = re.compile(r"CREATE TABLE IF NOT EXISTS (?P<name>\w+\.\w+) \(\n(?P<columns>.*?)\n\)[^;]*;", re.DOTALL)
 _ADDED = re.compile(r"ALTER TABLE (?P<name>\w+\.\w+) ADD COLUMN (?P<column>[^;]+);(?P<note>[ \t]*--[^\n]*)?")
 _VIEW = re.compile(r"CREATE (?:OR REPLACE )?VIEW (?P<name>\w+\.\w+) AS")
+_COMMENT = re.compile(r"COMMENT ON TABLE (?P<name>\w+\.\w+) IS\s+'(?P<text>(?:[^']|'')*)';")
+_SOURCE = re.compile(r"\bSource: .*?\.(?= [A-Z]|$)")
 _COLUMN = re.compile(
     r"^(?P<name>\w+) (?P<type>[A-Z]+(?: PRECISION)?(?:\(\d+(?:, \d+)?\))?)(?P<rest>[^-]*?),?\s*(?:--\s*(?P<note>.*))?$"
 )
@@ -38,7 +40,8 @@ class Column:
 class Table:
     """A table or view as the migrations leave it.
 
-    :param header: what its migration says of grain, keys, layout and source
+    :param header: what its migration says of grain, keys, layout and source; the source is that of the last migration
+        with a column of it, and comments on the table follow
     :param columns: none for a view
     """
 
@@ -63,7 +66,12 @@ def tables(folder: Path | None = None) -> list[Table]:
             found[match["name"]] = Table(match["name"], _header(text))
         for match in _ADDED.finditer(text):
             line = f"{' '.join(match['column'].split())} {(match['note'] or '').strip()}".strip()
-            found[match["name"]].columns.append(_column(line, path))
+            table = found[match["name"]]
+            table.columns.append(_column(line, path))
+            if (source := _SOURCE.search(_header(text))) and (first := _SOURCE.search(table.header)):
+                table.header = table.header.replace(first[0], source[0])
+        for match in _COMMENT.finditer(text):
+            found[match["name"]].header += f" {match['text'].replace("''", "'")}"
     shown = [table for name, table in found.items() if name.split(".")[0] in SCHEMAS]
     return sorted(shown, key=lambda table: (SCHEMAS.index(table.name.split(".")[0]), table.name))
 

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 from concert_platform.sources.manifests import Manifest
@@ -21,6 +22,9 @@ class MemoryBucket:
         if self.fails_on and self.fails_on in Key:
             raise ConnectionError(f"503 Slow Down: {Key}")
         self.objects[Key] = Body if isinstance(Body, bytes) else Body.read()
+
+    def upload_file(self, Filename: str, Bucket: str, Key: str, **_: Any) -> None:
+        self.put_object(Bucket=Bucket, Key=Key, Body=Path(Filename).read_bytes())
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         return {"Body": io.BytesIO(self.objects[Key])}

@@ -277,7 +277,8 @@ def test_what_was_sent_and_not_remembered_is_sent_again_before_what_has_changed_
     assert source.announce(THIRD) == []
 
 
-def test_what_another_run_is_about_to_send_is_left_to_it(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def interrupted_first_run(source: Source) -> dict[str, dict[str, Any]]:
+    """The rows as they were before the first run noted its event, which it never sent."""
     source.deliver(FIRST, [event()])
     source.deliver(SECOND, [event(status="offsale")])
     read = module.announced(source.state)  # type: ignore[arg-type]
@@ -285,10 +286,40 @@ def test_what_another_run_is_about_to_send_is_left_to_it(source: Source, monkeyp
     with pytest.raises(RuntimeError):
         source.announce(FIRST)
     source.producer.is_down = False
-    with monkeypatch.context() as patched:
-        patched.setattr(module, "announced", lambda _: read)  # read before the first one's note
-        assert source.announce(SECOND) == []
+    return read
+
+
+def test_a_change_that_meets_another_runs_note_follows_what_that_run_is_about_to_send(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = [interrupted_first_run(source)]  # the second run has read the rows before the first one's note
+    read = module.announced
+    monkeypatch.setattr(module, "announced", lambda state: readings.pop() if readings else read(state))
     assert source.announce(SECOND) == [("event_listed", "vv1"), ("status_changed", "vv1")]
+    assert source.announce(SECOND) == []
+
+
+def test_a_change_that_meets_other_runs_each_time_is_named_and_left_to_the_retry(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale = interrupted_first_run(source)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "announced", lambda _: stale)
+        with pytest.raises(module.AnnouncementContestedError, match=r"1 events of run run-2 .* 'vv1'"):
+            source.announce(SECOND)
+    assert source.announce(SECOND) == [("event_listed", "vv1"), ("status_changed", "vv1")]
+
+
+def test_an_event_that_the_stream_refuses_does_not_keep_the_others_from_a_second_look(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = [interrupted_first_run(source)]
+    source.deliver(SECOND, [{**event(1), "id": "x" * (LARGEST_RECORD + 1)}, event(status="offsale")])
+    read = module.announced
+    monkeypatch.setattr(module, "announced", lambda state: readings.pop() if readings else read(state))
+    with pytest.raises(RecordsRefusedError, match="1 records refused"):
+        source.announce(SECOND)
+    assert [sent["type"] for sent in source.producer.sent] == ["event_listed", "status_changed"]
 
 
 @pytest.mark.parametrize(

@@ -40,6 +40,18 @@ def test_columns_have_their_type_note_and_whether_they_may_be_null(tmp_path: Pat
     ]
 
 
+def test_the_source_is_the_last_migrations_and_a_comment_on_the_table_follows(tmp_path: Path) -> None:
+    (tmp_path / "0001_thing.sql").write_text(MIGRATION.replace("Owner", "Source: load/a.sql. Owner"))
+    (tmp_path / "0002_colour.sql").write_text(
+        "-- core.thing: colour.\n-- Source: load/b.sql, load/c*.sql. Owner: x.\n"
+        "ALTER TABLE core.thing ADD COLUMN a DATE;\nCOMMENT ON TABLE core.thing IS\n'Not another''s.';\n"
+    )
+    [thing] = tables(tmp_path)
+    assert thing.header == (
+        "core.thing: one thing. Key thing_id. Source: load/b.sql, load/c*.sql. Owner: data-platform. Not another's."
+    )
+
+
 def test_a_line_that_is_no_column_is_named_with_its_file(tmp_path: Path) -> None:
     (tmp_path / "0001_thing.sql").write_text("CREATE TABLE IF NOT EXISTS core.thing (\n    what is this\n);\n")
 

@@ -7,8 +7,8 @@
 --     brought by this run, updated by another    that run's from now on: one key loaded more, one deduplicated less
 --     brought by another run, updated by this    that run's again; its ingested_at becomes the oldest there is, so that
 --                                                the next delivery of anybody replaces the values that were withdrawn
--- What another run delivered of such a key, and lost against this one's, comes back with the next load: shared/audit.sql
--- marks that run.
+-- What other runs delivered of such a key, and lost against this one's, comes back with the next load: shared/audit.sql
+-- marks those runs.
 CREATE TEMPORARY TABLE withdrawn AS
 SELECT DISTINCT {% for column in key %}core.{{ column }}, {% endfor %}core.created_run_id, core.updated_run_id
 FROM core.{{ table }} AS core
