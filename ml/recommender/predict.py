@@ -11,7 +11,7 @@ import argparse
 import json
 import tarfile
 from collections.abc import Iterator
-from itertools import batched
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def scores(model: hybrid.Hybrid, algorithm: str, limit: int) -> Iterator[dict[str, Any]]:
     """One row per user and position, with the reason."""
     everyone = model.recommend(np.arange(len(model.users)), limit, algorithm)
-    for block in batched(everyone, hybrid.USERS_AT_ONCE):
+    while block := list(islice(everyone, hybrid.USERS_AT_ONCE)):
         for ranked, why in explain.reasons(model, block):
             for position, (item, score, reason) in enumerate(zip(ranked.items, ranked.scores, why, strict=True), 1):
                 yield {

@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.scale:
         figures["scale"] = json.loads(options.scale.read_text())
     figures |= {
-        "measured_on": dt.datetime.now(dt.UTC).date().isoformat(),
+        "measured_on": dt.datetime.now(dt.timezone.utc).date().isoformat(),
         "commit": commit(),
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
     }
