@@ -1,8 +1,9 @@
 """Score every user in batch: entry point of a SageMaker processing job.
 
-Reads model.tar.gz and writes JSON lines, which Redshift copies as they are: recommendations (one row per user,
-algorithm and position), popular artists, known pairs, and the registry's row. `service.FileStore` reads the same
-folder.
+Reads model.tar.gz and tonight's interactions, which may be newer than those that the model was fitted on: they say who
+is scored, what is known and so never recommended, and what is popular. Writes JSON lines, which Redshift copies as they
+are: recommendations (one row per user, algorithm and position), popular artists, known pairs, and the registry's row.
+`store.read_files` reads the same folder.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from ml.recommender import artifact, explain, hybrid
+from ml.recommender import artifact, explain, fold_in, hybrid
+from ml.recommender.data import Dataset, InputError, read_dataset
 from ml.recommender.features import FEATURE_SCHEMA
 
 MODEL_NAME = "recommender"
@@ -27,6 +29,7 @@ POPULAR = 1_000
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz, or of an unpacked model")
+    parser.add_argument("--interactions", type=Path, required=True, help="folder of tonight's user, item, weight")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=30, help="artists per user and algorithm")
     parser.add_argument("--algorithms", default=",".join(hybrid.ALGORITHMS))
@@ -53,17 +56,19 @@ def scores(model: hybrid.Hybrid, algorithm: str, limit: int) -> Iterator[dict[st
                 }
 
 
-def popular(model: hybrid.Hybrid) -> Iterator[dict[str, Any]]:
-    items, shares = model.popular(POPULAR)
-    for position, (item, share) in enumerate(zip(items, shares, strict=True), 1):
-        yield {"position": position, "artist_id": str(model.items[item]), "score": round(float(share), 6)}
+def popular(data: Dataset) -> Iterator[dict[str, Any]]:
+    """Artists with most listeners, with their share of all listeners: what an unknown user gets."""
+    listeners = np.bincount(data.weights.indices, minlength=len(data.items))
+    for position, item in enumerate(np.argsort(-listeners, kind="stable")[:POPULAR], 1):
+        share = round(float(listeners[item] / len(data.users)), 6)
+        yield {"position": position, "artist_id": str(data.items[item]), "score": share}
 
 
-def known_pairs(model: hybrid.Hybrid) -> Iterator[dict[str, Any]]:
-    """Artists that each user knows, which are never recommended to them."""
-    for user in range(len(model.users)):
-        row = model.seen.indices[model.seen.indptr[user] : model.seen.indptr[user + 1]]
-        yield {"user_id": str(model.users[user]), "artist_ids": [str(model.items[item]) for item in row]}
+def known_pairs(data: Dataset) -> Iterator[dict[str, Any]]:
+    """Artists that each user knows, which are never recommended to them; also those that the model does not know."""
+    for user, name in enumerate(data.users):
+        row = data.weights.indices[data.weights.indptr[user] : data.weights.indptr[user + 1]]
+        yield {"user_id": str(name), "artist_ids": [str(data.items[item]) for item in row]}
 
 
 def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str]) -> int:
@@ -88,7 +93,8 @@ def read_metrics(model: Path) -> dict[str, Any]:
 def run(arguments: list[str] | None = None) -> None:
     asked = parse_arguments(arguments)
     packed = asked.model / "model.tar.gz"
-    model = artifact.load(packed if packed.exists() else asked.model)
+    data = read_dataset(asked.interactions)
+    model = fold_in.on(artifact.load(packed if packed.exists() else asked.model), data)
     report = read_metrics(asked.model)
     stamps = {
         "as_of": asked.as_of,
@@ -98,8 +104,8 @@ def run(arguments: list[str] | None = None) -> None:
     }
     rows = (row for name in asked.algorithms.split(",") for row in scores(model, name, asked.limit))
     written = write_rows(asked.output / "recommendations" / "recommendations.json", rows, stamps)
-    write_rows(asked.output / "popular" / "popular.json", popular(model), stamps)
-    write_rows(asked.output / "known" / "known.json", known_pairs(model), {})
+    write_rows(asked.output / "popular" / "popular.json", popular(data), stamps)
+    write_rows(asked.output / "known" / "known.json", known_pairs(data), {})
     registry = {
         "name": MODEL_NAME,
         "version": report["version"],
@@ -123,7 +129,7 @@ def run(arguments: list[str] | None = None) -> None:
 def main() -> None:
     try:
         run()
-    except artifact.ArtifactError as error:
+    except (InputError, artifact.ArtifactError) as error:
         raise SystemExit(str(error)) from error
 
 

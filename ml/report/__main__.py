@@ -41,7 +41,7 @@ def one_night_after_another(samples: Path) -> dict[str, Any]:
         nightly.prepare(samples, folder)
         first = nightly.train(samples, folder, "first", champion=None)
         second = nightly.train(samples, folder, "second", champion="first")
-        scoring = nightly.score(folder, "first")
+        scoring = nightly.score(samples, folder, "first")
         return {"first": first, "second": second, "scoring": scoring, "latency": nightly.latency(folder, "first")}
 
 
