@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import math
 import os
-import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ml import archive
 from ml.promotion import Decision, Judgement, Rule
 
 FILE = "evaluation.json"
-ARCHIVE = "model.tar.gz"
 NO_DRIFT: dict[str, list[dict[str, Any]]] = {"inputs": [], "errors": []}
 
 
@@ -33,17 +31,11 @@ def unpacked(folder: Path | None) -> Iterator[Path | None]:
     if folder is None or not folder.is_dir() or not any(folder.iterdir()):
         yield None
         return
-    archive = folder / ARCHIVE
-    if not archive.exists():
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            with tarfile.open(archive) as packed:
-                packed.extractall(scratch, filter="data")
-        except (OSError, EOFError, tarfile.TarError) as error:
-            raise UnusableChampionError(f"{archive} cannot be unpacked ({error})") from error
-        yield Path(scratch)
+    try:
+        with archive.unpacked(folder) as files:
+            yield files
+    except archive.DamagedArchiveError as error:
+        raise UnusableChampionError(str(error)) from error
 
 
 def stored_report(folder: Path) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tarfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ml import archive
 from ml.recommender import artifact, explain, fold_in, hybrid
 from ml.recommender.data import Dataset, InputError, read_dataset
 from ml.recommender.features import FEATURE_SCHEMA
@@ -81,21 +81,25 @@ def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str
     return written
 
 
-def read_metrics(model: Path) -> dict[str, Any]:
-    if (model / "metrics.json").exists():
-        return dict(json.loads((model / "metrics.json").read_text()))
-    with tarfile.open(model / "model.tar.gz") as archive:
-        member = next(name for name in archive.getnames() if Path(name).name == "metrics.json")
-        content = archive.extractfile(member)
-        return dict(json.loads(content.read())) if content else {}
+def read_model(folder: Path) -> tuple[hybrid.Hybrid, dict[str, Any]]:
+    """The model and its metrics.json, from model.tar.gz or from an unpacked folder.
+
+    :raises artifact.ArtifactError: when they are missing or damaged
+    """
+    try:
+        with archive.unpacked(folder) as files:
+            return artifact.load(files), dict(json.loads((files / "metrics.json").read_text()))
+    except (archive.DamagedArchiveError, OSError, ValueError, TypeError) as error:
+        if isinstance(error, artifact.ArtifactError):
+            raise
+        raise artifact.ArtifactError(f"{folder} holds no usable model ({error}): train again, or roll back") from error
 
 
 def run(arguments: list[str] | None = None) -> None:
     asked = parse_arguments(arguments)
-    packed = asked.model / "model.tar.gz"
     data = read_dataset(asked.interactions)
-    model = fold_in.on(artifact.load(packed if packed.exists() else asked.model), data)
-    report = read_metrics(asked.model)
+    stored, report = read_model(asked.model)
+    model = fold_in.on(stored, data)
     stamps = {
         "as_of": asked.as_of,
         "model_name": MODEL_NAME,

@@ -14,7 +14,7 @@ import pytest
 from test_sales import reports as weekly_reports
 from test_venues import reports as venue_reports
 
-from ml import evaluation
+from ml import archive, evaluation
 from ml.promotion import Judgement, Rule, Segment, decide
 from ml.recommender import train as train_recommender
 from ml.sales import gaussian
@@ -146,8 +146,8 @@ class Nights:
 
     def appoint(self, version: str) -> None:
         self.channel.mkdir(exist_ok=True)
-        with tarfile.open(self.channel / evaluation.ARCHIVE, "w:gz") as archive:
-            archive.add(self.folder / version, arcname=".")
+        with tarfile.open(self.channel / archive.FILE, "w:gz") as packed:
+            packed.add(self.folder / version, arcname=".")
 
 
 @pytest.fixture(scope="module", params=NIGHTS)
@@ -183,7 +183,7 @@ def test_the_same_model_again_is_not_promoted(nights: Nights) -> None:
 
 def test_a_corrupt_champion_leaves_the_baseline_to_beat_and_is_named(nights: Nights) -> None:
     nights.channel.mkdir(exist_ok=True)
-    (nights.channel / evaluation.ARCHIVE).write_bytes(b"no archive")
+    (nights.channel / archive.FILE).write_bytes(b"no archive")
     found = nights.train("v3")
     assert found["champion"] is None
     assert "cannot be unpacked" in found["decision"]["reason"]
@@ -195,8 +195,8 @@ def test_a_champion_of_other_features_or_with_a_damaged_file_leaves_the_baseline
     nights: Nights, damage: str
 ) -> None:
     nights.appoint("v1")
-    with tarfile.open(nights.channel / evaluation.ARCHIVE) as archive:
-        archive.extractall(nights.folder / f"odd-{damage}", filter="data")
+    with tarfile.open(nights.channel / archive.FILE) as packed:
+        packed.extractall(nights.folder / f"odd-{damage}", filter="data")
     odd = nights.folder / f"odd-{damage}"
     schema, stored = odd / SCHEMA_FILES[nights.name], odd / MODEL_FILES[nights.name]
     if damage == "schema":
