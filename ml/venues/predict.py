@@ -13,7 +13,7 @@ from typing import Any
 
 from ml import archive
 from ml.venues import analysis, features, model
-from ml.venues.train import MODEL_FILE, MODEL_NAME, read_history
+from ml.venues.train import MODEL_NAME, read_history
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -33,7 +33,7 @@ def read_model(folder: Path) -> tuple[model.VenueModel, dict[str, Any]]:
     """
     try:
         with archive.unpacked(folder) as files:
-            return model.load(files / MODEL_FILE), json.loads((files / "metrics.json").read_text())
+            return model.load(files / model.FILE), json.loads((files / "metrics.json").read_text())
     except (archive.DamagedArchiveError, OSError, json.JSONDecodeError) as error:
         raise model.ModelError(f"{folder} holds no usable venue model ({error}): train again, or roll back") from error
 

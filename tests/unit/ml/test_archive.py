@@ -12,14 +12,14 @@ import pytest
 
 from ml import archive, evaluation
 from ml.recommender import artifact
+from ml.recommender import judgement as recommender_judgement
 from ml.recommender import predict as recommender
-from ml.recommender import train as train_recommender
+from ml.sales import judgement as sales_judgement
 from ml.sales import model as sales_model
 from ml.sales import predict as sales
-from ml.sales import train as train_sales
+from ml.venues import judgement as venues_judgement
 from ml.venues import model as venue_model
 from ml.venues import predict as venues
-from ml.venues import train as train_venues
 
 READERS: list[tuple[Callable[[Path], Any], type[Exception]]] = [
     (sales.read_model, sales_model.UnreadableModelError),
@@ -27,7 +27,7 @@ READERS: list[tuple[Callable[[Path], Any], type[Exception]]] = [
     (venues.read_model, venue_model.ModelError),
     (lambda folder: artifact.load(folder / archive.FILE), artifact.ArtifactError),
 ]
-TRAININGS = (train_sales, train_recommender, train_venues)
+JUDGEMENTS = (sales_judgement, recommender_judgement, venues_judgement)
 
 
 @pytest.fixture
@@ -85,9 +85,10 @@ def test_no_changed_byte_is_taken_for_the_model(tmp_path: Path, whole: bytes, pl
         pass
 
 
-@pytest.mark.parametrize("training", TRAININGS, ids=lambda training: training.__name__.split(".")[1])
-def test_a_damaged_champion_leaves_the_baseline_to_beat(tmp_path: Path, whole: bytes, training: Any) -> None:
+@pytest.mark.parametrize("judgement", JUDGEMENTS, ids=lambda judgement: judgement.__name__.split(".")[1])
+def test_a_damaged_champion_leaves_the_baseline_to_beat(tmp_path: Path, whole: bytes, judgement: Any) -> None:
     (tmp_path / archive.FILE).write_bytes(damaged(whole, "middle"))
-    champion, absent = training.champion_in(tmp_path)
+    champion, absent = evaluation.champion_in(tmp_path, judgement.read_champion)
     assert champion is None
-    assert "cannot be unpacked" in absent
+    assert "cannot be unpacked" in absent.reason
+    assert not absent.served
