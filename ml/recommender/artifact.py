@@ -18,8 +18,8 @@ from scipy import sparse
 
 from ml import archive
 from ml.recommender.content import Factors, Friends, TagProfile
-from ml.recommender.features import FEATURE_SCHEMA
 from ml.recommender.hybrid import Hybrid, Options
+from ml.recommender.schema import FEATURE_SCHEMA
 from ml.recommender.signals import Ease, Popularity, Signal, UserRidge
 
 DESCRIPTION, ARRAYS = "model.json", "arrays.npz"

@@ -3,6 +3,7 @@
 Reads model.tar.gz and tonight's interactions, which may be newer than those that the model was fitted on: they say who
 is scored, what is known and so never recommended, and what is popular. Writes JSON lines, which Redshift copies as they
 are: recommendations (one row per user, algorithm and position), popular artists, known pairs, and the registry's row.
+Beside them what a service shows of an artist: names and upcoming concerts, where their folders are given.
 `store.read_files` reads the same folder.
 """
 
@@ -10,26 +11,33 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ml import archive
 from ml.recommender import artifact, explain, fold_in, hybrid
 from ml.recommender.data import Dataset, InputError, read_dataset
-from ml.recommender.features import FEATURE_SCHEMA
+from ml.recommender.schema import FEATURE_SCHEMA
 
 MODEL_NAME = "recommender"
 POPULAR = 1_000
+EVENT_COLUMNS = ("concert_id", "artist_id", "name", "event_date", "venue", "city", "country", "status")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz, or of an unpacked model")
     parser.add_argument("--interactions", type=Path, required=True, help="folder of tonight's user, item, weight")
+    parser.add_argument("--artists", type=Path, help="folder of artist_id, name (Parquet)")
+    parser.add_argument(
+        "--events", type=Path, help=f"folder of upcoming concerts (Parquet): {', '.join(EVENT_COLUMNS)}"
+    )
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=30, help="artists per user and algorithm")
     parser.add_argument("--algorithms", default=",".join(hybrid.ALGORITHMS))
@@ -71,6 +79,45 @@ def known_pairs(data: Dataset) -> Iterator[dict[str, Any]]:
         yield {"user_id": str(name), "artist_ids": [str(data.items[item]) for item in row]}
 
 
+def read_rows(folder: Path | None, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows of all Parquet files below a folder, empty where a value is missing; none without a folder.
+
+    :raises InputError: when a file lacks a column
+    """
+    frames = [pd.read_parquet(path) for path in sorted(folder.rglob("*.parquet"))] if folder is not None else []
+    for frame in frames:
+        if missing := [name for name in columns if name not in frame]:
+            raise InputError(f"{folder} lacks the column {missing[0]}: it must hold {', '.join(columns)}")
+    rows = [row for frame in frames for row in frame[list(columns)].to_dict("records")]
+    return [{name: "" if pd.isna(value) else str(value) for name, value in row.items()} for row in rows]
+
+
+def artists(data: Dataset, names: list[dict[str, Any]], events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What is shown of each artist that can be recommended and is more than an id: name and upcoming concerts."""
+    named = {row["artist_id"]: row["name"] for row in names}
+    playing = _grouped(events, lambda event: {event["artist_id"]})
+    for artist in sorted({*map(str, data.items), *playing} - {""}):
+        if artist in named or artist in playing:
+            yield {"artist_id": artist, "name": named.get(artist, ""), "events": playing.get(artist, [])}
+
+
+def places(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Upcoming concerts by city and by country, whose names are in small letters."""
+    grouped = _grouped(events, lambda event: {event["city"].casefold(), event["country"].casefold()})
+    for place in sorted(set(grouped) - {""}):
+        yield {"place": place, "events": grouped[place]}
+
+
+def _grouped(
+    events: list[dict[str, Any]], keys: Callable[[dict[str, Any]], set[str]]
+) -> dict[str, list[dict[str, Any]]]:
+    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in sorted(events, key=lambda event: (event["event_date"], event["concert_id"])):
+        for key in keys(event):
+            grouped[key].append(event)
+    return grouped
+
+
 def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str]) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     written = 0
@@ -110,6 +157,9 @@ def run(arguments: list[str] | None = None) -> None:
     written = write_rows(asked.output / "recommendations" / "recommendations.json", rows, stamps)
     write_rows(asked.output / "popular" / "popular.json", popular(data), stamps)
     write_rows(asked.output / "known" / "known.json", known_pairs(data), {})
+    names, events = read_rows(asked.artists, ("artist_id", "name")), read_rows(asked.events, EVENT_COLUMNS)
+    write_rows(asked.output / "artists" / "artists.json", artists(data, names, events), {})
+    write_rows(asked.output / "places" / "places.json", places(events), {})
     registry = {
         "name": MODEL_NAME,
         "version": report["version"],

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from ml.recommender import artifact, explain, fold_in, hybrid, predict
@@ -137,3 +138,25 @@ def test_without_interactions_nothing_is_scored(tmp_path: Path) -> None:
     (tmp_path / "tonight.tsv").write_text("user\titem\tweight\n")
     with pytest.raises(InputError, match="holds no interaction"):
         scored(tmp_path, model, "scores")
+
+
+def test_what_is_shown_of_an_artist_is_written_where_it_is_given(tmp_path: Path) -> None:
+    data, _model = fitted(tmp_path, "rows")
+    concerts = pd.DataFrame(
+        [
+            ("c2", "i1", "One", "2026-12-02", None, "ZÜRICH", "CH", None),
+            ("c1", "x", "X", "2026-12-01", "", "", "CH", ""),
+        ],
+        columns=list(predict.EVENT_COLUMNS),
+    )
+    (tmp_path / "events").mkdir()
+    concerts.to_parquet(tmp_path / "events" / "part.parquet")
+    events = predict.read_rows(tmp_path / "events", predict.EVENT_COLUMNS)
+    names = [{"artist_id": "i1", "name": "Act"}, {"artist_id": "nobody heard of", "name": "Nobody"}]
+    shown = {row["artist_id"]: row for row in predict.artists(data, names, events)}
+    assert set(shown) == {"i1", "x"}
+    assert (shown["i1"]["name"], [event["concert_id"] for event in shown["i1"]["events"]]) == ("Act", ["c2"])
+    assert [(row["place"], len(row["events"])) for row in predict.places(events)] == [("ch", 2), ("zürich", 1)]
+    concerts.drop(columns="city").to_parquet(tmp_path / "events" / "part.parquet")
+    with pytest.raises(InputError, match="events lacks the column city"):
+        predict.read_rows(tmp_path / "events", predict.EVENT_COLUMNS)

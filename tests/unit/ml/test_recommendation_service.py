@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ml.recommender import predict, train
-from ml.recommender.features import FEATURE_SCHEMA
+from ml.recommender.schema import FEATURE_SCHEMA
 from ml.recommender.service import RecommendationService, RequestError
 from ml.recommender.store import Event, InMemoryStore, Known, Publication, PublicationError, Scored, read_files
 from tests.unit.ml import synthetic_listeners
