@@ -119,3 +119,10 @@ def test_a_training_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
     nothing = resource.getrusage(resource.RUSAGE_SELF)
     with pytest.raises(RuntimeError, match=r"training of sales failed: see .*job\.log"):
         nightly._outcome("sales", 256, nothing, tmp_path)
+
+
+@pytest.mark.parametrize(("held", "reached"), [(0.851, False), (0.80, True), (0.779, False)])
+def test_the_interval_as_it_is_served_is_a_goal(held: float, reached: bool) -> None:
+    night = {"seconds": 100.0, "jobs": {"sales": {"metrics": {"interval_80_coverage": held}}}}
+    found = page.goals({"nightly": {"first": night, "second": night, "latency": {}}})
+    assert [good for name, _, _, good in found if "interval" in name] == [reached, reached]
