@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +87,14 @@ def save(kept: Reference, folder: Path) -> None:
     (folder / REFERENCE_FILE).write_text(json.dumps(kept, indent=2))
 
 
-def load(folder: Path) -> Reference:
-    """
-    :raises ValueError: when it is damaged, OSError when it is missing
-    """
-    kept: Any = json.loads((folder / REFERENCE_FILE).read_text())
-    if not isinstance(kept, Mapping) or not all({"edges", "shares"} <= set(stored) for stored in kept.values()):
-        raise ValueError(f"{REFERENCE_FILE} holds no classes and shares")
-    return dict(kept)
+def load(folder: Path) -> Reference | None:
+    """What a stored model keeps; None when it is missing or damaged, which only costs the comparison."""
+    try:
+        kept: Any = json.loads((folder / REFERENCE_FILE).read_text())
+        return {
+            name: {part: [float(value) for value in stored[part]] for part in ("edges", "shares")}
+            for name, stored in kept.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        print(f"{REFERENCE_FILE} of the champion cannot be read ({error!r}): no drift of inputs against it")
+        return None

@@ -5,23 +5,42 @@ from __future__ import annotations
 import json
 import math
 import os
-import tarfile
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from ml.promotion import Decision, Judgement, Rule
+from ml import archive
+from ml.promotion import Absence, Decision, Judgement, Rule
 
 FILE = "evaluation.json"
-ARCHIVE = "model.tar.gz"
+Champion = TypeVar("Champion")
 NO_DRIFT: dict[str, list[dict[str, Any]]] = {"inputs": [], "errors": []}
 
 
 class UnusableChampionError(ValueError):
-    """The model in service cannot be compared with: the message says why, in one line."""
+    """The model in service cannot be read, so that it cannot be served either: the message says why, in one line."""
+
+
+class UnjudgedChampionError(ValueError):
+    """The model in service can be served, but lacks what it would be judged by: the message says why, in one line."""
+
+
+def champion_in(folder: Path | None, read: Callable[[Path], Champion]) -> tuple[Champion | None, Absence]:
+    """The champion of a channel; without one to compare with, why.
+
+    One that cannot be served leaves the baseline to beat; one that only cannot be judged is not replaced.
+
+    :param read: of the files of a stored model
+    """
+    try:
+        with unpacked(folder) as files:
+            return (None, Absence()) if files is None else (read(files), Absence())
+    except UnusableChampionError as error:
+        return None, Absence(str(error))
+    except UnjudgedChampionError as error:
+        return None, Absence(f"{error}: it stays in service, roll back to another version to replace it", served=True)
 
 
 @contextmanager
@@ -33,17 +52,11 @@ def unpacked(folder: Path | None) -> Iterator[Path | None]:
     if folder is None or not folder.is_dir() or not any(folder.iterdir()):
         yield None
         return
-    archive = folder / ARCHIVE
-    if not archive.exists():
-        yield folder
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        try:
-            with tarfile.open(archive) as packed:
-                packed.extractall(scratch, filter="data")
-        except (OSError, EOFError, tarfile.TarError) as error:
-            raise UnusableChampionError(f"{archive} cannot be unpacked ({error})") from error
-        yield Path(scratch)
+    try:
+        with archive.unpacked(folder) as files:
+            yield files
+    except archive.DamagedArchiveError as error:
+        raise UnusableChampionError(str(error)) from error
 
 
 def stored_report(folder: Path) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 A challenger is promoted only if it is better than the baseline, better than the champion on the same holdout by a
 margin, and no segment gets worse than a bound. Both are shares of the champion's figure. A segment too small to say
-anything is named and left out. Without a champion the baseline alone is to be beaten.
+anything is named and left out. Without a champion the baseline alone is to be beaten. A champion that can be served but
+not judged stays.
 """
 
 from __future__ import annotations
@@ -81,13 +82,28 @@ class Decision:
     bound: float
 
 
+@dataclass(frozen=True)
+class Absence:
+    """Why there is no champion to compare with.
+
+    :param served: it goes on being served, and only cannot be judged: nothing replaces it
+    """
+
+    reason: str = "no champion yet"
+    served: bool = False
+
+
 def keep(rule: Rule, reason: str) -> Decision:
     """Nothing is promoted, for a reason outside the figures."""
     return Decision(False, reason, rule.margin, rule.bound)
 
 
 def decide(
-    rule: Rule, challenger: Judgement, baseline: float, champion: Judgement | None, absent: str = "no champion yet"
+    rule: Rule,
+    challenger: Judgement,
+    baseline: float,
+    champion: Judgement | None,
+    absent: Absence = Absence(),
 ) -> Decision:
     """Promote the challenger or keep what is in service.
 
@@ -101,7 +117,9 @@ def decide(
 
     own = challenger.metrics.get(rule.metric, math.nan)
     ahead = -rule.worse_by(own, baseline)
-    alone = "" if champion else f"{absent}; "
+    if champion is None and absent.served:
+        return answer(False, absent.reason)
+    alone = "" if champion else f"{absent.reason}; "
     if not ahead > 0:  # not a number is not better
         return answer(False, f"{alone}{rule.metric} {own:.4f} is not better than the baseline's {baseline:.4f}")
     if champion is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tarfile
 import tempfile
 import zipfile
 from dataclasses import asdict, fields
@@ -17,9 +16,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ml import archive
 from ml.recommender.content import Factors, Friends, TagProfile
-from ml.recommender.features import FEATURE_SCHEMA
 from ml.recommender.hybrid import Hybrid, Options
+from ml.recommender.schema import FEATURE_SCHEMA
 from ml.recommender.signals import Ease, Popularity, Signal, UserRidge
 
 DESCRIPTION, ARRAYS = "model.json", "arrays.npz"
@@ -66,14 +66,12 @@ def load(path: Path) -> Hybrid:
     """
     if path.is_dir():
         return _load_folder(path)
-    try:
-        with tempfile.TemporaryDirectory() as scratch, tarfile.open(path) as archive:
-            archive.extractall(scratch, filter="data")
-            return _load_folder(Path(scratch), shown=path)
-    except (OSError, tarfile.TarError, EOFError) as error:
-        raise ArtifactError(
-            f"{path} cannot be unpacked ({error}): train again, or roll back to a former model"
-        ) from error
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            archive.unpack(path, Path(scratch))
+        except archive.DamagedArchiveError as error:
+            raise ArtifactError(f"{error}: train again, or roll back to a former model") from error
+        return _load_folder(Path(scratch), shown=path)
 
 
 def _load_folder(folder: Path, shown: Path | None = None) -> Hybrid:
@@ -134,5 +132,8 @@ def _get(arrays: Any, name: str) -> Any:
 
 
 def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(1 << 20):
+            digest.update(part)
+    return digest.hexdigest()

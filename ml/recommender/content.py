@@ -29,9 +29,9 @@ class TagProfile:
         uses = np.maximum(np.diff(features.item_tags.indptr), 1)
         rarity = np.log1p(features.item_tags.shape[1] / uses)
         weighted = (sparse.diags(rarity) @ features.item_tags).tocsr()
-        portraits = (weighted @ sparse.diags(1 / (_norms(weighted.T) + TAG_SHRINKAGE))).tocsr()
+        portraits = (weighted @ sparse.diags(1 / (norms(weighted.T) + TAG_SHRINKAGE))).tocsr()
         profiles = (features.strength @ portraits.T + features.user_tags @ sparse.diags(rarity) * 0.1).tocsr()
-        scaled = (sparse.diags(1 / np.maximum(_norms(profiles), 1e-12)) @ profiles).tocsr()
+        scaled = (sparse.diags(1 / np.maximum(norms(profiles), 1e-12)) @ profiles).tocsr()
         # Tempered popularity: of two items with the same tags the better known one is the better guess by far
         # (NDCG@10 of tags alone on validation: 0.06 without it, 0.14 with it).
         known = sparse.diags(features.popularity.astype(np.float64) ** POPULARITY_POWER)
@@ -41,7 +41,7 @@ class TagProfile:
         return (self.profiles[users] @ self.portraits).toarray()
 
 
-def _norms(matrix: sparse.spmatrix) -> np.ndarray:
+def norms(matrix: sparse.spmatrix) -> np.ndarray:
     return np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
 
 

@@ -9,8 +9,6 @@ from scipy import sparse
 
 from ml.recommender.data import Dataset
 
-# Raised whenever a feature changes its meaning: a model of another schema is refused, not misread.
-FEATURE_SCHEMA = 1
 LEAST_TAG_USES = 3  # a tag on one or two pairs says nothing about other items, and thousands of them slow the fit
 
 

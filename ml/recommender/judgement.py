@@ -29,7 +29,7 @@ class Champion:
     """The model in service: its settings, and the pairs of ``users`` and ``items`` that it has seen.
 
     :param metrics: its figures when it was trained
-    :param reference: its interactions, to see drift of inputs by
+    :param reference: its interactions, to see drift of inputs by; None when it is lost
     """
 
     version: str
@@ -38,7 +38,7 @@ class Champion:
     items: np.ndarray
     seen: sparse.csr_matrix
     metrics: dict[str, float]
-    reference: drift.Reference
+    reference: drift.Reference | None
 
 
 def read_champion(folder: Path) -> Champion:
@@ -50,10 +50,9 @@ def read_champion(folder: Path) -> Champion:
     version = str(report["version"])
     try:
         stored, known = artifact.load(folder), dict(report["metrics"])
-        kept = drift.load(folder)
-    except (artifact.ArtifactError, OSError, ValueError, KeyError, TypeError) as error:
+    except (artifact.ArtifactError, ValueError, KeyError, TypeError) as error:
         raise evaluation.UnusableChampionError(f"champion {version} is unusable ({error})") from error
-    return Champion(version, stored.options, stored.users, stored.items, stored.seen, known, kept)
+    return Champion(version, stored.options, stored.users, stored.items, stored.seen, known, drift.load(folder))
 
 
 def _seen_by(champion: Champion, data: Dataset) -> sparse.csr_matrix:
@@ -118,7 +117,7 @@ def drift_of(data: Dataset, judged: Judgement, champion: Champion | None) -> dic
     ]
     least = champion.metrics["ndcg_at_10"] * (1 - NDCG_FALL)
     return {
-        "inputs": [*drift.inputs(champion.reference, watched(data)), *unknown],
+        "inputs": [*drift.inputs(champion.reference or {}, watched(data)), *unknown],
         "errors": [drift.error("ndcg_at_10", judged.metrics["ndcg_at_10"], least, lowest=True)],
     }
 

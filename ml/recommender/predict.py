@@ -1,32 +1,43 @@
 """Score every user in batch: entry point of a SageMaker processing job.
 
-Reads model.tar.gz and writes JSON lines, which Redshift copies as they are: recommendations (one row per user,
-algorithm and position), popular artists, known pairs, and the registry's row. `service.FileStore` reads the same
-folder.
+Reads model.tar.gz and tonight's interactions, which may be newer than those that the model was fitted on: they say who
+is scored, what is known and so never recommended, and what is popular. Writes JSON lines, which Redshift copies as they
+are: recommendations (one row per user, algorithm and position), popular artists, known pairs, and the registry's row.
+Beside them what a service shows of an artist: names and upcoming concerts, where their folders are given.
+`store.read_files` reads the same folder.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import tarfile
-from collections.abc import Iterator
-from itertools import batched
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from ml.recommender import artifact, explain, hybrid
-from ml.recommender.features import FEATURE_SCHEMA
+from ml import archive
+from ml.recommender import artifact, explain, fold_in, hybrid
+from ml.recommender.data import Dataset, InputError, read_dataset
+from ml.recommender.schema import FEATURE_SCHEMA
 
 MODEL_NAME = "recommender"
 POPULAR = 1_000
+EVENT_COLUMNS = ("concert_id", "artist_id", "name", "event_date", "venue", "city", "country", "status")
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz, or of an unpacked model")
+    parser.add_argument("--interactions", type=Path, required=True, help="folder of tonight's user, item, weight")
+    parser.add_argument("--artists", type=Path, help="folder of artist_id, name (Parquet)")
+    parser.add_argument(
+        "--events", type=Path, help=f"folder of upcoming concerts (Parquet): {', '.join(EVENT_COLUMNS)}"
+    )
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=30, help="artists per user and algorithm")
     parser.add_argument("--algorithms", default=",".join(hybrid.ALGORITHMS))
@@ -39,7 +50,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 def scores(model: hybrid.Hybrid, algorithm: str, limit: int) -> Iterator[dict[str, Any]]:
     """One row per user and position, with the reason."""
     everyone = model.recommend(np.arange(len(model.users)), limit, algorithm)
-    for block in batched(everyone, hybrid.USERS_AT_ONCE):
+    while block := list(islice(everyone, hybrid.USERS_AT_ONCE)):
         for ranked, why in explain.reasons(model, block):
             for position, (item, score, reason) in enumerate(zip(ranked.items, ranked.scores, why, strict=True), 1):
                 yield {
@@ -53,17 +64,58 @@ def scores(model: hybrid.Hybrid, algorithm: str, limit: int) -> Iterator[dict[st
                 }
 
 
-def popular(model: hybrid.Hybrid) -> Iterator[dict[str, Any]]:
-    items, shares = model.popular(POPULAR)
-    for position, (item, share) in enumerate(zip(items, shares, strict=True), 1):
-        yield {"position": position, "artist_id": str(model.items[item]), "score": round(float(share), 6)}
+def popular(data: Dataset) -> Iterator[dict[str, Any]]:
+    """Artists with most listeners, with their share of all listeners: what an unknown user gets."""
+    listeners = np.bincount(data.weights.indices, minlength=len(data.items))
+    for position, item in enumerate(np.argsort(-listeners, kind="stable")[:POPULAR], 1):
+        share = round(float(listeners[item] / len(data.users)), 6)
+        yield {"position": position, "artist_id": str(data.items[item]), "score": share}
 
 
-def known_pairs(model: hybrid.Hybrid) -> Iterator[dict[str, Any]]:
-    """Artists that each user knows, which are never recommended to them."""
-    for user in range(len(model.users)):
-        row = model.seen.indices[model.seen.indptr[user] : model.seen.indptr[user + 1]]
-        yield {"user_id": str(model.users[user]), "artist_ids": [str(model.items[item]) for item in row]}
+def known_pairs(data: Dataset) -> Iterator[dict[str, Any]]:
+    """Artists that each user knows, which are never recommended to them; also those that the model does not know."""
+    for user, name in enumerate(data.users):
+        row = data.weights.indices[data.weights.indptr[user] : data.weights.indptr[user + 1]]
+        yield {"user_id": str(name), "artist_ids": [str(data.items[item]) for item in row]}
+
+
+def read_rows(folder: Path | None, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows of all Parquet files below a folder, empty where a value is missing; none without a folder.
+
+    :raises InputError: when a file lacks a column
+    """
+    frames = [pd.read_parquet(path) for path in sorted(folder.rglob("*.parquet"))] if folder is not None else []
+    for frame in frames:
+        if missing := [name for name in columns if name not in frame]:
+            raise InputError(f"{folder} lacks the column {missing[0]}: it must hold {', '.join(columns)}")
+    rows = [row for frame in frames for row in frame[list(columns)].to_dict("records")]
+    return [{name: "" if pd.isna(value) else str(value) for name, value in row.items()} for row in rows]
+
+
+def artists(data: Dataset, names: list[dict[str, Any]], events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """What is shown of each artist that can be recommended and is more than an id: name and upcoming concerts."""
+    named = {row["artist_id"]: row["name"] for row in names}
+    playing = _grouped(events, lambda event: {event["artist_id"]})
+    for artist in sorted({*map(str, data.items), *playing} - {""}):
+        if artist in named or artist in playing:
+            yield {"artist_id": artist, "name": named.get(artist, ""), "events": playing.get(artist, [])}
+
+
+def places(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Upcoming concerts by city and by country, whose names are in small letters."""
+    grouped = _grouped(events, lambda event: {event["city"].casefold(), event["country"].casefold()})
+    for place in sorted(set(grouped) - {""}):
+        yield {"place": place, "events": grouped[place]}
+
+
+def _grouped(
+    events: list[dict[str, Any]], keys: Callable[[dict[str, Any]], set[str]]
+) -> dict[str, list[dict[str, Any]]]:
+    grouped: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in sorted(events, key=lambda event: (event["event_date"], event["concert_id"])):
+        for key in keys(event):
+            grouped[key].append(event)
+    return grouped
 
 
 def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str]) -> int:
@@ -76,20 +128,25 @@ def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str
     return written
 
 
-def read_metrics(model: Path) -> dict[str, Any]:
-    if (model / "metrics.json").exists():
-        return dict(json.loads((model / "metrics.json").read_text()))
-    with tarfile.open(model / "model.tar.gz") as archive:
-        member = next(name for name in archive.getnames() if Path(name).name == "metrics.json")
-        content = archive.extractfile(member)
-        return dict(json.loads(content.read())) if content else {}
+def read_model(folder: Path) -> tuple[hybrid.Hybrid, dict[str, Any]]:
+    """The model and its metrics.json, from model.tar.gz or from an unpacked folder.
+
+    :raises artifact.ArtifactError: when they are missing or damaged
+    """
+    try:
+        with archive.unpacked(folder) as files:
+            return artifact.load(files), dict(json.loads((files / "metrics.json").read_text()))
+    except (archive.DamagedArchiveError, OSError, ValueError, TypeError) as error:
+        if isinstance(error, artifact.ArtifactError):
+            raise
+        raise artifact.ArtifactError(f"{folder} holds no usable model ({error}): train again, or roll back") from error
 
 
 def run(arguments: list[str] | None = None) -> None:
     asked = parse_arguments(arguments)
-    packed = asked.model / "model.tar.gz"
-    model = artifact.load(packed if packed.exists() else asked.model)
-    report = read_metrics(asked.model)
+    data = read_dataset(asked.interactions)
+    stored, report = read_model(asked.model)
+    model = fold_in.on(stored, data)
     stamps = {
         "as_of": asked.as_of,
         "model_name": MODEL_NAME,
@@ -98,8 +155,11 @@ def run(arguments: list[str] | None = None) -> None:
     }
     rows = (row for name in asked.algorithms.split(",") for row in scores(model, name, asked.limit))
     written = write_rows(asked.output / "recommendations" / "recommendations.json", rows, stamps)
-    write_rows(asked.output / "popular" / "popular.json", popular(model), stamps)
-    write_rows(asked.output / "known" / "known.json", known_pairs(model), {})
+    write_rows(asked.output / "popular" / "popular.json", popular(data), stamps)
+    write_rows(asked.output / "known" / "known.json", known_pairs(data), {})
+    names, events = read_rows(asked.artists, ("artist_id", "name")), read_rows(asked.events, EVENT_COLUMNS)
+    write_rows(asked.output / "artists" / "artists.json", artists(data, names, events), {})
+    write_rows(asked.output / "places" / "places.json", places(events), {})
     registry = {
         "name": MODEL_NAME,
         "version": report["version"],
@@ -123,7 +183,7 @@ def run(arguments: list[str] | None = None) -> None:
 def main() -> None:
     try:
         run()
-    except artifact.ArtifactError as error:
+    except (InputError, artifact.ArtifactError) as error:
         raise SystemExit(str(error)) from error
 
 

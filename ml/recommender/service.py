@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ml.recommender.features import FEATURE_SCHEMA
+from ml.recommender.schema import FEATURE_SCHEMA
 from ml.recommender.store import Event, Known, RecommendationStore, Scored, read_files
 
 ALGORITHMS = ("hybrid", "collaborative", "content")

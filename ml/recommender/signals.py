@@ -172,11 +172,15 @@ class Ease:
 
     def contributions(self, user: int, projected: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Items of the user's history, and what each (rows) adds to the scores of the projected items (columns)."""
-        own = self.rows[user]
+        own = self._own(user)
         if len(self.items):
             own = sparse.csr_matrix(own[:, self.items])
             return self.items[own.indices], own.data[:, None] * projected[own.indices]
         return own.indices, own.data[:, None] * (self.rows[:, own.indices].T @ projected)
+
+    def _own(self, user: int) -> sparse.csr_matrix:
+        """The user's history, scaled."""
+        return self.rows[user]
 
 
 def _nothing() -> np.ndarray:

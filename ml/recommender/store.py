@@ -1,4 +1,7 @@
-"""What the nightly run published, as the service reads it: an interface, and its forms in memory and in files."""
+"""What the nightly run published, as the service reads it: an interface, and its forms in memory and in files.
+
+table.py has the form on DynamoDB.
+"""
 
 from __future__ import annotations
 
@@ -67,7 +70,7 @@ class Publication:
 
 
 class RecommendationStore(Protocol):
-    """Implemented on files here; on DynamoDB and Redshift where the API runs."""
+    """Implemented on files here, on DynamoDB in table.py."""
 
     def publication(self) -> Publication: ...
     def user_ids(self, algorithm: str) -> Iterable[str]: ...
@@ -124,21 +127,13 @@ class InMemoryStore:
 
 
 def read_files(folder: Path) -> InMemoryStore:
-    """The folder that predict.py writes; events.json (rows of core.fact_event), attended.json (user_id, concert_ids)
-    and artists.json (artist_id, name) beside it are optional.
+    """The folder that predict.py writes; attended.json (user_id, concert_ids) beside it is optional.
 
     :raises PublicationError: when a file is missing or damaged
     """
     try:
         stated = json.loads((folder / "publication.json").read_text())
-        publication = Publication(
-            model_version=stated["model_version"],
-            as_of=date.fromisoformat(stated["as_of"]),
-            feature_schema=stated["feature_schema"],
-            users=stated["users"],
-            metrics=stated["metrics"],
-            baseline=stated["baseline"],
-        )
+        publication = publication_of(stated)
         lists: dict[str, dict[str, list[Scored]]] = defaultdict(lambda: defaultdict(list))
         rows = sorted(_rows(folder / "recommendations" / "recommendations.json"), key=lambda row: row["position"])
         for row in rows:
@@ -151,8 +146,9 @@ def read_files(folder: Path) -> InMemoryStore:
             for row in _rows(folder / "known" / "known.json")
         }
         known |= {user: Known(concerts=frozenset(attended)) for user, attended in concerts.items()}
-        events = [_event(row) for row in _rows(folder / "events.json", optional=True)]
-        names = {row["artist_id"]: row["name"] for row in _rows(folder / "artists.json", optional=True)}
+        artists = list(_rows(folder / "artists" / "artists.json"))
+        events = [event_of(row) for artist in artists for row in artist["events"]]
+        names = {artist["artist_id"]: artist["name"] for artist in artists if artist["name"]}
     except (OSError, KeyError, TypeError, ValueError) as error:
         raise PublicationError(f"{folder} holds no usable recommendations ({error}): publish them again") from error
     return InMemoryStore(
@@ -168,7 +164,20 @@ def _rows(path: Path, *, optional: bool = False) -> Iterator[dict[str, Any]]:
             yield json.loads(line)
 
 
-def _event(row: dict[str, Any]) -> Event:
+def publication_of(stated: Mapping[str, Any]) -> Publication:
+    """The content of publication.json."""
+    return Publication(
+        model_version=stated["model_version"],
+        as_of=date.fromisoformat(stated["as_of"]),
+        feature_schema=stated["feature_schema"],
+        users=stated["users"],
+        metrics=stated["metrics"],
+        baseline=stated["baseline"],
+    )
+
+
+def event_of(row: Mapping[str, Any]) -> Event:
+    """An event of artists.json or places.json."""
     return Event(
         concert_id=row["concert_id"],
         artist_id=row["artist_id"] or "",

@@ -27,7 +27,7 @@ from ml.promotion import Judgement
 from ml.recommender import artifact, hybrid, judgement, metrics, tuning
 from ml.recommender.card import card
 from ml.recommender.data import Dataset, InputError, read_dataset
-from ml.recommender.features import FEATURE_SCHEMA
+from ml.recommender.schema import FEATURE_SCHEMA
 
 MODEL_NAME = "recommender"
 HYPERPARAMETERS = ("ridge", "item_scale", "tag_weight", "user_ridge", "friend_weight", "factors", "iterations", "seed")
@@ -99,18 +99,12 @@ def report_of(data: Dataset, judged: dict[str, Any], options: argparse.Namespace
     }
 
 
-def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
-    """The champion of a channel; without a usable one, why. One that cannot be read cannot be served either, so the
-    challenger then has the baseline alone to beat."""
-    try:
-        with evaluation.unpacked(folder) as files:
-            return (None, "no champion yet") if files is None else (judgement.read_champion(files), "")
-    except evaluation.UnusableChampionError as error:
-        return None, str(error)
-
-
 def evaluated(
-    data: Dataset, report: dict[str, Any], judged: dict[str, Any], champion: judgement.Champion | None, absent: str
+    data: Dataset,
+    report: dict[str, Any],
+    judged: dict[str, Any],
+    champion: judgement.Champion | None,
+    absent: promotion.Absence,
 ) -> dict[str, Any]:
     """Content of evaluation.json."""
     challenger: Judgement = judged["model"]
@@ -131,7 +125,7 @@ def run(arguments: list[str] | None = None) -> None:
     options = hybrid.Options(
         largest_square=asked.largest_square, **{name: getattr(asked, name) for name in HYPERPARAMETERS}
     )
-    champion, absent = champion_in(asked.champion)
+    champion, absent = evaluation.champion_in(asked.champion, judgement.read_champion)
     kept, judged = train(data, options, champion)
     report = report_of(data, judged, asked)
     artifact.save(kept, asked.model_dir)

@@ -41,7 +41,7 @@ def one_night_after_another(samples: Path) -> dict[str, Any]:
         nightly.prepare(samples, folder)
         first = nightly.train(samples, folder, "first", champion=None)
         second = nightly.train(samples, folder, "second", champion="first")
-        scoring = nightly.score(folder, "first")
+        scoring = nightly.score(samples, folder, "first")
         return {"first": first, "second": second, "scoring": scoring, "latency": nightly.latency(folder, "first")}
 
 
@@ -71,7 +71,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.scale:
         figures["scale"] = json.loads(options.scale.read_text())
     figures |= {
-        "measured_on": dt.datetime.now(dt.UTC).date().isoformat(),
+        "measured_on": dt.datetime.now(dt.timezone.utc).date().isoformat(),
         "commit": commit(),
         "machine": f"{os.cpu_count()} cores, Python {platform.python_version()}",
     }

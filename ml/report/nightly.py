@@ -89,14 +89,16 @@ def _outcome(name: str, status: int, used: resource.struct_rusage, output: Path)
     }
 
 
-def score(folder: Path, version: str) -> dict[str, Any]:
+def score(samples: Path, folder: Path, version: str) -> dict[str, Any]:
     """Scores of the three models, as the services read them; CPU seconds of each."""
     stamps = ["--run-id", "report", "--as-of", "2018-06-03", "--model-uri", "s3://models/report/model.tar.gz"]
     took = {}
     for name in NAMES:
         model, output = folder / version / name, folder / version / f"{name}-scores"
         given: list[object] = ["--model", model, "--output", output, *stamps]
-        if name != "recommender":
+        if name == "recommender":
+            given += ["--interactions", samples / "lastfm" / "interactions.tsv.gz"]
+        else:
             given += ["--history", folder / "history"]
         spent = time.process_time()
         if name == "sales":

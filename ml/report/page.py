@@ -100,6 +100,9 @@ def goals(figures: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
         for number in ("first", "second"):
             seconds = night[number]["seconds"]
             found.append((f"{number} night's training, all three", "at most 180 s", f"{seconds:.0f} s", seconds <= 180))
+            # Wall time depends on the machine, this figure does not: the interval as it is served.
+            held = night[number]["jobs"]["sales"]["metrics"]["interval_80_coverage"]
+            found.append((f"{number} night's 80 % interval holds", "78 to 82 %", f"{held:.1%}", 0.78 <= held <= 0.82))
         for name, row in night["latency"].items():
             reached = f"{1000 * row['p99']:.2f} ms"
             found.append((f"{name}, p99", f"at most {1000 * row['limit']:.0f} ms", reached, row["p99"] <= row["limit"]))

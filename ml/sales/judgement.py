@@ -33,22 +33,27 @@ class Champion:
 
     :param holdout_from: first day that its judged model has not seen
     :param calibration: its figures on what blend and intervals were set on
-    :param reference: its training data, to see drift of inputs by
+    :param reference: its training data, to see drift of inputs by; None when it is lost
     """
 
     version: str
     judged: model.SalesModel
     holdout_from: pd.Timestamp
     calibration: dict[str, float]
-    reference: drift.Reference
+    reference: drift.Reference | None
 
 
 def read_champion(folder: Path) -> Champion:
     """From the files of a stored model.
 
-    :raises evaluation.UnusableChampionError: when it is damaged, of other features, or holds no judged model
+    :raises evaluation.UnusableChampionError: when it is damaged or of other features
+    :raises evaluation.UnjudgedChampionError: when it can be served, but holds no judged model
     """
     report = evaluation.stored_report(folder)
+    try:
+        model.load(folder)
+    except (model.UnreadableModelError, model.IncompatibleModelError, ValueError) as error:
+        raise evaluation.UnusableChampionError(f"champion {report['version']} is unusable ({error})") from error
     try:
         judged = model.load(folder / JUDGED)
         return Champion(
@@ -58,8 +63,8 @@ def read_champion(folder: Path) -> Champion:
             report["calibration"],
             drift.load(folder),
         )
-    except (model.UnreadableModelError, model.IncompatibleModelError, OSError, KeyError, ValueError) as error:
-        raise evaluation.UnusableChampionError(f"champion {report['version']} is unusable ({error})") from error
+    except (model.UnreadableModelError, model.IncompatibleModelError, KeyError, ValueError) as error:
+        raise evaluation.UnjudgedChampionError(f"champion {report['version']} cannot be judged ({error})") from error
 
 
 def judge(trained: model.SalesModel, rows: pd.DataFrame, reports: pd.DataFrame) -> Judgement:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ml import archive
 from ml.sales import backtest, drivers, features, model
 from ml.sales.train import TooLittleHistoryError, read_reports
 
@@ -158,15 +157,12 @@ def read_model(folder: Path) -> tuple[model.SalesModel, dict[str, Any]]:
 
     :raises model.UnreadableModelError: when it is missing or damaged
     """
-    archive = folder / "model.tar.gz"
     try:
-        with tempfile.TemporaryDirectory() as scratch:
-            with tarfile.open(archive) as packed:
-                packed.extractall(scratch, filter="data")
-            return model.load(Path(scratch)), json.loads((Path(scratch) / "metrics.json").read_text())
-    except (OSError, EOFError, tarfile.TarError, json.JSONDecodeError) as error:
+        with archive.unpacked(folder) as files:
+            return model.load(files), json.loads((files / "metrics.json").read_text())
+    except (archive.DamagedArchiveError, OSError, json.JSONDecodeError) as error:
         raise model.UnreadableModelError(
-            f"{archive} holds no readable sales model ({error}): take another version, or train again"
+            f"{folder / archive.FILE} holds no readable sales model ({error}): take another version, or train again"
         ) from error
 
 

@@ -2,8 +2,8 @@
 
     TicketSalesPredictionService(scores).predict_sales(concert_id) -> SalesForecast
 
-Scores are read through ForecastStore. MemoryStore holds them in the process, read from the file that scoring has
-written; a store on DynamoDB or Redshift needs its one method.
+Scores are read through ForecastStore. DynamoStore reads them where the nightly run publishes them; MemoryStore holds
+them in the process, read from the file that scoring has written.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+
+from ml.published import PublishedScores
 
 
 class UnknownConcertError(LookupError):
@@ -85,6 +87,20 @@ class MemoryStore:
 
     def forecast_of(self, concert_id: str) -> Mapping[str, Any] | None:
         return self._rows.get(concert_id)
+
+
+class DynamoStore:
+    """Forecasts of the publication that was current at the first read: make a store for each request.
+
+    :param client: of DynamoDB; without one, boto3's with its own configuration
+    """
+
+    def __init__(self, table: str, client: Any = None) -> None:
+        self._scores = PublishedScores(table, "sales", client)
+
+    def forecast_of(self, concert_id: str) -> Mapping[str, Any] | None:
+        row: Mapping[str, Any] | None = self._scores.content(f"concert/{concert_id}")
+        return row
 
 
 class TicketSalesPredictionService:

@@ -87,7 +87,7 @@ def train(
     reports: pd.DataFrame,
     options: argparse.Namespace,
     champion: judgement.Champion | None = None,
-    absent: str = "no champion yet",
+    absent: promotion.Absence = promotion.Absence(),  # noqa: B008 - frozen
 ) -> Trained:
     """Fit, calibrate, judge and decide.
 
@@ -161,9 +161,10 @@ def train(
     newest = taught & (started > end - pd.Timedelta(days=judgement.NEWEST_INPUTS))
     before = taught & (started > end - pd.Timedelta(days=drift.REFERENCE_DAYS))
     known = champion if rival else None
+    kept_inputs = known.reference if known else None
     drifted = {
         "inputs": drift.inputs(
-            known.reference if known else drift.reference(watched[before & ~newest]), watched[newest]
+            drift.reference(watched[before & ~newest]) if kept_inputs is None else kept_inputs, watched[newest]
         ),
         "errors": judgement.drift_of_errors(
             in_service, known.calibration if known else dict(calibrated.metrics), view, holdout
@@ -186,19 +187,9 @@ def figures(report: dict[str, Any], owner: str) -> dict[str, float]:
     return {name: value for name, value in section.items() if isinstance(value, float)}
 
 
-def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
-    """The champion of a channel; without a usable one, why. One that cannot be read cannot be served either, so the
-    challenger then has the baseline alone to beat."""
-    try:
-        with evaluation.unpacked(folder) as files:
-            return (None, "no champion yet") if files is None else (judgement.read_champion(files), "")
-    except evaluation.UnusableChampionError as error:
-        return None, str(error)
-
-
 def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
-    champion, absent = champion_in(options.champion)
+    champion, absent = evaluation.champion_in(options.champion, judgement.read_champion)
     trained = train(read_reports(options.history), options, champion, absent)
     trained.kept.save(options.model_dir)
     trained.judged.save(options.model_dir / judgement.JUDGED)

@@ -100,7 +100,7 @@ def provenance(options: argparse.Namespace, study: optuna.Study) -> dict[str, An
     files = [{"file": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()} for path in options.reports]
     return {
         "made_by": "python -m ml.sales.tune",
-        "made_on": dt.datetime.now(dt.UTC).date().isoformat(),
+        "made_on": dt.datetime.now(dt.timezone.utc).date().isoformat(),
         "reports": files,
         "until": f"{options.until:%Y-%m-%d}",
         "seed": options.seed,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ml.venues import features, model
+from ml.venues.errors import UnknownVenueError
 from ml.venues.model import Z80, VenueModel
 
 TREND_MONTHS = 60  # the last five years: a trend of thirty years is history
@@ -18,13 +19,6 @@ LEAST_WEEKDAY_REPORTS = 20
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
           "December")  # fmt: skip
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-
-
-class UnknownVenueError(KeyError):
-    """A venue without a report."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 def analyze(rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, venue_id: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from ml.box_office import reports
 from ml.venues import analysis, charts, features, model
+from ml.venues.errors import UnknownVenueError
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -52,21 +53,21 @@ def run(arguments: list[str] | None = None) -> None:
 def named(venues: pd.DataFrame, wanted: str) -> list[str]:
     """Ids of the venues of this name (several cities may have one), or of this id.
 
-    :raises analysis.UnknownVenueError: with the names that come closest
+    :raises UnknownVenueError: with the names that come closest
     """
     names = {str(key): str(name) for key, name in venues["venue"].items()}
     found = [key for key, name in names.items() if wanted.casefold() in (key, name.casefold())]
     if not found:
         close = difflib.get_close_matches(wanted, sorted(set(names.values())), n=3, cutoff=0.4)
         hint = f": did you mean {' or '.join(close)}?" if close else ": give a name that the reports hold"
-        raise analysis.UnknownVenueError(f"no report is of venue {wanted}{hint}")
+        raise UnknownVenueError(f"no report is of venue {wanted}{hint}")
     return found
 
 
 def main() -> None:
     try:
         run()
-    except (reports.UnreadableReportsError, features.NoReportsError, analysis.UnknownVenueError) as error:
+    except (reports.UnreadableReportsError, features.NoReportsError, UnknownVenueError) as error:
         raise SystemExit(str(error)) from error
 
 

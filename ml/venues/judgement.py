@@ -33,13 +33,13 @@ class Champion:
     """
     :param models: by fold, fitted without its venues
     :param metrics: its figures when it was trained
-    :param reference: its reports, to see drift of inputs by
+    :param reference: its reports, to see drift of inputs by; None when it is lost
     """
 
     version: str
     models: dict[int, model.VenueModel]
     metrics: dict[str, float]
-    reference: drift.Reference
+    reference: drift.Reference | None
 
 
 def fold(venue_id: str) -> int:
@@ -125,16 +125,21 @@ def save(models: dict[int, model.VenueModel], folder: Path) -> None:
 def read_champion(folder: Path) -> Champion:
     """From the files of a stored model.
 
-    :raises evaluation.UnusableChampionError: when it is damaged, of other features, or holds nothing to be judged
+    :raises evaluation.UnusableChampionError: when it is damaged or of other features
+    :raises evaluation.UnjudgedChampionError: when it can be served, but holds nothing to be judged
     """
     report = evaluation.stored_report(folder)
     version = str(report["version"])
+    try:
+        model.load(folder / model.FILE)
+    except model.ModelError as error:
+        raise evaluation.UnusableChampionError(f"champion {version} is unusable ({error})") from error
     try:
         stored = json.loads((folder / JUDGED_FILE).read_text())
         models = {held: model.of(stored[str(held)], folder / JUDGED_FILE) for held in FOLDS}
         return Champion(version, models, dict(report["metrics"]), drift.load(folder))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise evaluation.UnusableChampionError(f"champion {version} is unusable ({error})") from error
+        raise evaluation.UnjudgedChampionError(f"champion {version} cannot be judged ({error!r})") from error
 
 
 def watched(rows: pd.DataFrame) -> pd.DataFrame:
@@ -156,8 +161,8 @@ def reference(rows: pd.DataFrame) -> drift.Reference:
 def drift_of_inputs(rows: pd.DataFrame, champion: Champion | None) -> list[dict[str, Any]]:
     """The newest year of reports against what the champion keeps of its own, or against the years before."""
     newest = rows["day"] > rows["day"].max() - pd.Timedelta(days=NEWEST)
-    kept = champion.reference if champion else reference(rows[~newest])
-    return drift.inputs(kept, watched(rows[newest]))
+    kept = champion.reference if champion else None
+    return drift.inputs(reference(rows[~newest]) if kept is None else kept, watched(rows[newest]))
 
 
 def drift_of_errors(judged: Judgement, champion: Champion | None) -> list[dict[str, Any]]:

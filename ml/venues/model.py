@@ -16,6 +16,7 @@ from scipy.special import stdtrit
 
 from ml.venues import features
 
+FILE = "venue_model.json"
 LIKE_SIZE = 1.5  # peers have between 1 / this and this times the seats
 FEWEST_PEERS = 5
 Z80 = 1.2816  # half width of an 80 % interval in deviations

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import tarfile
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from ml import archive
 from ml.venues import analysis, features, model
-from ml.venues.train import MODEL_FILE, MODEL_NAME, read_history
+from ml.venues.train import MODEL_NAME, read_history
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -32,15 +31,10 @@ def read_model(folder: Path) -> tuple[model.VenueModel, dict[str, Any]]:
 
     :raises model.ModelError: when they are missing or damaged
     """
-    packed = folder / "model.tar.gz"
     try:
-        if not packed.exists():
-            return model.load(folder / MODEL_FILE), json.loads((folder / "metrics.json").read_text())
-        with tempfile.TemporaryDirectory() as scratch:
-            with tarfile.open(packed) as archive:
-                archive.extractall(scratch, filter="data")
-            return read_model(Path(scratch))
-    except (OSError, EOFError, tarfile.TarError, json.JSONDecodeError) as error:
+        with archive.unpacked(folder) as files:
+            return model.load(files / model.FILE), json.loads((files / "metrics.json").read_text())
+    except (archive.DamagedArchiveError, OSError, json.JSONDecodeError) as error:
         raise model.ModelError(f"{folder} holds no usable venue model ({error}): train again, or roll back") from error
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ml.venues.analysis import UnknownVenueError
+from ml.published import PublishedScores
+from ml.venues.errors import UnknownVenueError
 
 PUBLISHED_FOLDER = "VENUE_ANALYSES_FOLDER"
 
@@ -18,7 +19,7 @@ class PublicationError(ValueError):
 
 
 class VenueStore(Protocol):
-    """Implemented on files here; on DynamoDB and Redshift where the API runs."""
+    """Where published analyses are read from."""
 
     def analysis(self, venue_id: str) -> dict[str, Any] | None: ...
 
@@ -29,6 +30,20 @@ class InMemoryStore:
 
     def analysis(self, venue_id: str) -> dict[str, Any] | None:
         return self.analyses.get(venue_id)
+
+
+class DynamoStore:
+    """Analyses of the publication that was current at the first read: make a store for each request.
+
+    :param client: of DynamoDB; without one, boto3's with its own configuration
+    """
+
+    def __init__(self, table: str, client: Any = None) -> None:
+        self._scores = PublishedScores(table, "venues", client)
+
+    def analysis(self, venue_id: str) -> dict[str, Any] | None:
+        found: dict[str, Any] | None = self._scores.content(f"venue/{venue_id}")
+        return found
 
 
 def read_files(folder: Path) -> InMemoryStore:

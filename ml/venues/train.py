@@ -22,7 +22,6 @@ from ml.promotion import Judgement
 from ml.venues import evaluate, features, judgement, model
 
 MODEL_NAME = "venues"
-MODEL_FILE = "venue_model.json"
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -95,20 +94,10 @@ def card(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def champion_in(folder: Path | None) -> tuple[judgement.Champion | None, str]:
-    """The champion of a channel; without a usable one, why. One that cannot be read cannot be served either, so the
-    challenger then has the baseline alone to beat."""
-    try:
-        with evaluation.unpacked(folder) as files:
-            return (None, "no champion yet") if files is None else (judgement.read_champion(files), "")
-    except evaluation.UnusableChampionError as error:
-        return None, str(error)
-
-
 def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     rows = features.build(read_history(options.history))
-    champion, absent = champion_in(options.champion)
+    champion, absent = evaluation.champion_in(options.champion, judgement.read_champion)
     judged, drawn = judgement.cross_fit(rows), judgement.cases(rows, options.seed)
     challenger = judgement.judge(judged, drawn)
     report = report_of(rows, options, challenger, judgement.baseline(drawn))
@@ -121,7 +110,7 @@ def run(arguments: list[str] | None = None) -> None:
         absent=absent,
     )
     options.model_dir.mkdir(parents=True, exist_ok=True)
-    model.fit(rows).save(options.model_dir / MODEL_FILE)
+    model.fit(rows).save(options.model_dir / model.FILE)
     judgement.save(judged, options.model_dir)
     drift.save(judgement.reference(rows), options.model_dir)
     (options.model_dir / "metrics.json").write_text(json.dumps(report, indent=2))

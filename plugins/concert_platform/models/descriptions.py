@@ -51,7 +51,7 @@ MODELS = (
         # Tags and friends are no part of the warehouse: their channels are left out.
         features=("interactions",),
         learns_from=("interactions",),
-        scores_with=(),
+        scores_with=("interactions",),
         metrics=("ndcg_at_10", "recall_at_10", "catalogue_coverage", "novelty_bits"),
         baseline=("ndcg_at_10", "recall_at_10"),
         scored="recommendations",

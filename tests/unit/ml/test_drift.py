@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -121,9 +120,14 @@ def test_listeners_that_the_champion_does_not_know_are_reported(tmp_path: Path) 
     assert {"unknown_user", "log_weight"} <= drifted
 
 
-def test_a_damaged_reference_makes_the_champion_unusable(tmp_path: Path) -> None:
-    nights = Nights("venues", tmp_path)
-    nights.train("v1")
-    (tmp_path / "v1" / drift.REFERENCE_FILE).write_text(json.dumps({"utilisation": {}}))
-    nights.appoint("v1")
-    assert "no classes and shares" in nights.train("v2")["decision"]["reason"]
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"utilisation": {}}', '{"utilisation": 3}'])
+def test_a_lost_reference_is_none_and_is_named(
+    tmp_path: Path, content: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    drift.save(drift.reference(BEFORE), tmp_path)
+    assert drift.load(tmp_path) == drift.reference(BEFORE)
+    (tmp_path / drift.REFERENCE_FILE).unlink()
+    if content is not None:
+        (tmp_path / drift.REFERENCE_FILE).write_text(content)
+    assert drift.load(tmp_path) is None
+    assert "no drift of inputs against it" in capsys.readouterr().out

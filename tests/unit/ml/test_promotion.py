@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,8 +15,8 @@ import pytest
 from test_sales import reports as weekly_reports
 from test_venues import reports as venue_reports
 
-from ml import evaluation
-from ml.promotion import Judgement, Rule, Segment, decide
+from ml import archive, drift, evaluation
+from ml.promotion import Absence, Judgement, Rule, Segment, decide
 from ml.recommender import train as train_recommender
 from ml.sales import gaussian
 from ml.sales import train as train_sales
@@ -125,8 +126,10 @@ def venues_night(folder: Path, *more: str) -> None:
 
 
 NIGHTS = {"sales": sales_night, "recommender": recommender_night, "venues": venues_night}
-SCHEMA_FILES = {"sales": "judged/metadata.json", "recommender": "model.json", "venues": "judged.json"}
-MODEL_FILES = {"sales": "judged/mean.ubj", "recommender": "arrays.npz", "venues": "judged.json"}
+# What is served, without which a version is of no use, and what a version is only judged by.
+SCHEMA_FILES = {"sales": "metadata.json", "recommender": "model.json", "venues": "venue_model.json"}
+MODEL_FILES = {"sales": "mean.ubj", "recommender": "arrays.npz", "venues": "venue_model.json"}
+JUDGED_FILES = {"sales": "judged/mean.ubj", "venues": "judged.json"}
 
 
 class Nights:
@@ -146,8 +149,8 @@ class Nights:
 
     def appoint(self, version: str) -> None:
         self.channel.mkdir(exist_ok=True)
-        with tarfile.open(self.channel / evaluation.ARCHIVE, "w:gz") as archive:
-            archive.add(self.folder / version, arcname=".")
+        with tarfile.open(self.channel / archive.FILE, "w:gz") as packed:
+            packed.add(self.folder / version, arcname=".")
 
 
 @pytest.fixture(scope="module", params=NIGHTS)
@@ -183,7 +186,7 @@ def test_the_same_model_again_is_not_promoted(nights: Nights) -> None:
 
 def test_a_corrupt_champion_leaves_the_baseline_to_beat_and_is_named(nights: Nights) -> None:
     nights.channel.mkdir(exist_ok=True)
-    (nights.channel / evaluation.ARCHIVE).write_bytes(b"no archive")
+    (nights.channel / archive.FILE).write_bytes(b"no archive")
     found = nights.train("v3")
     assert found["champion"] is None
     assert "cannot be unpacked" in found["decision"]["reason"]
@@ -194,11 +197,8 @@ def test_a_corrupt_champion_leaves_the_baseline_to_beat_and_is_named(nights: Nig
 def test_a_champion_of_other_features_or_with_a_damaged_file_leaves_the_baseline_to_beat(
     nights: Nights, damage: str
 ) -> None:
-    nights.appoint("v1")
-    with tarfile.open(nights.channel / evaluation.ARCHIVE) as archive:
-        archive.extractall(nights.folder / f"odd-{damage}", filter="data")
-    odd = nights.folder / f"odd-{damage}"
-    schema, stored = odd / SCHEMA_FILES[nights.name], odd / MODEL_FILES[nights.name]
+    folder = odd(nights, f"odd-{damage}")
+    schema, stored = folder / SCHEMA_FILES[nights.name], folder / MODEL_FILES[nights.name]
     if damage == "schema":
         content = json.loads(schema.read_text())
         for part in [content, *(value for value in content.values() if isinstance(value, dict))]:
@@ -214,6 +214,46 @@ def test_a_champion_of_other_features_or_with_a_damaged_file_leaves_the_baseline
     assert found["champion"] is None
     assert "champion v1 is unusable" in found["decision"]["reason"]
     assert ("schema 99" in found["decision"]["reason"]) == (damage == "schema")
+
+
+def odd(nights: Nights, name: str) -> Path:
+    """A copy of the first night's model, to be damaged and appointed."""
+    folder = nights.folder / name
+    shutil.copytree(nights.folder / "v1", folder, dirs_exist_ok=True)
+    return folder
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+def test_a_champion_that_can_be_served_but_not_judged_is_not_replaced(nights: Nights, damage: str) -> None:
+    if nights.name not in JUDGED_FILES:
+        pytest.skip("is judged by what is served")
+    judged = odd(nights, f"unjudged-{damage}") / JUDGED_FILES[nights.name]
+    if damage == "missing":
+        judged.unlink()
+    else:
+        judged.write_bytes(judged.read_bytes()[:-50])
+    nights.appoint(f"unjudged-{damage}")
+    found = nights.train("v5")
+    assert found["champion"] is None
+    assert not found["decision"]["promote"]
+    assert "champion v1 cannot be judged" in found["decision"]["reason"]
+    assert "it stays in service" in found["decision"]["reason"]
+
+
+def test_a_champion_without_its_reference_of_drift_is_compared_all_the_same(nights: Nights) -> None:
+    (odd(nights, "forgetful") / drift.REFERENCE_FILE).unlink()
+    nights.appoint("forgetful")
+    found = nights.train("v6")
+    assert found["champion"]["version"] == "v1"
+    assert not found["decision"]["promote"]
+    assert "margin of 1%" in found["decision"]["reason"]
+    assert found["drift"]["errors"] or nights.name == "sales", "errors need no reference"
+
+
+def test_an_unjudged_champion_stays_however_good_the_challenger_is() -> None:
+    decision = decide(ERROR, judged(0.01), 0.06, None, Absence("v1 cannot be judged", served=True))
+    assert (decision.promote, decision.reason) == (False, "v1 cannot be judged")
+    assert decide(ERROR, judged(0.01), 0.06, None, Absence("v1 is damaged")).promote
 
 
 def test_a_shuffled_target_loses_to_the_champion(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ml.recommender import predict, train
-from ml.recommender.features import FEATURE_SCHEMA
+from ml.recommender.schema import FEATURE_SCHEMA
 from ml.recommender.service import RecommendationService, RequestError
 from ml.recommender.store import Event, InMemoryStore, Known, Publication, PublicationError, Scored, read_files
 from tests.unit.ml import synthetic_listeners
@@ -187,7 +187,8 @@ def published(tmp_path: Path) -> Path:
     )
     output = tmp_path / "published"
     stamps = ["--run-id", "r1", "--as-of", "2026-11-01", "--model-uri", "s3://models/v1/model.tar.gz"]
-    predict.run(["--model", str(tmp_path / "model"), "--output", str(output), *stamps])
+    given = ["--model", str(tmp_path / "model"), "--interactions", str(tmp_path / "train.tsv")]
+    predict.run([*given, "--output", str(output), *stamps])
     return output
 
 

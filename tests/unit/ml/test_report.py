@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import resource
 from pathlib import Path
@@ -119,3 +120,39 @@ def test_a_training_that_fails_is_named_with_its_log(tmp_path: Path) -> None:
     nothing = resource.getrusage(resource.RUSAGE_SELF)
     with pytest.raises(RuntimeError, match=r"training of sales failed: see .*job\.log"):
         nightly._outcome("sales", 256, nothing, tmp_path)
+
+
+def headings(block: str) -> list[str]:
+    """The heading of each table of a block, whatever the numbers in it are."""
+    lines = block.splitlines()
+    found = [before for before, line in itertools.pairwise(lines) if line.startswith("| ---")]
+    return [re.sub(r"\d+(, \d+)*", "0", heading) for heading in found]
+
+
+# Until `make models PARTS=recommender` has run: then the mark goes, and the sentence at the head of the page.
+BY_HAND = pytest.mark.xfail(reason="docs/models.md says that these are not written by `make models` yet", strict=False)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sales", "sales-cold-start", pytest.param("recommender", marks=BY_HAND),
+        pytest.param("recommender-cold-start", marks=BY_HAND), "venues",
+    ],
+)  # fmt: skip
+def test_a_block_of_the_documentation_is_one_that_its_maker_writes(figures: dict, name: str) -> None:
+    made = tables.blocks(figures)
+    assert name in made and len(made) == 5
+    there = {found[2]: found[0] for found in tables.BLOCK.finditer((ROOT / "docs" / "models.md").read_text())}
+    assert headings(there[name]) == headings(made[name]) != []
+    words = re.compile(r"[A-Za-z][A-Za-z ]+")
+    said = [words.findall(line) for line in made[name].splitlines() if line and not line.startswith("|")]
+    kept = [words.findall(line) for line in there[name].splitlines() if line and not line.startswith(("|", "<!--"))]
+    assert kept == said
+
+
+@pytest.mark.parametrize(("held", "reached"), [(0.851, False), (0.80, True), (0.779, False)])
+def test_the_interval_as_it_is_served_is_a_goal(held: float, reached: bool) -> None:
+    night = {"seconds": 100.0, "jobs": {"sales": {"metrics": {"interval_80_coverage": held}}}}
+    found = page.goals({"nightly": {"first": night, "second": night, "latency": {}}})
+    assert [good for name, _, _, good in found if "interval" in name] == [reached, reached]

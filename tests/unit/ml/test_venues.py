@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from ml.venues import analysis, analyze, evaluate, features, model, predict, service, train
+from ml.venues.errors import UnknownVenueError
 
 COLUMNS = ["source", "report_id", "show", "artist", "venue", "city", "country", "period_start", "period_end",
            "performances", "capacity", "tickets_sold", "gross", "currency", "average_price", "top_price"]  # fmt: skip
@@ -193,7 +194,7 @@ def test_files_are_analysed_with_a_chart_per_venue(
 
 def test_a_venue_without_reports_is_named_with_the_closest(tmp_path: Path) -> None:
     reports(2, 3).to_csv(tmp_path / "reports.csv", index=False)
-    with pytest.raises(analysis.UnknownVenueError, match="did you mean Hall"):
+    with pytest.raises(UnknownVenueError, match="did you mean Hall"):
         analyze.run(["--reports", str(tmp_path / "reports.csv"), "--venue", "Hal 1"])
 
 
@@ -221,7 +222,7 @@ def test_published_analyses_are_served_within_twenty_milliseconds(published: Pat
 
 def test_an_unknown_venue_is_refused(published: Path) -> None:
     answering = service.VenuePopularityService(service.read_files(published / "output"))
-    with pytest.raises(analysis.UnknownVenueError, match="has no box-office report"):
+    with pytest.raises(UnknownVenueError, match="has no box-office report"):
         answering.analyze_venue("nowhere")
 
 

@@ -88,6 +88,16 @@ def test_training_reads_the_unloaded_features_and_the_champion(model: Model) -> 
 
 
 @each_model
+def test_scoring_reads_the_features_of_its_own_run_beside_the_model(model: Model) -> None:
+    given = {item["InputName"]: item["S3Input"]["S3Uri"] for item in filled(scoring_job(model))["ProcessingInputs"]}
+    unloaded = {name: names.feature_uri(RUN_ID, model.name, name) for name in model.scores_with}
+    assert unloaded, "a champion of former nights would score nothing but its own data"
+    assert given == unloaded | {
+        "code": "s3://code/artifacts/0a/ml/source.tar.gz", "model": f"{CHAMPION}model.tar.gz"
+    }  # fmt: skip
+
+
+@each_model
 def test_training_and_scoring_understand_their_arguments(model: Model) -> None:
     given = filled(training_job(model))["HyperParameters"]
     own = [part for name, value in given.items() if not name.startswith("sagemaker_") for part in (f"--{name}", value)]
