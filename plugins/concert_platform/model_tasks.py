@@ -93,7 +93,7 @@ def score_and_publish(model: Model) -> Any:
 def find_new_data(name: str, as_of: str) -> dict[str, str]:
     """Compare what would be learnt from with what the last version was trained on.
 
-    ``nothing_new`` says why there is nothing to train; ``champion_uri`` is empty while there is no champion.
+    ``nothing_new`` says why there is nothing to train; ``champion`` and ``champion_uri`` are empty while there is no champion.
     """
     from concert_platform.models import model_named
     from concert_platform.models.features import fingerprint
@@ -107,6 +107,7 @@ def find_new_data(name: str, as_of: str) -> dict[str, str]:
         nothing_new = f"{name}: no new data since {last.version} was trained, so there is no training"
     return {
         "fingerprint": found,
+        "champion": serving.version if serving else "",
         "champion_uri": serving.folder if serving else "",
         "nothing_new": nothing_new,
     }
@@ -125,7 +126,9 @@ def register_trained(name: str, model_uri: str, looked: dict[str, str], ti: Any 
     from concert_platform.partitions import run_slug
 
     model, evaluation = model_named(name), read_evaluation(model_uri)
-    version = register(model, model_uri, evaluation, looked["fingerprint"], run_slug(ti.run_id))
+    version = register(
+        model, model_uri, evaluation, looked["fingerprint"], run_slug(ti.run_id), given=looked["champion"]
+    )
     logging.getLogger(__name__).info("%s %s: %s, %s", name, version.version, version.status, version.reason)
     written = record_training(model, ti.run_id, version, evaluation)
     if drifted := evaluation.drifted:

@@ -27,7 +27,10 @@ RUN = "nightly__2020-03-04"
 
 
 def register(platform: Platform, version: str, *, fingerprint: str = "1-2-3", **changes: Any) -> registry.Version:
-    uri = trained(platform, f"job-{version}", evaluation_of(version, **changes))
+    """Register a version that was compared with the champion, unless `champion` says otherwise."""
+    serving = registry.champion(SALES)
+    compared = {"champion": {"version": serving.version} if serving else None}
+    uri = trained(platform, f"job-{version}", evaluation_of(version, **(compared | changes)))
     found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}")
     record(records.record_training(SALES, f"run-{version}", found, evaluation.read_evaluation(uri)))
     return found
@@ -68,6 +71,32 @@ def test_registering_again_makes_no_second_version_and_undoes_no_rollback(regist
     assert register(registered, "v2").status == "Rejected"
     assert [version.version for version in registry.versions(SALES)] == ["v2", "v1"]
     assert len(warehouse.query("SELECT version FROM ml.model_registry")) == 2
+
+
+@pytest.mark.parametrize("stated", ["v1", None], ids=["compared", "could not be used"])
+def test_a_version_that_beats_a_former_champion_does_not_replace_the_one_since(
+    registered: Platform, published_code: str, stated: str | None
+) -> None:
+    register(registered, "v1")
+    old = trained(registered, "job-v2", evaluation_of("v2", champion={"version": stated} if stated else None))
+    register(registered, "v3")
+    run = SimpleNamespace(run_id="run-v2")
+    looked = {"fingerprint": "1-2-4", "champion": "v1"}
+    for _ in range(2):
+        model_tasks.register_trained.function("sales", old, looked, ti=run)
+        champion, newest = registry.champion(SALES), registry.newest(SALES)
+        assert champion is not None and champion.version == "v3"
+        assert newest is not None and (newest.version, newest.status, newest.fingerprint) == ("v2", "Rejected", "")
+        assert newest.reason == (
+            "the champion has changed since: v1 was compared, v3 serves; the next run compares again"
+        )
+        assert not newest.was_approved
+
+
+def test_a_worse_version_keeps_its_own_reason_when_the_champion_has_changed(registered: Platform) -> None:
+    register(registered, "v1")
+    found = register(registered, "v2", champion={"version": "v0"}, **refused())
+    assert (found.reason, found.fingerprint) == ("wape is worse than the champion's", "1-2-3")
 
 
 def test_without_an_approved_version_there_is_no_champion(registered: Platform) -> None:
@@ -185,10 +214,10 @@ def test_drift_is_told_when_the_version_is_registered(registered: Platform, monk
     told: list[tuple[str, str]] = []
     monkeypatch.setattr(notifications, "send_alert", lambda subject, message: told.append((subject, message)))
     comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
-    for version, drift in (("v1", []), ("v2", [comparison])):
+    for before, version, drift in (("", "v1", []), ("v1", "v2", [comparison])):
         uri = trained(registered, f"job-{version}", evaluation_of(version, drift={"inputs": drift, "errors": []}))
-        run = SimpleNamespace(run_id=f"run-{version}")
-        values = model_tasks.register_trained.function("sales", uri, {"fingerprint": "1-2-3"}, ti=run)
+        run, looked = SimpleNamespace(run_id=f"run-{version}"), {"fingerprint": "1-2-3", "champion": before}
+        values = model_tasks.register_trained.function("sales", uri, looked, ti=run)
         record(values)
     assert told == [("Concert platform: drift of model sales", "v2: input capacity: psi is 0.31, threshold 0.2")]
     assert warehouse.query("SELECT version, run_id FROM ml.model_drift") == [["v2", "run-v2"]]

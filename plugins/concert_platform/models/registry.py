@@ -99,11 +99,17 @@ def newest(model: Model) -> Version | None:
     return next((version for version in versions(model) if version.status != PENDING), None)
 
 
-def register(model: Model, model_uri: str, evaluation: Evaluation, fingerprint: str, run: str) -> Version:
+def register(
+    model: Model, model_uri: str, evaluation: Evaluation, fingerprint: str, run: str, given: str = ""
+) -> Version:
     """Add a trained version and decide on it, each once: a repeated registration changes nothing.
+
+    A version that is better than one which is no longer the champion is rejected: nobody has compared it with the one
+    that is. It then keeps no fingerprint, so that the next run trains and compares again.
 
     :param fingerprint: of the data that it was trained on
     :param run: slug of the run that has trained it
+    :param given: version of the champion that training was given; counts when it could not be used for a comparison
     """
     client = _client()
     arn = client.create_model_package(
@@ -121,7 +127,16 @@ def register(model: Model, model_uri: str, evaluation: Evaluation, fingerprint: 
     version = _described(client, model, arn)
     if version.status != PENDING:  # decided before, and perhaps rolled back since
         return version
-    decide(version, approve=evaluation.promote, reason=evaluation.reason)
+    serving, compared = champion(model), evaluation.champion or given
+    if evaluation.promote and (serving.version if serving else "") != compared:
+        reason = (
+            f"the champion has changed since: {compared or 'none'} was compared, "
+            f"{serving.version if serving else 'none'} serves; the next run compares again"
+        )
+        client.update_model_package(ModelPackageArn=arn, CustomerMetadataPropertiesToRemove=["fingerprint"])
+        decide(version, approve=False, reason=reason)
+    else:
+        decide(version, approve=evaluation.promote, reason=evaluation.reason)
     return _described(client, model, arn)
 
 
