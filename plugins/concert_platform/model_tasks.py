@@ -1,9 +1,10 @@
 """The tasks of one model, the same for all of them and for both DAGs that publish scores.
 
+    take_fingerprints()        before the features are unloaded, for all models
     retrain(model)             look_for_new_data -> train -> register_version -> record_version -> score and publish
     score_and_publish(model)   choose_champion -> score -> publish_scores, publish_for_api
 
-They stand in a TaskGroup of the model's name.
+Those of a model stand in a TaskGroup of the model's name.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ def unload(models: Sequence[Model], task_id: str = "unload_features") -> RunSqlB
     )
 
 
-def retrain(model: Model) -> TaskGroup:
-    """Train a version when there is new data, decide on it, and score with the champion in any case."""
+def retrain(model: Model, fingerprints: Any) -> TaskGroup:
+    """Train a version when there is new data, decide on it, and score with the champion in any case.
+
+    :param fingerprints: what take_fingerprints returns
+    """
     with TaskGroup(model.name) as group:
-        look_for_new_data = find_new_data.override(task_id="look_for_new_data")(model.name, AS_OF)
+        look_for_new_data = find_new_data.override(task_id="look_for_new_data")(model.name, fingerprints)
         train = TrainModelOperator(
             task_id="train",
             config=training_job(model),
@@ -90,23 +94,37 @@ def score_and_publish(model: Model) -> Any:
 
 
 @task
-def find_new_data(name: str, as_of: str) -> dict[str, str]:
-    """Compare what would be learnt from with what the last version was trained on.
+def take_fingerprints(as_of: str) -> dict[str, str]:
+    """What each model would learn from, and the code that would read it.
 
-    ``nothing_new`` says why there is nothing to train; ``champion`` and ``champion_uri`` are empty while there is no champion.
+    Taken before the features are unloaded: rows that a load adds in between are then trained on twice, never missed.
     """
-    from concert_platform.models import model_named
+    from concert_platform.models import MODELS
     from concert_platform.models.features import fingerprint
     from concert_platform.models.names import model_code
+
+    code = model_code()
+    return {"code": code, **{model.name: fingerprint(model, as_of, code) for model in MODELS}}
+
+
+@task
+def find_new_data(name: str, fingerprints: dict[str, str]) -> dict[str, str]:
+    """Compare what is learnt from with what the last version was trained on.
+
+    ``nothing_new`` says why there is nothing to train; ``champion`` and ``champion_uri`` are empty while there is no
+    champion.
+    """
+    from concert_platform.models import model_named
     from concert_platform.models.registry import champion, newest
 
     model = model_named(name)
-    found, last, serving = fingerprint(model, as_of, model_code()), newest(model), champion(model)
+    found, last, serving = fingerprints[name], newest(model), champion(model)
     nothing_new = ""
     if last is not None and last.fingerprint == found:
         nothing_new = f"{name}: no new data since {last.version} was trained, so there is no training"
     return {
         "fingerprint": found,
+        "code": fingerprints["code"],
         "champion": serving.version if serving else "",
         "champion_uri": serving.folder if serving else "",
         "nothing_new": nothing_new,

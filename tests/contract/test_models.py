@@ -10,6 +10,7 @@ import pytest
 from concert_platform import model_tasks, notifications, warehouse
 from concert_platform.compat import AirflowSkipException
 from concert_platform.models import evaluation, names, records, registry
+from concert_platform.warehouse import data_api
 from tests.contract.curated_runs import NEXT_DAY, SECOND, T2, Platform, event, interaction, report
 from tests.contract.model_platform import (
     DAY,
@@ -154,6 +155,17 @@ def test_what_was_rolled_back_can_be_rolled_forward(registered: Platform) -> Non
     assert champion is not None and (champion.version, champion.reason) == ("v2", "rolled back to by two")
 
 
+def test_a_rollback_that_is_repeated_tells_the_warehouse_of_what_the_first_has_changed(registered: Platform) -> None:
+    for version in ("v1", "v2", "v3"):
+        register(registered, version)
+    registry.roll_back(SALES, "v1", "by-hand")  # killed before it could tell
+    changed = registry.roll_back(SALES, "v1", "by-hand")
+    record(records.record_statuses(SALES, "by-hand", changed))
+    assert {version: status for version, (status, _) in recorded().items()} == {
+        "v1": "Approved", "v2": "Rejected", "v3": "Rejected"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
@@ -180,27 +192,42 @@ def published_code(monkeypatch: pytest.MonkeyPatch) -> str:
     return code
 
 
+def look(day: str = DAY) -> dict[str, str]:
+    return model_tasks.find_new_data.function("sales", model_tasks.take_fingerprints.function(day))
+
+
+def test_rows_that_are_loaded_after_the_fingerprint_are_new_data_on_the_next_night(
+    registered: Platform, published_code: str
+) -> None:
+    registered.curate(box_office=[report(1)])
+    registered.load()
+    fingerprints = model_tasks.take_fingerprints.function(DAY)
+    load(registered, box_office=[report(2, ingested_at=T2)])  # before or after the UNLOAD: nobody can tell
+    register(registered, "v1", fingerprint=model_tasks.find_new_data.function("sales", fingerprints)["fingerprint"])
+    assert look()["nothing_new"] == ""
+
+
 def test_without_new_data_there_is_nothing_to_train_and_the_champion_goes_on(
     registered: Platform, published_code: str
 ) -> None:
     registered.curate(box_office=[report(1)])
     registered.load()
-    first = model_tasks.find_new_data.function("sales", DAY)
+    first = look()
     assert (first["nothing_new"], first["champion_uri"]) == ("", "")
     champion = register(registered, "v1", fingerprint=first["fingerprint"])
-    again = model_tasks.find_new_data.function("sales", "2020-03-05")
+    again = look("2020-03-05")
     assert again["nothing_new"] == "sales: no new data since v1 was trained, so there is no training"
     assert again["champion_uri"] == champion.model_uri.removesuffix("model.tar.gz")
     assert model_tasks.find_champion.function("sales")["version"] == "v1"
     load(registered, box_office=[report(2, ingested_at=T2)])
-    assert model_tasks.find_new_data.function("sales", DAY)["nothing_new"] == ""
+    assert look()["nothing_new"] == ""
 
 
 def test_a_rejected_version_is_not_trained_again_on_the_same_data(registered: Platform, published_code: str) -> None:
-    found = model_tasks.find_new_data.function("sales", DAY)["fingerprint"]
+    found = look()["fingerprint"]
     register(registered, "v1")
     register(registered, "v2", fingerprint=found, **refused())
-    again = model_tasks.find_new_data.function("sales", DAY)
+    again = look()
     assert again["nothing_new"].startswith("sales: no new data since v2 was trained")
     assert model_tasks.find_champion.function("sales")["version"] == "v1"
 
@@ -301,6 +328,47 @@ def test_a_fingerprint_changes_with_the_data_and_the_code_and_with_nothing_else(
         interaction=[interaction(1, weight=13.0, ingested_at=T2)],
     )
     assert fingerprint(model, DAY, "s3://code/1") != before
+
+
+CHANGED = {
+    "period_start": "'2018-12-31'", "period_end": "'2019-01-02'", "performances": "3", "capacity": "2001",
+    "tickets_sold": "1501", "gross": "75000.01",
+}  # fmt: skip
+
+
+def unloaded_columns(model: Any, feature: str) -> list[str]:
+    (statement,) = warehouse.render([model.feature_file(feature)], as_of=DAY)
+    client = data_api.client("redshift-data")
+    answer = client.get_statement_result(Id=f"{warehouse.execute_batch([statement])}:1")
+    return [column["name"] for column in answer["ColumnMetadata"]]
+
+
+@pytest.mark.parametrize(
+    ("model", "feature", "table"),
+    [(SALES, "history", "core.fact_box_office"), (VENUES, "history", "core.fact_box_office"),
+     (RECOMMENDER, "interactions", "core.fact_interaction")],
+    ids=["sales", "venues", "recommender"],
+)  # fmt: skip
+def test_every_column_that_a_model_learns_from_is_in_its_fingerprint(
+    registered: Platform, model: Any, feature: str, table: str
+) -> None:
+    from concert_platform.models.features import fingerprint
+
+    registered.curate(event=[event(1)], box_office=[report(1)], interaction=[interaction(1)])
+    registered.load()
+    columns, seen = unloaded_columns(model, feature), {fingerprint(model, DAY, "x")}
+    assert len(columns) >= 3
+    for column in columns:
+        changed = CHANGED.get(column, "13" if column == "weight" else "'other'")
+        warehouse.query(f"UPDATE {table} SET {column} = {changed}")
+        after = fingerprint(model, DAY, "x")
+        assert after not in seen, column
+        seen.add(after)
+    for column in set(CHANGED) & set(columns) - {"period_end"}:
+        warehouse.query(f"UPDATE {table} SET {column} = NULL")
+        after = fingerprint(model, DAY, "x")
+        assert after not in seen, f"{column} without a value"
+        seen.add(after)
 
 
 def test_reports_that_end_after_the_day_are_not_seen(registered: Platform) -> None:

@@ -152,9 +152,9 @@ def decide(version: Version, *, approve: bool, reason: str) -> None:
 
 
 def roll_back(model: Model, wanted: str, run: str) -> list[Version]:
-    """Make a former version the champion again; returns the versions whose status has changed, that one first.
+    """Make a former version the champion again; returns it, and each newer one that is or was approved.
 
-    Newer approved versions are rejected. A repeated call goes on where one has stopped.
+    Newer approved versions are rejected. A repeated call goes on where one has stopped, and returns the same.
 
     :raises UnknownVersionError: when there is no such version, or it never was approved
     """
@@ -164,7 +164,7 @@ def roll_back(model: Model, wanted: str, run: str) -> list[Version]:
         if version.version == wanted:
             break
         known.append(version.version)
-        if version.status == APPROVED:
+        if version.was_approved:
             newer.append(version)
     else:
         raise UnknownVersionError(
@@ -177,7 +177,8 @@ def roll_back(model: Model, wanted: str, run: str) -> list[Version]:
     if version.status != APPROVED:
         decide(version, approve=True, reason=f"rolled back to by {run}")
     for one in newer:
-        decide(one, approve=False, reason=f"rolled back to {wanted} by {run}")
+        if one.status == APPROVED:
+            decide(one, approve=False, reason=f"rolled back to {wanted} by {run}")
     client = _client()
     return [_described(client, model, one.arn) for one in (version, *newer)]
 

@@ -1,7 +1,7 @@
 """The SageMaker requests of a model, as templates: names of environment and run are filled in when the task runs.
 
-They read what tasks of the model's group have returned: look_for_new_data (champion_uri) and choose_champion (version,
-model_uri).
+They read what tasks of the model's group have returned: look_for_new_data (code, champion_uri) and choose_champion
+(version, model_uri).
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ _INPUT, _OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
 def training_job(model: Model) -> dict[str, Any]:
     """CreateTrainingJob; the channel ``champion`` has no address while there is no champion."""
     channels = {name: f"{{{{ feature_uri({RUN}, '{model.name}', '{name}') }}}}" for name in model.learns_from}
-    channels["champion"] = f"{{{{ ti.xcom_pull(task_ids='{model.name}.look_for_new_data')['champion_uri'] }}}}"
+    looked = f"ti.xcom_pull(task_ids='{model.name}.look_for_new_data')"
+    channels["champion"] = f"{{{{ {looked}['champion_uri'] }}}}"
     return {
         "TrainingJobName": f"{{{{ job_name({RUN}, '{model.name}', 'train') }}}}",
         "AlgorithmSpecification": {
@@ -34,7 +35,7 @@ def training_job(model: Model) -> dict[str, Any]:
         },
         "HyperParameters": {
             "sagemaker_program": f"ml/{model.name}/train.py",
-            "sagemaker_submit_directory": "{{ model_code() }}",
+            "sagemaker_submit_directory": f"{{{{ {looked}['code'] }}}}",
             "version": f"{{{{ model_version({RUN}, params.as_of or (dag_run.run_after | ds)) }}}}",
         },
         "RoleArn": "{{ settings().role_arn('training') }}",

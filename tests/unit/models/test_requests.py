@@ -18,6 +18,7 @@ from concert_platform.settings import Settings
 NAMES = Settings(environment="development", account_id="000000000000", region="us-east-1")
 RUN_ID = "manual__2020-03-04T05:06:07.123456+00:00"
 LONGEST_JOB_NAME = 63
+CODE = "s3://code/artifacts/0a/ml/source.tar.gz"
 CHAMPION = "s3://artifacts/models/sales/job/output/"
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
@@ -25,14 +26,14 @@ each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.na
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "settings", lambda: NAMES)
-    monkeypatch.setitem(MODEL_MACROS, "model_code", lambda: "s3://code/artifacts/0a/ml/source.tar.gz")
+    monkeypatch.setitem(MODEL_MACROS, "model_code", lambda: CODE)
 
 
 def filled(request: Any, run_id: str = RUN_ID, version: str = "2020-03-03-0a1b2c3d") -> Any:
     """A request as Airflow renders it."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters["ds"] = str
-    told = {"champion_uri": CHAMPION, "version": version, "model_uri": f"{CHAMPION}model.tar.gz"}
+    told = {"code": CODE, "champion_uri": CHAMPION, "version": version, "model_uri": f"{CHAMPION}model.tar.gz"}
     context = {
         "settings": lambda: NAMES, "run_slug": run_slug, **MODEL_MACROS,
         "dag_run": SimpleNamespace(run_id=run_id, run_after="2020-03-09"),
