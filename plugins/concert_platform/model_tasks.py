@@ -2,7 +2,7 @@
 
     take_fingerprints()        before the features are unloaded, for all models
     retrain(model)             look_for_new_data -> train -> register_version -> record_version -> score and publish
-    score_and_publish(model)   choose_champion -> score -> publish_scores, publish_for_api
+    score_and_publish(model)   choose_champion -> score -> publish_scores -> publish_for_api
 
 Those of a model stand in a TaskGroup of the model's name.
 """
@@ -15,7 +15,7 @@ from typing import Any
 from airflow.sdk import TaskGroup, chain, task
 
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
-from concert_platform.models import AS_OF, Model, scoring_job, training_job
+from concert_platform.models import AS_OF, RUN_MOMENT, Model, scoring_job, training_job
 from concert_platform.operators.redshift import RunSqlBatchOperator
 from concert_platform.operators.sagemaker import ScoreModelOperator, TrainModelOperator
 
@@ -68,7 +68,7 @@ def record_version(model: Model, source: str = "register_version") -> RunSqlBatc
 
 
 def score_and_publish(model: Model) -> Any:
-    """Score with the champion and publish, to the warehouse and to the API side by side; returns the first task."""
+    """Score with the champion and publish, to the warehouse and then to the API; returns the first task."""
     champion = f"ti.xcom_pull(task_ids='{model.name}.choose_champion')"
     choose_champion = find_champion.override(
         task_id="choose_champion",
@@ -76,20 +76,25 @@ def score_and_publish(model: Model) -> Any:
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )(model.name)
     score = ScoreModelOperator(task_id="score", config=scoring_job(model), check_interval=CHECK_INTERVAL)
-    scores = f"score_uri(dag_run.run_id, '{model.name}', {champion}['version'])"
+    scores = f"ti.xcom_pull(task_ids='{model.name}.score')['scores']"
     publish_scores = RunSqlBatchOperator(
         task_id="publish_scores",
-        files=[model.publish_file],
+        files=["load/shared/record_missing_versions.sql", model.publish_file],
         values={
+            "registry_uri": f"{{{{ {champion}['registry_uri'] }}}}",
+            "drift_uri": f"{{{{ {champion}['drift_uri'] }}}}",
             f"{model.scored}_uri": f"{{{{ {scores} }}}}{model.scored}/",
             "as_of": AS_OF,
             "model_name": model.name,
             "model_version": f"{{{{ {champion}['version'] }}}}",
             "run_id": "{{ run_slug(dag_run.run_id) }}",
+            "run_moment": RUN_MOMENT,
         },
     )
-    publish_for_api = write_for_api.override(task_id="publish_for_api")(model.name, choose_champion, AS_OF)
-    chain(choose_champion, score, [publish_scores, publish_for_api])
+    publish_for_api = write_for_api.override(task_id="publish_for_api")(
+        model.name, choose_champion, score.output, AS_OF, RUN_MOMENT
+    )
+    chain(choose_champion, score, publish_scores, publish_for_api)
     return choose_champion
 
 
@@ -145,7 +150,7 @@ def register_trained(name: str, model_uri: str, looked: dict[str, str], ti: Any 
 
     model, evaluation = model_named(name), read_evaluation(model_uri)
     version = register(
-        model, model_uri, evaluation, looked["fingerprint"], run_slug(ti.run_id), given=looked["champion"]
+        model, model_uri, evaluation, looked["fingerprint"], run_slug(ti.run_id), looked["code"], looked["champion"]
     )
     logging.getLogger(__name__).info("%s %s: %s, %s", name, version.version, version.status, version.reason)
     written = record_training(model, ti.run_id, version, evaluation)
@@ -155,27 +160,37 @@ def register_trained(name: str, model_uri: str, looked: dict[str, str], ti: Any 
 
 
 @task
-def find_champion(name: str) -> dict[str, str]:
-    """The newest approved version of the model."""
+def find_champion(name: str, ti: Any = None) -> dict[str, str]:
+    """The newest approved version of the model, and what the warehouse may lack of it and of the newest version."""
     from concert_platform.models import model_named
-    from concert_platform.models.registry import champion
+    from concert_platform.models.names import model_code
+    from concert_platform.models.records import record_known
+    from concert_platform.models.registry import champion, newest, scoring_code
 
-    serving = champion(model_named(name))
+    model = model_named(name)
+    serving, last = champion(model), newest(model)
     if serving is None:
         raise AirflowSkipException(f"{name}: no version was approved yet, so there is nothing to score with")
-    return {"version": serving.version, "model_uri": serving.model_uri}
+    return {
+        "version": serving.version,
+        "model_uri": serving.model_uri,
+        "code": scoring_code(serving, last, model_code()),
+        **record_known(model, ti.run_id, [last, serving]),
+    }
 
 
 @task
-def write_for_api(name: str, serving: dict[str, str], as_of: str, ti: Any = None) -> int:
+def write_for_api(name: str, serving: dict[str, str], scored: dict[str, str], as_of: str, moment: str) -> int:
     """Write the scores where the API reads them; the number of items."""
     from concert_platform.models import model_named
-    from concert_platform.models.names import publication_name, score_uri
-    from concert_platform.models.publication import publish
+    from concert_platform.models.names import publication_name
+    from concert_platform.models.publication import NewerPublicationError, publish
 
-    version = serving["version"]
-    uri = score_uri(ti.run_id, name, version)
-    return publish(model_named(name), uri, publication_name(ti.run_id, version), version, as_of)
+    version, uri = serving["version"], scored["scores"]
+    try:
+        return publish(model_named(name), uri, publication_name(uri, version), version, as_of, moment)
+    except NewerPublicationError as error:
+        raise AirflowSkipException(str(error)) from error
 
 
 @task(task_id="check_features")

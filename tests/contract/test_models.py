@@ -25,14 +25,19 @@ from tests.contract.model_platform import (
 
 pytest_plugins = ["tests.contract.warehouse_platform", "tests.contract.model_platform"]
 RUN = "nightly__2020-03-04"
+CODE = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
+RECORD_MISSING = "load/shared/record_missing_versions.sql"
+MOMENT, LATER = "20200304T030000-000000", "20200305T030000-000000"
 
 
-def register(platform: Platform, version: str, *, fingerprint: str = "1-2-3", **changes: Any) -> registry.Version:
+def register(
+    platform: Platform, version: str, *, fingerprint: str = "1-2-3", code: str = CODE, **changes: Any
+) -> registry.Version:
     """Register a version that was compared with the champion, unless `champion` says otherwise."""
     serving = registry.champion(SALES)
     compared = {"champion": {"version": serving.version} if serving else None}
     uri = trained(platform, f"job-{version}", evaluation_of(version, **(compared | changes)))
-    found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}")
+    found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}", code)
     record(records.record_training(SALES, f"run-{version}", found, evaluation.read_evaluation(uri)))
     return found
 
@@ -82,7 +87,7 @@ def test_a_version_that_beats_a_former_champion_does_not_replace_the_one_since(
     old = trained(registered, "job-v2", evaluation_of("v2", champion={"version": stated} if stated else None))
     register(registered, "v3")
     run = SimpleNamespace(run_id="run-v2")
-    looked = {"fingerprint": "1-2-4", "champion": "v1"}
+    looked = {"fingerprint": "1-2-4", "code": CODE, "champion": "v1"}
     for _ in range(2):
         model_tasks.register_trained.function("sales", old, looked, ti=run)
         champion, newest = registry.champion(SALES), registry.newest(SALES)
@@ -187,9 +192,12 @@ def test_a_version_that_cannot_serve_is_refused_in_one_line(registered: Platform
 
 @pytest.fixture
 def published_code(monkeypatch: pytest.MonkeyPatch) -> str:
-    code = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
-    monkeypatch.setattr(names, "model_code", lambda: code)
-    return code
+    monkeypatch.setattr(names, "model_code", lambda: CODE)
+    return CODE
+
+
+def choose() -> dict[str, str]:
+    return model_tasks.find_champion.function("sales", ti=SimpleNamespace(run_id=RUN))
 
 
 def look(day: str = DAY) -> dict[str, str]:
@@ -218,7 +226,7 @@ def test_without_new_data_there_is_nothing_to_train_and_the_champion_goes_on(
     again = look("2020-03-05")
     assert again["nothing_new"] == "sales: no new data since v1 was trained, so there is no training"
     assert again["champion_uri"] == champion.model_uri.removesuffix("model.tar.gz")
-    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+    assert choose()["version"] == "v1"
     load(registered, box_office=[report(2, ingested_at=T2)])
     assert look()["nothing_new"] == ""
 
@@ -229,12 +237,72 @@ def test_a_rejected_version_is_not_trained_again_on_the_same_data(registered: Pl
     register(registered, "v2", fingerprint=found, **refused())
     again = look()
     assert again["nothing_new"].startswith("sales: no new data since v2 was trained")
-    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+    assert choose()["version"] == "v1"
 
 
-def test_a_model_without_an_approved_version_is_not_scored(registered: Platform) -> None:
+def test_a_model_without_an_approved_version_is_not_scored(registered: Platform, published_code: str) -> None:
     with pytest.raises(AirflowSkipException, match="sales: no version was approved yet"):
-        model_tasks.find_champion.function("sales")
+        choose()
+
+
+NEW_CODE = "s3://artifacts/artifacts/1b/ml/source.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("schema", "trained_with", "expected"),
+    [
+        (3, CODE, CODE), (3, NEW_CODE, NEW_CODE), (4, NEW_CODE, CODE)
+    ],
+    ids=["the published code has trained nothing yet", "it reads the same features", "it reads other features"],
+)  # fmt: skip
+def test_a_version_is_scored_with_code_that_reads_its_features(
+    registered: Platform, monkeypatch: pytest.MonkeyPatch, schema: int, trained_with: str, expected: str
+) -> None:
+    monkeypatch.setattr(names, "model_code", lambda: NEW_CODE)
+    register(registered, "v1")
+    register(registered, "v2", feature_schema=schema, code=trained_with)
+    registry.roll_back(SALES, "v1", "by-hand")
+    chosen = choose()
+    assert (chosen["version"], chosen["code"]) == ("v1", expected)
+
+
+def test_what_was_never_recorded_is_recorded_with_the_next_publication(
+    registered: Platform, published_code: str
+) -> None:
+    comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
+    for version, changes in (("v1", {}), ("v2", refused())):
+        register(registered, version, drift={"inputs": [comparison], "errors": []}, **changes)
+    warehouse.execute_batch(["DELETE FROM ml.model_registry", "DELETE FROM ml.model_drift"])
+    query = "SELECT version, status, run_id, metrics, published_run_id FROM ml.model_registry ORDER BY version"
+    for _ in range(2):
+        publish(registered, SALES, [forecast("e1", 800)], told=choose())
+        found = warehouse.query(query)
+        assert [row[:3] for row in found] == [["v1", "Approved", "run-v1"], ["v2", "Rejected", "run-v2"]]
+        assert json.loads(found[0][3])["wape"] == 0.031
+        assert [row[4] for row in found] == ["x", None]
+        assert warehouse.query("SELECT version FROM ml.model_drift ORDER BY version") == [["v1"], ["v2"]]
+
+
+def test_a_publication_leaves_the_status_that_a_rollback_has_recorded_since(
+    registered: Platform, published_code: str
+) -> None:
+    for version in ("v1", "v2"):
+        register(registered, version)
+    chosen = choose()
+    record(records.record_statuses(SALES, "by-hand", registry.roll_back(SALES, "v1", "by-hand")))
+    publish(registered, SALES, [forecast("e1", 800)], chosen["version"], told=chosen)
+    assert recorded()["v2"] == ("Rejected", "rolled back to v1 by by-hand")
+
+
+def test_a_version_whose_evaluation_is_gone_is_recorded_without_figures(
+    registered: Platform, published_code: str
+) -> None:
+    version = register(registered, "v1")
+    bucket, _, key = evaluation.evaluation_uri(version.model_uri).removeprefix("s3://").partition("/")
+    registered.s3.delete_object(Bucket=bucket, Key=key)
+    warehouse.execute_batch(["DELETE FROM ml.model_registry"])
+    publish(registered, SALES, [forecast("e1", 800)], told=choose())
+    assert warehouse.query("SELECT version, status, metrics FROM ml.model_registry") == [["v1", "Approved", None]]
 
 
 def test_drift_is_told_when_the_version_is_registered(registered: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +311,8 @@ def test_drift_is_told_when_the_version_is_registered(registered: Platform, monk
     comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
     for before, version, drift in (("", "v1", []), ("v1", "v2", [comparison])):
         uri = trained(registered, f"job-{version}", evaluation_of(version, drift={"inputs": drift, "errors": []}))
-        run, looked = SimpleNamespace(run_id=f"run-{version}"), {"fingerprint": "1-2-3", "champion": before}
+        run = SimpleNamespace(run_id=f"run-{version}")
+        looked = {"fingerprint": "1-2-3", "code": CODE, "champion": before}
         values = model_tasks.register_trained.function("sales", uri, looked, ti=run)
         record(values)
     assert told == [("Concert platform: drift of model sales", "v2: input capacity: psi is 0.31, threshold 0.2")]
@@ -260,12 +329,20 @@ def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
             "model_version": "v1", "run_id": "x"}  # fmt: skip
 
 
-def publish(platform: Platform, model: Any, rows: list[dict[str, Any]], version: str = "v1") -> None:
-    uri = f"{names.score_uri(RUN, model.name, version)}{model.scored}/"
+def publish(
+    platform: Platform,
+    model: Any,
+    rows: list[dict[str, Any]],
+    version: str = "v1",
+    moment: str = MOMENT,
+    told: dict[str, str] | None = None,
+) -> None:
+    uri = f"{names.model_uri(model.name)}scores/run={RUN}/{version}/0/{model.scored}/"
     put_lines(platform, f"{uri}{model.scored}.json", rows)
     values = {f"{model.scored}_uri": uri, "as_of": DAY, "model_name": model.name, "model_version": version,
-              "run_id": "x"}  # fmt: skip
-    warehouse.execute_batch(warehouse.render([model.publish_file], **values))
+              "run_id": "x", "run_moment": moment}  # fmt: skip
+    first = [RECORD_MISSING] if told else []
+    warehouse.execute_batch(warehouse.render([*first, model.publish_file], **{**(told or {}), **values}))
 
 
 def test_forecasts_of_a_day_replace_each_other_and_the_version_is_marked(registered: Platform) -> None:
@@ -300,6 +377,33 @@ def test_recommendations_and_analyses_replace_those_before(registered: Platform)
     assert warehouse.query("SELECT venue_id, evidence, attendance_rate FROM ml.venue_analysis") == [
         ["v1", "weak", Decimal("0.8412")]
     ]
+
+
+def test_an_older_run_replaces_nothing_that_a_newer_one_has_published(registered: Platform) -> None:
+    register(registered, "v1")
+    register(registered, "v2")
+    publish(registered, SALES, [forecast("e1", 800)], "v1", LATER)
+    publish(registered, SALES, [forecast("e1", 700), forecast("e2", 1)], "v2", MOMENT)
+    assert warehouse.query("SELECT concert_id, expected_tickets FROM ml.sales_forecast") == [["e1", 800]]
+    marked = "SELECT version, published_moment FROM ml.model_registry WHERE published_at IS NOT NULL"
+    assert warehouse.query(marked) == [["v1", LATER]]
+    publish(registered, SALES, [forecast("e1", 801)], "v1", LATER)
+    assert warehouse.query("SELECT concert_id, expected_tickets FROM ml.sales_forecast") == [["e1", 801]]
+
+
+@pytest.mark.parametrize("model", [RECOMMENDER, VENUES], ids=lambda model: model.name)
+def test_nor_do_recommendations_and_analyses(registered: Platform, model: Any) -> None:
+    warehouse.query(
+        "INSERT INTO ml.model_registry (name, version, run_id, status, model_uri, registered_at, published_moment) "
+        "VALUES (:name, 'v1', 'y', 'Approved', 's3://a/b', GETDATE(), :moment)", name=model.name, moment=LATER,
+    )  # fmt: skip
+    stamps = {"as_of": DAY, "model_version": "v1", "run_id": "x", "model_name": model.name}
+    place = {"user_id": "u1", "algorithm": "hybrid", "position": 1, "artist_id": "a1", "score": 0.5, "signal": "tags"}
+    analysis = {"venue_id": "v1", "venue": "Hall", "analysis": json.dumps({"basis": {"evidence": "weak"}})}
+    row, table = (place, "recommendation") if model is RECOMMENDER else (analysis, "venue_analysis")
+    for moment, expected in ((LATER, "x"), (MOMENT, "x")):
+        publish(registered, model, [{**row, **stamps, "run_id": "x" if moment == LATER else "old"}], moment=moment)
+        assert warehouse.query(f"SELECT run_id FROM ml.{table}") == [[expected]]
 
 
 # ---------------------------------------------------------------- features

@@ -99,8 +99,23 @@ def newest(model: Model) -> Version | None:
     return next((version for version in versions(model) if version.status != PENDING), None)
 
 
+def scoring_code(version: Version, last: Version | None, published: str) -> str:
+    """URI of the code that scores with a version.
+
+    That is the published code, with what was mended since, once it has trained a version of the same feature schema;
+    before that, or when it reads other features, the code that the version itself was trained with.
+
+    :param last: the version that was trained last
+    :param published: URI of the published code
+    """
+    reads = last.properties.get("feature_schema") if last and last.properties.get("code") == published else None
+    if reads == version.properties.get("feature_schema"):
+        return published
+    return version.properties.get("code", published)
+
+
 def register(
-    model: Model, model_uri: str, evaluation: Evaluation, fingerprint: str, run: str, given: str = ""
+    model: Model, model_uri: str, evaluation: Evaluation, fingerprint: str, run: str, code: str, given: str = ""
 ) -> Version:
     """Add a trained version and decide on it, each once: a repeated registration changes nothing.
 
@@ -109,6 +124,7 @@ def register(
 
     :param fingerprint: of the data that it was trained on
     :param run: slug of the run that has trained it
+    :param code: URI of the code that has trained it
     :param given: version of the champion that training was given; counts when it could not be used for a comparison
     """
     client = _client()
@@ -121,7 +137,7 @@ def register(
             "SupportedResponseMIMETypes": ["application/json"],
         },
         ModelApprovalStatus=PENDING,
-        CustomerMetadataProperties=_properties(evaluation, fingerprint, run),
+        CustomerMetadataProperties=_properties(evaluation, fingerprint, run, code),
         ClientToken=sha256(model_uri.encode()).hexdigest()[:36],
     )["ModelPackageArn"]
     version = _described(client, model, arn)
@@ -183,7 +199,7 @@ def roll_back(model: Model, wanted: str, run: str) -> list[Version]:
     return [_described(client, model, one.arn) for one in (version, *newer)]
 
 
-def _properties(evaluation: Evaluation, fingerprint: str, run: str) -> dict[str, str]:
+def _properties(evaluation: Evaluation, fingerprint: str, run: str, code: str) -> dict[str, str]:
     figures = {
         f"{owner}:{name}": f"{value:.6g}"
         for owner, section in (("metrics", evaluation.metrics), ("baseline", evaluation.baseline))
@@ -194,6 +210,7 @@ def _properties(evaluation: Evaluation, fingerprint: str, run: str) -> dict[str,
         "version": evaluation.version,
         "run_id": run,
         "fingerprint": fingerprint,
+        "code": code,
         "feature_schema": evaluation.feature_schema,
         "data_from": evaluation.data_from or "",
         "data_through": evaluation.data_through or "",
