@@ -1,6 +1,7 @@
 """Versions of the models: registered, chosen, rolled back and recorded, on the real registry and warehouse."""
 
 import json
+from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -499,3 +500,61 @@ def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registere
     with pytest.raises(FeatureCheckFailedError, match=message):
         check_features(RUN, DAY)
     assert ["sales_history_range"] in warehouse.query(warned)
+
+
+BREAKS = [
+    ("recommender_interactions_empty", "DELETE FROM core.fact_interaction"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET user_id = ''"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET artist_id = ''"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET weight = -1"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET weight = NULL"),
+    ("sales_history_duplicate", "INSERT INTO core.fact_box_office SELECT * FROM core.fact_box_office"),
+    ("sales_history_empty", "UPDATE core.fact_box_office SET period_precision = 'year'"),
+    ("sales_history_period", "UPDATE core.fact_box_office SET period_start = NULL"),
+    ("sales_history_period", "UPDATE core.fact_box_office SET period_start = '2020-03-03'"),
+    *(("sales_history_range", f"UPDATE core.fact_box_office SET {column} = NULL")
+      for column in ("tickets_sold", "capacity", "performances")),
+    ("sales_history_range", "UPDATE core.fact_box_office SET tickets_sold = 3201"),
+    ("sales_history_stale", "UPDATE core.fact_box_office SET period_end = '2019-12-04'"),
+    ("sales_upcoming_duplicate", "INSERT INTO core.fact_event SELECT * FROM core.fact_event"),
+    ("sales_upcoming_empty", "DELETE FROM core.fact_event"),
+    ("sales_upcoming_range", "UPDATE core.dim_venue SET seats = NULL"),
+    ("venues_history_empty", "UPDATE core.fact_box_office SET venue_id = NULL"),
+    *((f"{features}_history_range", f"UPDATE core.fact_box_office SET {column} = {value}")
+      for features in ("sales", "venues")
+      for column, value in (("tickets_sold", -1), ("capacity", 0), ("performances", 0))),
+    ("venues_history_range", "UPDATE core.fact_box_office SET gross = -1"),
+    ("venues_history_range", "UPDATE core.fact_box_office SET tickets_sold = 3201"),
+]  # fmt: skip
+
+
+def broken_rules() -> set[str]:
+    from concert_platform.models.features import feature_checks
+
+    values = {"run_id": RUN, "as_of": DAY, "feature_checks": feature_checks()}
+    warehouse.execute_batch(warehouse.render(["load/record_feature_checks.sql"], **values))
+    rows = warehouse.query("SELECT expectation FROM quality.check_result WHERE suite = 'model_features' AND failed > 0")
+    return {name for (name,) in rows}
+
+
+def sound_features(platform: Platform) -> None:
+    day = date(2020, 3, 2)
+    platform.curate(
+        event=[event(1)], box_office=[report(1, period_start=day, period_end=day)], interaction=[interaction(1)]
+    )
+    platform.load()
+
+
+def test_every_rule_of_the_features_has_data_that_break_it(registered: Platform) -> None:
+    from concert_platform.models.features import feature_checks
+
+    assert {name for name, _ in BREAKS} == {check["name"] for check in feature_checks()}
+    sound_features(registered)
+    assert broken_rules() == set(), "without a change none of them is broken"
+
+
+@pytest.mark.parametrize(("rule", "change"), BREAKS, ids=lambda text: text.replace("core.", ""))
+def test_a_rule_of_the_features_finds_what_breaks_it(registered: Platform, rule: str, change: str) -> None:
+    sound_features(registered)
+    warehouse.query(change)
+    assert rule in broken_rules()
