@@ -1,9 +1,9 @@
 """Retrain every model that has new data, and publish the scores of its champion.
 
-Features are unloaded from the warehouse and checked. Then each model goes its own way: when there is new data since its
-last version, a SageMaker job trains a version and compares it with the champion on the same holdout; the version is
-registered as approved or rejected with the reason; and the champion, which is the newest approved version, scores. ml.*
-takes the scores in one transaction, and the API sees them all at once.
+Features are fingerprinted, unloaded from the warehouse and checked. Then each model goes its own way: when there is new
+data since its last version, a SageMaker job trains a version and compares it with the champion on the same holdout; the
+version is registered as approved or rejected with the reason; and the champion, which is the newest approved version,
+scores. ml.* takes the scores in one transaction, and the API sees them all at once.
 
 When: every night, and at the end of run_platform. Params: `as_of`, the day that decides what is known and what is
 upcoming; without it, the day on which the run became due.
@@ -19,7 +19,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, chain
 
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
-from concert_platform.model_tasks import check_unloaded_features, retrain, tell_failures, unload
+from concert_platform.model_tasks import check_unloaded_features, retrain, take_fingerprints, tell_failures, unload
 from concert_platform.models import AS_OF, MODEL_MACROS, MODELS
 from concert_platform.operators.require_stacks import RequireStacks
 
@@ -38,10 +38,11 @@ with DAG(
     },
 ):
     require_stacks = RequireStacks(task_id="require_stacks", stacks=["storage-processing", "compute-application"])
+    fingerprints = take_fingerprints(AS_OF)
     unload_features = unload(MODELS)
     check_features = check_unloaded_features(AS_OF)
-    models = [retrain(model) for model in MODELS]
+    models = [retrain(model, fingerprints) for model in MODELS]
     report_failures = tell_failures()
 
-    chain(require_stacks, unload_features, check_features, models, report_failures)
-    chain([require_stacks, unload_features, check_features], report_failures)
+    chain(require_stacks, fingerprints, unload_features, check_features, models, report_failures)
+    chain([require_stacks, fingerprints, unload_features, check_features], report_failures)

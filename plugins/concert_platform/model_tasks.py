@@ -1,9 +1,10 @@
 """The tasks of one model, the same for all of them and for both DAGs that publish scores.
 
+    take_fingerprints()        before the features are unloaded, for all models
     retrain(model)             look_for_new_data -> train -> register_version -> record_version -> score and publish
-    score_and_publish(model)   choose_champion -> score -> publish_scores, publish_for_api
+    score_and_publish(model)   choose_champion -> score -> publish_scores -> publish_for_api
 
-They stand in a TaskGroup of the model's name.
+Those of a model stand in a TaskGroup of the model's name.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from airflow.sdk import TaskGroup, chain, task
 
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
-from concert_platform.models import AS_OF, Model, scoring_job, training_job
+from concert_platform.models import AS_OF, RUN_MOMENT, Model, scoring_job, training_job
 from concert_platform.operators.redshift import RunSqlBatchOperator
 from concert_platform.operators.sagemaker import ScoreModelOperator, TrainModelOperator
 
@@ -30,10 +31,13 @@ def unload(models: Sequence[Model], task_id: str = "unload_features") -> RunSqlB
     )
 
 
-def retrain(model: Model) -> TaskGroup:
-    """Train a version when there is new data, decide on it, and score with the champion in any case."""
+def retrain(model: Model, fingerprints: Any) -> TaskGroup:
+    """Train a version when there is new data, decide on it, and score with the champion in any case.
+
+    :param fingerprints: what take_fingerprints returns
+    """
     with TaskGroup(model.name) as group:
-        look_for_new_data = find_new_data.override(task_id="look_for_new_data")(model.name, AS_OF)
+        look_for_new_data = find_new_data.override(task_id="look_for_new_data")(model.name, fingerprints)
         train = TrainModelOperator(
             task_id="train",
             config=training_job(model),
@@ -64,7 +68,7 @@ def record_version(model: Model, source: str = "register_version") -> RunSqlBatc
 
 
 def score_and_publish(model: Model) -> Any:
-    """Score with the champion and publish, to the warehouse and to the API side by side; returns the first task."""
+    """Score with the champion and publish, to the warehouse and then to the API; returns the first task."""
     champion = f"ti.xcom_pull(task_ids='{model.name}.choose_champion')"
     choose_champion = find_champion.override(
         task_id="choose_champion",
@@ -72,41 +76,61 @@ def score_and_publish(model: Model) -> Any:
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )(model.name)
     score = ScoreModelOperator(task_id="score", config=scoring_job(model), check_interval=CHECK_INTERVAL)
-    scores = f"score_uri(dag_run.run_id, '{model.name}', {champion}['version'])"
+    scores = f"ti.xcom_pull(task_ids='{model.name}.score')['scores']"
     publish_scores = RunSqlBatchOperator(
         task_id="publish_scores",
-        files=[model.publish_file],
+        files=["load/shared/record_missing_versions.sql", model.publish_file],
         values={
+            "registry_uri": f"{{{{ {champion}['registry_uri'] }}}}",
+            "drift_uri": f"{{{{ {champion}['drift_uri'] }}}}",
             f"{model.scored}_uri": f"{{{{ {scores} }}}}{model.scored}/",
             "as_of": AS_OF,
             "model_name": model.name,
             "model_version": f"{{{{ {champion}['version'] }}}}",
             "run_id": "{{ run_slug(dag_run.run_id) }}",
+            "run_moment": RUN_MOMENT,
         },
     )
-    publish_for_api = write_for_api.override(task_id="publish_for_api")(model.name, choose_champion, AS_OF)
-    chain(choose_champion, score, [publish_scores, publish_for_api])
+    publish_for_api = write_for_api.override(task_id="publish_for_api")(
+        model.name, choose_champion, score.output, AS_OF, RUN_MOMENT
+    )
+    chain(choose_champion, score, publish_scores, publish_for_api)
     return choose_champion
 
 
 @task
-def find_new_data(name: str, as_of: str) -> dict[str, str]:
-    """Compare what would be learnt from with what the last version was trained on.
+def take_fingerprints(as_of: str) -> dict[str, str]:
+    """What each model would learn from, and the code that would read it.
 
-    ``nothing_new`` says why there is nothing to train; ``champion_uri`` is empty while there is no champion.
+    Taken before the features are unloaded: rows that a load adds in between are then trained on twice, never missed.
     """
-    from concert_platform.models import model_named
+    from concert_platform.models import MODELS
     from concert_platform.models.features import fingerprint
     from concert_platform.models.names import model_code
+
+    code = model_code()
+    return {"code": code, **{model.name: fingerprint(model, as_of, code) for model in MODELS}}
+
+
+@task
+def find_new_data(name: str, fingerprints: dict[str, str]) -> dict[str, str]:
+    """Compare what is learnt from with what the last version was trained on.
+
+    ``nothing_new`` says why there is nothing to train; ``champion`` and ``champion_uri`` are empty while there is no
+    champion.
+    """
+    from concert_platform.models import model_named
     from concert_platform.models.registry import champion, newest
 
     model = model_named(name)
-    found, last, serving = fingerprint(model, as_of, model_code()), newest(model), champion(model)
+    found, last, serving = fingerprints[name], newest(model), champion(model)
     nothing_new = ""
     if last is not None and last.fingerprint == found:
         nothing_new = f"{name}: no new data since {last.version} was trained, so there is no training"
     return {
         "fingerprint": found,
+        "code": fingerprints["code"],
+        "champion": serving.version if serving else "",
         "champion_uri": serving.folder if serving else "",
         "nothing_new": nothing_new,
     }
@@ -125,7 +149,9 @@ def register_trained(name: str, model_uri: str, looked: dict[str, str], ti: Any 
     from concert_platform.partitions import run_slug
 
     model, evaluation = model_named(name), read_evaluation(model_uri)
-    version = register(model, model_uri, evaluation, looked["fingerprint"], run_slug(ti.run_id))
+    version = register(
+        model, model_uri, evaluation, looked["fingerprint"], run_slug(ti.run_id), looked["code"], looked["champion"]
+    )
     logging.getLogger(__name__).info("%s %s: %s, %s", name, version.version, version.status, version.reason)
     written = record_training(model, ti.run_id, version, evaluation)
     if drifted := evaluation.drifted:
@@ -134,27 +160,37 @@ def register_trained(name: str, model_uri: str, looked: dict[str, str], ti: Any 
 
 
 @task
-def find_champion(name: str) -> dict[str, str]:
-    """The newest approved version of the model."""
+def find_champion(name: str, ti: Any = None) -> dict[str, str]:
+    """The newest approved version of the model, and what the warehouse may lack of it and of the newest version."""
     from concert_platform.models import model_named
-    from concert_platform.models.registry import champion
+    from concert_platform.models.names import model_code
+    from concert_platform.models.records import record_known
+    from concert_platform.models.registry import champion, newest, scoring_code
 
-    serving = champion(model_named(name))
+    model = model_named(name)
+    serving, last = champion(model), newest(model)
     if serving is None:
         raise AirflowSkipException(f"{name}: no version was approved yet, so there is nothing to score with")
-    return {"version": serving.version, "model_uri": serving.model_uri}
+    return {
+        "version": serving.version,
+        "model_uri": serving.model_uri,
+        "code": scoring_code(serving, last, model_code()),
+        **record_known(model, ti.run_id, [last, serving]),
+    }
 
 
 @task
-def write_for_api(name: str, serving: dict[str, str], as_of: str, ti: Any = None) -> int:
+def write_for_api(name: str, serving: dict[str, str], scored: dict[str, str], as_of: str, moment: str) -> int:
     """Write the scores where the API reads them; the number of items."""
     from concert_platform.models import model_named
-    from concert_platform.models.names import publication_name, score_uri
-    from concert_platform.models.publication import publish
+    from concert_platform.models.names import publication_name
+    from concert_platform.models.publication import NewerPublicationError, publish
 
-    version = serving["version"]
-    uri = score_uri(ti.run_id, name, version)
-    return publish(model_named(name), uri, publication_name(ti.run_id, version), version, as_of)
+    version, uri = serving["version"], scored["scores"]
+    try:
+        return publish(model_named(name), uri, publication_name(uri, version), version, as_of, moment)
+    except NewerPublicationError as error:
+        raise AirflowSkipException(str(error)) from error
 
 
 @task(task_id="check_features")

@@ -1,6 +1,7 @@
 """Versions of the models: registered, chosen, rolled back and recorded, on the real registry and warehouse."""
 
 import json
+from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from concert_platform import model_tasks, notifications, warehouse
 from concert_platform.compat import AirflowSkipException
 from concert_platform.models import evaluation, names, records, registry
+from concert_platform.warehouse import data_api
 from tests.contract.curated_runs import NEXT_DAY, SECOND, T2, Platform, event, interaction, report
 from tests.contract.model_platform import (
     DAY,
@@ -24,11 +26,19 @@ from tests.contract.model_platform import (
 
 pytest_plugins = ["tests.contract.warehouse_platform", "tests.contract.model_platform"]
 RUN = "nightly__2020-03-04"
+CODE = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
+RECORD_MISSING = "load/shared/record_missing_versions.sql"
+MOMENT, LATER = "20200304T030000-000000", "20200305T030000-000000"
 
 
-def register(platform: Platform, version: str, *, fingerprint: str = "1-2-3", **changes: Any) -> registry.Version:
-    uri = trained(platform, f"job-{version}", evaluation_of(version, **changes))
-    found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}")
+def register(
+    platform: Platform, version: str, *, fingerprint: str = "1-2-3", code: str = CODE, **changes: Any
+) -> registry.Version:
+    """Register a version that was compared with the champion, unless `champion` says otherwise."""
+    serving = registry.champion(SALES)
+    compared = {"champion": {"version": serving.version} if serving else None}
+    uri = trained(platform, f"job-{version}", evaluation_of(version, **(compared | changes)))
+    found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}", code)
     record(records.record_training(SALES, f"run-{version}", found, evaluation.read_evaluation(uri)))
     return found
 
@@ -68,6 +78,32 @@ def test_registering_again_makes_no_second_version_and_undoes_no_rollback(regist
     assert register(registered, "v2").status == "Rejected"
     assert [version.version for version in registry.versions(SALES)] == ["v2", "v1"]
     assert len(warehouse.query("SELECT version FROM ml.model_registry")) == 2
+
+
+@pytest.mark.parametrize("stated", ["v1", None], ids=["compared", "could not be used"])
+def test_a_version_that_beats_a_former_champion_does_not_replace_the_one_since(
+    registered: Platform, published_code: str, stated: str | None
+) -> None:
+    register(registered, "v1")
+    old = trained(registered, "job-v2", evaluation_of("v2", champion={"version": stated} if stated else None))
+    register(registered, "v3")
+    run = SimpleNamespace(run_id="run-v2")
+    looked = {"fingerprint": "1-2-4", "code": CODE, "champion": "v1"}
+    for _ in range(2):
+        model_tasks.register_trained.function("sales", old, looked, ti=run)
+        champion, newest = registry.champion(SALES), registry.newest(SALES)
+        assert champion is not None and champion.version == "v3"
+        assert newest is not None and (newest.version, newest.status, newest.fingerprint) == ("v2", "Rejected", "")
+        assert newest.reason == (
+            "the champion has changed since: v1 was compared, v3 serves; the next run compares again"
+        )
+        assert not newest.was_approved
+
+
+def test_a_worse_version_keeps_its_own_reason_when_the_champion_has_changed(registered: Platform) -> None:
+    register(registered, "v1")
+    found = register(registered, "v2", champion={"version": "v0"}, **refused())
+    assert (found.reason, found.fingerprint) == ("wape is worse than the champion's", "1-2-3")
 
 
 def test_without_an_approved_version_there_is_no_champion(registered: Platform) -> None:
@@ -125,6 +161,17 @@ def test_what_was_rolled_back_can_be_rolled_forward(registered: Platform) -> Non
     assert champion is not None and (champion.version, champion.reason) == ("v2", "rolled back to by two")
 
 
+def test_a_rollback_that_is_repeated_tells_the_warehouse_of_what_the_first_has_changed(registered: Platform) -> None:
+    for version in ("v1", "v2", "v3"):
+        register(registered, version)
+    registry.roll_back(SALES, "v1", "by-hand")  # killed before it could tell
+    changed = registry.roll_back(SALES, "v1", "by-hand")
+    record(records.record_statuses(SALES, "by-hand", changed))
+    assert {version: status for version, (status, _) in recorded().items()} == {
+        "v1": "Approved", "v2": "Rejected", "v3": "Rejected"
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
@@ -146,9 +193,27 @@ def test_a_version_that_cannot_serve_is_refused_in_one_line(registered: Platform
 
 @pytest.fixture
 def published_code(monkeypatch: pytest.MonkeyPatch) -> str:
-    code = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
-    monkeypatch.setattr(names, "model_code", lambda: code)
-    return code
+    monkeypatch.setattr(names, "model_code", lambda: CODE)
+    return CODE
+
+
+def choose() -> dict[str, str]:
+    return model_tasks.find_champion.function("sales", ti=SimpleNamespace(run_id=RUN))
+
+
+def look(day: str = DAY) -> dict[str, str]:
+    return model_tasks.find_new_data.function("sales", model_tasks.take_fingerprints.function(day))
+
+
+def test_rows_that_are_loaded_after_the_fingerprint_are_new_data_on_the_next_night(
+    registered: Platform, published_code: str
+) -> None:
+    registered.curate(box_office=[report(1)])
+    registered.load()
+    fingerprints = model_tasks.take_fingerprints.function(DAY)
+    load(registered, box_office=[report(2, ingested_at=T2)])  # before or after the UNLOAD: nobody can tell
+    register(registered, "v1", fingerprint=model_tasks.find_new_data.function("sales", fingerprints)["fingerprint"])
+    assert look()["nothing_new"] == ""
 
 
 def test_without_new_data_there_is_nothing_to_train_and_the_champion_goes_on(
@@ -156,39 +221,100 @@ def test_without_new_data_there_is_nothing_to_train_and_the_champion_goes_on(
 ) -> None:
     registered.curate(box_office=[report(1)])
     registered.load()
-    first = model_tasks.find_new_data.function("sales", DAY)
+    first = look()
     assert (first["nothing_new"], first["champion_uri"]) == ("", "")
     champion = register(registered, "v1", fingerprint=first["fingerprint"])
-    again = model_tasks.find_new_data.function("sales", "2020-03-05")
+    again = look("2020-03-05")
     assert again["nothing_new"] == "sales: no new data since v1 was trained, so there is no training"
     assert again["champion_uri"] == champion.model_uri.removesuffix("model.tar.gz")
-    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+    assert choose()["version"] == "v1"
     load(registered, box_office=[report(2, ingested_at=T2)])
-    assert model_tasks.find_new_data.function("sales", DAY)["nothing_new"] == ""
+    assert look()["nothing_new"] == ""
 
 
 def test_a_rejected_version_is_not_trained_again_on_the_same_data(registered: Platform, published_code: str) -> None:
-    found = model_tasks.find_new_data.function("sales", DAY)["fingerprint"]
+    found = look()["fingerprint"]
     register(registered, "v1")
     register(registered, "v2", fingerprint=found, **refused())
-    again = model_tasks.find_new_data.function("sales", DAY)
+    again = look()
     assert again["nothing_new"].startswith("sales: no new data since v2 was trained")
-    assert model_tasks.find_champion.function("sales")["version"] == "v1"
+    assert choose()["version"] == "v1"
 
 
-def test_a_model_without_an_approved_version_is_not_scored(registered: Platform) -> None:
+def test_a_model_without_an_approved_version_is_not_scored(registered: Platform, published_code: str) -> None:
     with pytest.raises(AirflowSkipException, match="sales: no version was approved yet"):
-        model_tasks.find_champion.function("sales")
+        choose()
+
+
+NEW_CODE = "s3://artifacts/artifacts/1b/ml/source.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("schema", "trained_with", "expected"),
+    [
+        (3, CODE, CODE), (3, NEW_CODE, NEW_CODE), (4, NEW_CODE, CODE)
+    ],
+    ids=["the published code has trained nothing yet", "it reads the same features", "it reads other features"],
+)  # fmt: skip
+def test_a_version_is_scored_with_code_that_reads_its_features(
+    registered: Platform, monkeypatch: pytest.MonkeyPatch, schema: int, trained_with: str, expected: str
+) -> None:
+    monkeypatch.setattr(names, "model_code", lambda: NEW_CODE)
+    register(registered, "v1")
+    register(registered, "v2", feature_schema=schema, code=trained_with)
+    registry.roll_back(SALES, "v1", "by-hand")
+    chosen = choose()
+    assert (chosen["version"], chosen["code"]) == ("v1", expected)
+
+
+def test_what_was_never_recorded_is_recorded_with_the_next_publication(
+    registered: Platform, published_code: str
+) -> None:
+    comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
+    for version, changes in (("v1", {}), ("v2", refused())):
+        register(registered, version, drift={"inputs": [comparison], "errors": []}, **changes)
+    warehouse.execute_batch(["DELETE FROM ml.model_registry", "DELETE FROM ml.model_drift"])
+    query = "SELECT version, status, run_id, metrics, published_run_id FROM ml.model_registry ORDER BY version"
+    for _ in range(2):
+        publish(registered, SALES, [forecast("e1", 800)], told=choose())
+        found = warehouse.query(query)
+        assert [row[:3] for row in found] == [["v1", "Approved", "run-v1"], ["v2", "Rejected", "run-v2"]]
+        assert json.loads(found[0][3])["wape"] == 0.031
+        assert [row[4] for row in found] == ["x", None]
+        assert warehouse.query("SELECT version FROM ml.model_drift ORDER BY version") == [["v1"], ["v2"]]
+
+
+def test_a_publication_leaves_the_status_that_a_rollback_has_recorded_since(
+    registered: Platform, published_code: str
+) -> None:
+    for version in ("v1", "v2"):
+        register(registered, version)
+    chosen = choose()
+    record(records.record_statuses(SALES, "by-hand", registry.roll_back(SALES, "v1", "by-hand")))
+    publish(registered, SALES, [forecast("e1", 800)], chosen["version"], told=chosen)
+    assert recorded()["v2"] == ("Rejected", "rolled back to v1 by by-hand")
+
+
+def test_a_version_whose_evaluation_is_gone_is_recorded_without_figures(
+    registered: Platform, published_code: str
+) -> None:
+    version = register(registered, "v1")
+    bucket, _, key = evaluation.evaluation_uri(version.model_uri).removeprefix("s3://").partition("/")
+    registered.s3.delete_object(Bucket=bucket, Key=key)
+    warehouse.execute_batch(["DELETE FROM ml.model_registry"])
+    publish(registered, SALES, [forecast("e1", 800)], told=choose())
+    assert warehouse.query("SELECT version, status, metrics FROM ml.model_registry") == [["v1", "Approved", None]]
 
 
 def test_drift_is_told_when_the_version_is_registered(registered: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[tuple[str, str]] = []
     monkeypatch.setattr(notifications, "send_alert", lambda subject, message: told.append((subject, message)))
     comparison = {"feature": "capacity", "statistic": "psi", "value": 0.31, "threshold": 0.2, "drifted": True}
-    for version, drift in (("v1", []), ("v2", [comparison])):
+    for before, version, drift in (("", "v1", []), ("v1", "v2", [comparison])):
         uri = trained(registered, f"job-{version}", evaluation_of(version, drift={"inputs": drift, "errors": []}))
         run = SimpleNamespace(run_id=f"run-{version}")
-        values = model_tasks.register_trained.function("sales", uri, {"fingerprint": "1-2-3"}, ti=run)
+        looked = {"fingerprint": "1-2-3", "code": CODE, "champion": before}
+        values = model_tasks.register_trained.function("sales", uri, looked, ti=run)
         record(values)
     assert told == [("Concert platform: drift of model sales", "v2: input capacity: psi is 0.31, threshold 0.2")]
     assert warehouse.query("SELECT version, run_id FROM ml.model_drift") == [["v2", "run-v2"]]
@@ -204,12 +330,20 @@ def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
             "model_version": "v1", "run_id": "x"}  # fmt: skip
 
 
-def publish(platform: Platform, model: Any, rows: list[dict[str, Any]], version: str = "v1") -> None:
-    uri = f"{names.score_uri(RUN, model.name, version)}{model.scored}/"
+def publish(
+    platform: Platform,
+    model: Any,
+    rows: list[dict[str, Any]],
+    version: str = "v1",
+    moment: str = MOMENT,
+    told: dict[str, str] | None = None,
+) -> None:
+    uri = f"{names.model_uri(model.name)}scores/run={RUN}/{version}/0/{model.scored}/"
     put_lines(platform, f"{uri}{model.scored}.json", rows)
     values = {f"{model.scored}_uri": uri, "as_of": DAY, "model_name": model.name, "model_version": version,
-              "run_id": "x"}  # fmt: skip
-    warehouse.execute_batch(warehouse.render([model.publish_file], **values))
+              "run_id": "x", "run_moment": moment}  # fmt: skip
+    first = [RECORD_MISSING] if told else []
+    warehouse.execute_batch(warehouse.render([*first, model.publish_file], **{**(told or {}), **values}))
 
 
 def test_forecasts_of_a_day_replace_each_other_and_the_version_is_marked(registered: Platform) -> None:
@@ -246,6 +380,33 @@ def test_recommendations_and_analyses_replace_those_before(registered: Platform)
     ]
 
 
+def test_an_older_run_replaces_nothing_that_a_newer_one_has_published(registered: Platform) -> None:
+    register(registered, "v1")
+    register(registered, "v2")
+    publish(registered, SALES, [forecast("e1", 800)], "v1", LATER)
+    publish(registered, SALES, [forecast("e1", 700), forecast("e2", 1)], "v2", MOMENT)
+    assert warehouse.query("SELECT concert_id, expected_tickets FROM ml.sales_forecast") == [["e1", 800]]
+    marked = "SELECT version, published_moment FROM ml.model_registry WHERE published_at IS NOT NULL"
+    assert warehouse.query(marked) == [["v1", LATER]]
+    publish(registered, SALES, [forecast("e1", 801)], "v1", LATER)
+    assert warehouse.query("SELECT concert_id, expected_tickets FROM ml.sales_forecast") == [["e1", 801]]
+
+
+@pytest.mark.parametrize("model", [RECOMMENDER, VENUES], ids=lambda model: model.name)
+def test_nor_do_recommendations_and_analyses(registered: Platform, model: Any) -> None:
+    warehouse.query(
+        "INSERT INTO ml.model_registry (name, version, run_id, status, model_uri, registered_at, published_moment) "
+        "VALUES (:name, 'v1', 'y', 'Approved', 's3://a/b', GETDATE(), :moment)", name=model.name, moment=LATER,
+    )  # fmt: skip
+    stamps = {"as_of": DAY, "model_version": "v1", "run_id": "x", "model_name": model.name}
+    place = {"user_id": "u1", "algorithm": "hybrid", "position": 1, "artist_id": "a1", "score": 0.5, "signal": "tags"}
+    analysis = {"venue_id": "v1", "venue": "Hall", "analysis": json.dumps({"basis": {"evidence": "weak"}})}
+    row, table = (place, "recommendation") if model is RECOMMENDER else (analysis, "venue_analysis")
+    for moment, expected in ((LATER, "x"), (MOMENT, "x")):
+        publish(registered, model, [{**row, **stamps, "run_id": "x" if moment == LATER else "old"}], moment=moment)
+        assert warehouse.query(f"SELECT run_id FROM ml.{table}") == [[expected]]
+
+
 # ---------------------------------------------------------------- features
 
 
@@ -274,6 +435,47 @@ def test_a_fingerprint_changes_with_the_data_and_the_code_and_with_nothing_else(
     assert fingerprint(model, DAY, "s3://code/1") != before
 
 
+CHANGED = {
+    "period_start": "'2018-12-31'", "period_end": "'2019-01-02'", "performances": "3", "capacity": "2001",
+    "tickets_sold": "1501", "gross": "75000.01",
+}  # fmt: skip
+
+
+def unloaded_columns(model: Any, feature: str) -> list[str]:
+    (statement,) = warehouse.render([model.feature_file(feature)], as_of=DAY)
+    client = data_api.client("redshift-data")
+    answer = client.get_statement_result(Id=f"{warehouse.execute_batch([statement])}:1")
+    return [column["name"] for column in answer["ColumnMetadata"]]
+
+
+@pytest.mark.parametrize(
+    ("model", "feature", "table"),
+    [(SALES, "history", "core.fact_box_office"), (VENUES, "history", "core.fact_box_office"),
+     (RECOMMENDER, "interactions", "core.fact_interaction")],
+    ids=["sales", "venues", "recommender"],
+)  # fmt: skip
+def test_every_column_that_a_model_learns_from_is_in_its_fingerprint(
+    registered: Platform, model: Any, feature: str, table: str
+) -> None:
+    from concert_platform.models.features import fingerprint
+
+    registered.curate(event=[event(1)], box_office=[report(1)], interaction=[interaction(1)])
+    registered.load()
+    columns, seen = unloaded_columns(model, feature), {fingerprint(model, DAY, "x")}
+    assert len(columns) >= 3
+    for column in columns:
+        changed = CHANGED.get(column, "13" if column == "weight" else "'other'")
+        warehouse.query(f"UPDATE {table} SET {column} = {changed}")
+        after = fingerprint(model, DAY, "x")
+        assert after not in seen, column
+        seen.add(after)
+    for column in set(CHANGED) & set(columns) - {"period_end"}:
+        warehouse.query(f"UPDATE {table} SET {column} = NULL")
+        after = fingerprint(model, DAY, "x")
+        assert after not in seen, f"{column} without a value"
+        seen.add(after)
+
+
 def test_reports_that_end_after_the_day_are_not_seen(registered: Platform) -> None:
     from concert_platform.models.features import fingerprint
 
@@ -298,3 +500,61 @@ def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registere
     with pytest.raises(FeatureCheckFailedError, match=message):
         check_features(RUN, DAY)
     assert ["sales_history_range"] in warehouse.query(warned)
+
+
+BREAKS = [
+    ("recommender_interactions_empty", "DELETE FROM core.fact_interaction"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET user_id = ''"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET artist_id = ''"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET weight = -1"),
+    ("recommender_interactions_range", "UPDATE core.fact_interaction SET weight = NULL"),
+    ("sales_history_duplicate", "INSERT INTO core.fact_box_office SELECT * FROM core.fact_box_office"),
+    ("sales_history_empty", "UPDATE core.fact_box_office SET period_precision = 'year'"),
+    ("sales_history_period", "UPDATE core.fact_box_office SET period_start = NULL"),
+    ("sales_history_period", "UPDATE core.fact_box_office SET period_start = '2020-03-03'"),
+    *(("sales_history_range", f"UPDATE core.fact_box_office SET {column} = NULL")
+      for column in ("tickets_sold", "capacity", "performances")),
+    ("sales_history_range", "UPDATE core.fact_box_office SET tickets_sold = 3201"),
+    ("sales_history_stale", "UPDATE core.fact_box_office SET period_end = '2019-12-04'"),
+    ("sales_upcoming_duplicate", "INSERT INTO core.fact_event SELECT * FROM core.fact_event"),
+    ("sales_upcoming_empty", "DELETE FROM core.fact_event"),
+    ("sales_upcoming_range", "UPDATE core.dim_venue SET seats = NULL"),
+    ("venues_history_empty", "UPDATE core.fact_box_office SET venue_id = NULL"),
+    *((f"{features}_history_range", f"UPDATE core.fact_box_office SET {column} = {value}")
+      for features in ("sales", "venues")
+      for column, value in (("tickets_sold", -1), ("capacity", 0), ("performances", 0))),
+    ("venues_history_range", "UPDATE core.fact_box_office SET gross = -1"),
+    ("venues_history_range", "UPDATE core.fact_box_office SET tickets_sold = 3201"),
+]  # fmt: skip
+
+
+def broken_rules() -> set[str]:
+    from concert_platform.models.features import feature_checks
+
+    values = {"run_id": RUN, "as_of": DAY, "feature_checks": feature_checks()}
+    warehouse.execute_batch(warehouse.render(["load/record_feature_checks.sql"], **values))
+    rows = warehouse.query("SELECT expectation FROM quality.check_result WHERE suite = 'model_features' AND failed > 0")
+    return {name for (name,) in rows}
+
+
+def sound_features(platform: Platform) -> None:
+    day = date(2020, 3, 2)
+    platform.curate(
+        event=[event(1)], box_office=[report(1, period_start=day, period_end=day)], interaction=[interaction(1)]
+    )
+    platform.load()
+
+
+def test_every_rule_of_the_features_has_data_that_break_it(registered: Platform) -> None:
+    from concert_platform.models.features import feature_checks
+
+    assert {name for name, _ in BREAKS} == {check["name"] for check in feature_checks()}
+    sound_features(registered)
+    assert broken_rules() == set(), "without a change none of them is broken"
+
+
+@pytest.mark.parametrize(("rule", "change"), BREAKS, ids=lambda text: text.replace("core.", ""))
+def test_a_rule_of_the_features_finds_what_breaks_it(registered: Platform, rule: str, change: str) -> None:
+    sound_features(registered)
+    warehouse.query(change)
+    assert rule in broken_rules()

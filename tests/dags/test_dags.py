@@ -89,6 +89,11 @@ def test_a_model_is_scored_also_without_training_but_not_after_one_that_failed(
     assert {tasks[f"{model}.{name}"]["trigger_rule"] for name in trained} == {"all_success"}
 
 
+def test_what_is_learnt_from_is_fingerprinted_before_it_is_unloaded(read_dags: dict[str, Any]) -> None:
+    tasks = read_dags["dags"]["retrain_models"]["tasks"]
+    assert {"unload_features", "sales.look_for_new_data"} <= set(tasks["take_fingerprints"]["downstream"])
+
+
 def test_no_model_waits_for_another_and_a_failed_one_fails_the_run(read_dags: dict[str, Any]) -> None:
     tasks = read_dags["dags"]["retrain_models"]["tasks"]
     for task_id, task in tasks.items():

@@ -73,14 +73,41 @@ def roll_back(checkout: Checkout, run_id: str, **conf: str) -> tuple[str, dict[s
     return run["state"], tasks
 
 
-def test_a_rollback_scores_and_publishes_with_the_former_version(checkout: Checkout) -> None:
-    version = served(checkout)["venues"]
-    state, tasks = roll_back(checkout, "rollback-1", model="venues", version=version)
-    assert state == "success", {name: task.get("reason") for name, task in tasks.items() if "reason" in task}
-    assert tasks["venues.publish_for_api"]["state"] == "success"
-    assert tasks["sales.score"]["state"] == "skipped"
-    assert served(checkout)["venues"] == version
-    assert ask(checkout, "SELECT DISTINCT model_version, run_id FROM ml.venue_analysis") == [[version, "rollback-1"]]
+@pytest.fixture
+def newer_version(checkout: Checkout) -> Iterator[str]:
+    """A newer version of the venue model, approved and not published yet; its files are those of the one in service."""
+    sagemaker, serving = checkout.client("sagemaker"), served(checkout)["venues"]
+    group = "concert-platform-development-venues"
+    listed = sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
+    known = [sagemaker.describe_model_package(ModelPackageName=item["ModelPackageArn"]) for item in listed]
+    [former] = [item for item in known if item["CustomerMetadataProperties"]["version"] == serving]
+    stated = former["CustomerMetadataProperties"] | {"version": f"{serving}-again", "was_approved": "yes"}
+    arn = sagemaker.create_model_package(
+        ModelPackageGroupName=group, InferenceSpecification=former["InferenceSpecification"],
+        ModelApprovalStatus="Approved", CustomerMetadataProperties=stated,
+    )["ModelPackageArn"]  # fmt: skip
+    yield stated["version"]
+    sagemaker.delete_model_package(ModelPackageName=arn)
+
+
+def test_a_rollback_scores_and_publishes_with_the_former_version(checkout: Checkout, newer_version: str) -> None:
+    former = served(checkout)["venues"]
+    for version, run_id in ((newer_version, "rollback-forward"), (former, "rollback-back")):
+        assert served(checkout)["venues"] != version
+        state, tasks = roll_back(checkout, run_id, model="venues", version=version)
+        assert state == "success", {name: task.get("reason") for name, task in tasks.items() if "reason" in task}
+        assert tasks["venues.publish_for_api"]["state"] == "success"
+        assert tasks["sales.score"]["state"] == "skipped"
+        assert served(checkout)["venues"] == version
+        assert ask(checkout, "SELECT DISTINCT run_id FROM ml.venue_analysis") == [[run_id]]
+    marked = ask(
+        checkout,
+        "SELECT version, status, published_run_id FROM ml.model_registry WHERE name = 'venues' "
+        "AND published_run_id LIKE 'rollback-%' ORDER BY published_at",
+    )
+    assert marked == [
+        [newer_version, "Rejected", "rollback-forward"], [former, "Approved", "rollback-back"]
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -175,3 +175,11 @@ def test_redshift_finds_a_log_group_for_each_log_that_it_exports() -> None:
     }
     assert sorted(groups.values()) == sorted(namespace["Properties"]["LogExports"])
     assert sorted(groups) == sorted(namespace["DependsOn"])
+
+
+def test_code_and_models_that_a_rollback_needs_do_not_expire() -> None:
+    rules = resources("storage-processing")["ArtifactsBucket"]["Properties"]["LifecycleConfiguration"]["Rules"]
+    expiring = [rule.get("Prefix", "") for rule in rules if "ExpirationInDays" in rule]
+    assert "features/" in expiring
+    kept = ("artifacts/0a/ml/source.tar.gz", "models/sales/job/output/model.tar.gz")
+    assert not [(key, prefix) for key in kept for prefix in expiring if key.startswith(prefix)]

@@ -3,10 +3,12 @@
 SELECT
     COUNT(*) AS reports,
     NVL(SUM(STRTOL(SUBSTRING(MD5(
-        source || '|' || report_id || '|' || venue_id || '|' || NVL(show, '') || '|' || NVL(artist, '')
-        || '|' || NVL(CAST(period_end AS VARCHAR(16)), '') || '|' || NVL(CAST(performances AS VARCHAR(32)), '')
-        || '|' || NVL(CAST(capacity AS VARCHAR(32)), '') || '|' || NVL(CAST(tickets_sold AS VARCHAR(32)), '')
-        || '|' || NVL(CAST(gross AS VARCHAR(32)), '') || '|' || NVL(currency, '')
+        source || '|' || report_id || '|' || venue_id || '|' || NVL(venue, '') || '|' || NVL(city, '')
+        || '|' || NVL(country, '') || '|' || NVL(show, '') || '|' || NVL(artist, '')
+        || '|' || NVL(CAST(period_start AS VARCHAR(16)), '') || '|' || NVL(CAST(period_end AS VARCHAR(16)), '')
+        || '|' || NVL(CAST(performances AS VARCHAR(32)), '') || '|' || NVL(CAST(capacity AS VARCHAR(32)), '')
+        || '|' || NVL(CAST(tickets_sold AS VARCHAR(32)), '') || '|' || NVL(CAST(gross AS VARCHAR(32)), '')
+        || '|' || NVL(currency, '')
     ), 1, 12), 16)), 0) AS content
 FROM (
 {% include "features/venues_history.sql" %}

@@ -1,5 +1,6 @@
 -- Publish the forecasts of a scoring job: ml.sales_forecast of the same day and model is replaced. One transaction.
--- Values: forecasts_uri, as_of, model_name, model_version, run_id, warehouse_role. Running it again gives the same rows.
+-- Values: forecasts_uri, as_of, model_name, model_version, run_id, run_moment, warehouse_role. Running it
+-- again gives the same rows; once a newer run has published it changes nothing.
 CREATE TEMPORARY TABLE scored (
     concert_id VARCHAR(256) NOT NULL,
     expected_tickets BIGINT NOT NULL,
@@ -21,7 +22,11 @@ IAM_ROLE {{ warehouse_role | sql_role_arn }}
 FORMAT AS JSON 'auto';
 
 DELETE FROM ml.sales_forecast
-WHERE as_of = {{ as_of | sql_date }} AND model_name = {{ model_name | sql_slug }};
+WHERE
+    as_of = {{ as_of | sql_date }} AND model_name = {{ model_name | sql_slug }}
+    AND NOT EXISTS (
+{% include "load/shared/newer_publication.sql" %}
+    );
 
 INSERT INTO ml.sales_forecast (
     concert_id, expected_tickets, lower_tickets, upper_tickets, capacity, utilisation, basis, capacity_basis,
@@ -30,6 +35,9 @@ INSERT INTO ml.sales_forecast (
 SELECT
     concert_id, expected_tickets, lower_tickets, upper_tickets, capacity, utilisation, basis, capacity_basis,
     as_of, model_name, model_version, run_id, GETDATE()
-FROM scored;
+FROM scored
+WHERE NOT EXISTS (
+{% include "load/shared/newer_publication.sql" %}
+);
 
 {% include "load/shared/mark_published.sql" %}

@@ -1,5 +1,6 @@
 -- Publish the recommendations of a scoring job: they replace those before. One transaction.
--- Values: recommendations_uri, model_name, model_version, run_id, warehouse_role. Running it again gives the same rows.
+-- Values: recommendations_uri, model_name, model_version, run_id, run_moment, warehouse_role. Running it
+-- again gives the same rows; once a newer run has published it changes nothing.
 CREATE TEMPORARY TABLE scored (
     user_id VARCHAR(256) NOT NULL,
     algorithm VARCHAR(32) NOT NULL,
@@ -19,7 +20,12 @@ FROM {{ recommendations_uri | sql_s3_uri }}
 IAM_ROLE {{ warehouse_role | sql_role_arn }}
 FORMAT AS JSON 'auto';
 
-DELETE FROM ml.recommendation WHERE model_name = {{ model_name | sql_slug }};
+DELETE FROM ml.recommendation
+WHERE
+    model_name = {{ model_name | sql_slug }}
+    AND NOT EXISTS (
+{% include "load/shared/newer_publication.sql" %}
+    );
 
 INSERT INTO ml.recommendation (
     user_id, algorithm, position, artist_id, score, signal, because, as_of, model_name, model_version, run_id,
@@ -28,6 +34,9 @@ INSERT INTO ml.recommendation (
 SELECT
     user_id, algorithm, position, artist_id, score, signal, because, as_of, model_name, model_version, run_id,
     GETDATE()
-FROM scored;
+FROM scored
+WHERE NOT EXISTS (
+{% include "load/shared/newer_publication.sql" %}
+);
 
 {% include "load/shared/mark_published.sql" %}

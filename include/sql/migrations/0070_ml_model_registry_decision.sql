@@ -8,4 +8,5 @@ ALTER TABLE ml.model_registry ADD COLUMN data_from VARCHAR(32);  -- first day th
 ALTER TABLE ml.model_registry ADD COLUMN data_through VARCHAR(32);  -- last day that it was trained on
 ALTER TABLE ml.model_registry ADD COLUMN fingerprint VARCHAR(256);  -- of the data and code that it was trained with
 ALTER TABLE ml.model_registry ADD COLUMN published_run_id VARCHAR(128);  -- run of the last publication with it
+ALTER TABLE ml.model_registry ADD COLUMN published_moment VARCHAR(32);  -- when that run was due: older ones publish no more
 ALTER TABLE ml.model_registry ADD COLUMN published_at TIMESTAMP;  -- of the last publication with it

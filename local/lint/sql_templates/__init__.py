@@ -47,6 +47,7 @@ dt = as_of = "2020-03-04"
 run_id, run_ids, report_etag = "run-1", ["run-1", "run-2"], "0a1b"
 entity, model_name, is_whole = "an_entity", "sales", False
 model_version = "2020-03-04-0a1b2c3d"
+run_moment = "20200304T030000-000000"
 manifests: dict[str, str] = defaultdict(lambda: "s3://a-bucket/a.manifest")
 warehouse_role = "arn:aws:iam::000000000000:role/warehouse"
 checks, feature_checks = _checks(), _feature_checks()

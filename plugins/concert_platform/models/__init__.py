@@ -11,13 +11,14 @@ publication.py    scores in DynamoDB, where a reader sees one publication as a w
 """
 
 from concert_platform.models.descriptions import MODELS, Model, UnknownModelError, model_named
-from concert_platform.models.names import AS_OF, MODEL_MACROS
+from concert_platform.models.names import AS_OF, MODEL_MACROS, RUN_MOMENT
 from concert_platform.models.requests import scoring_job, training_job
 
 __all__ = [
     "AS_OF",
     "MODELS",
     "MODEL_MACROS",
+    "RUN_MOMENT",
     "Model",
     "UnknownModelError",
     "model_named",

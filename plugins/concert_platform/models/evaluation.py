@@ -20,7 +20,10 @@ class EvaluationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The parts of evaluation.json that are used here; figures that do not exist are None."""
+    """The parts of evaluation.json that are used here; figures that do not exist are None.
+
+    champion is the version that it was compared with, empty when there was none that could be used.
+    """
 
     version: str
     feature_schema: str
@@ -28,6 +31,7 @@ class Evaluation:
     data_through: str | None
     metrics: Mapping[str, Any]
     baseline: Mapping[str, Any]
+    champion: str
     decision: Mapping[str, Any]
     drift: Mapping[str, Any]
 
@@ -104,6 +108,7 @@ def parse_evaluation(archive: bytes, uri: str) -> Evaluation:
             data_through=stated["data_through"],
             metrics=dict(stated["metrics"]),
             baseline=dict(stated["baseline"]),
+            champion=str(stated["champion"]["version"]) if stated["champion"] else "",
             decision=dict(stated["decision"]),
             drift=dict(stated.get("drift") or {}),
         )

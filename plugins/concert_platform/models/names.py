@@ -4,14 +4,17 @@ features/<model>/run=<slug>/<feature>/                      UNLOAD writes, jobs 
 models/<model>/<training job>/output/model.tar.gz           training writes, scoring reads
 models/<model>/<training job>/output/output.tar.gz          training writes: evaluation.json
 models/<model>/records/run=<slug>/{registry,drift}.json     registration writes, COPY reads
-models/<model>/scores/run=<slug>/<version>/                 scoring writes, COPY and the publication read
+models/<model>/records/run=<slug>/known{,_drift}.json       choose_champion writes, COPY reads
+models/<model>/scores/run=<slug>/<version>/<n>/             scoring writes, COPY and the publication read
 <ArtifactsPrefix>/ml/source.tar.gz                          the code, published by deploy_infrastructure
 """
 
 from __future__ import annotations
 
 import os
+from datetime import UTC
 from hashlib import sha256
+from typing import Any
 
 from concert_platform.partitions import run_slug
 from concert_platform.settings import settings
@@ -20,6 +23,7 @@ IMAGE_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__MODEL_IMAGE"
 # AWS keeps its images in another account in each region: the setting names the one of yours. Code and requirements
 # travel in the source bundle, so any image with SageMaker's script mode and the Python of ml/requirements.txt will do.
 DEFAULT_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
+RUN_MOMENT = "{{ run_moment(dag_run) }}"
 AS_OF = "{{ params.as_of or (dag_run.run_after | ds) }}"
 
 
@@ -59,31 +63,50 @@ def model_uri(model: str) -> str:
 
 
 def record_key(run_id: str, model: str, part: str) -> str:
-    """Key of what a run records of a version: part is ``registry`` or ``drift``."""
+    """Key of what a run records of versions: part is ``registry``, ``drift``, ``known`` or ``known_drift``."""
     return f"models/{model}/records/run={run_slug(run_id)}/{part}.json"
 
 
-def score_uri(run_id: str, model: str, version: str) -> str:
-    """Prefix of what scoring with a version has written in a run."""
-    return f"{model_uri(model)}scores/run={run_slug(run_id)}/{version}/"
+def earlier_tries(ti: Any, task: Any) -> int:
+    """Tries of a task before it was last cleared: the same in its retries, another number when it is cleared again.
+
+    Clearing asks for the work to be done again, so that the number stands in the names of what a task makes.
+    """
+    return max(0, ti.max_tries - (task.retries or 0))
 
 
-def job_name(run_id: str, model: str, part: str, version: str = "") -> str:
-    """Name of a job without the number of its attempt, at most 60 characters.
+def score_uri(ti: Any, task: Any, model: str, version: str) -> str:
+    """Prefix of what a scoring task writes with a version."""
+    return f"{model_uri(model)}scores/run={run_slug(ti.run_id)}/{version}/{earlier_tries(ti, task)}/"
+
+
+def job_name(ti: Any, task: Any, model: str, part: str, version: str = "") -> str:
+    """Name of a task's job without the number of its attempt, at most 60 characters.
+
+    DAG, run and clearings are in its hash: as words they would not fit into the 63 characters that SageMaker takes.
 
     :param version: of the model that scores: after a rollback the same run scores with another
     """
-    return f"{settings().prefix}-{model}-{part}-{_short(run_id + version)}"
+    return f"{settings().prefix}-{model}-{part}-{_short(_work(ti, task) + version)}"
 
 
-def model_version(run_id: str, as_of: str) -> str:
-    """Version of the model that a run trains, such as ``2020-03-04-1f3870be``: the day first, for the eye."""
-    return f"{as_of}-{_short(run_id)}"
+def model_version(ti: Any, task: Any, as_of: str) -> str:
+    """Version of the model that a task trains, such as ``2020-03-04-1f3870be``: the day first, for the eye."""
+    return f"{as_of}-{_short(_work(ti, task))}"
 
 
-def publication_name(run_id: str, version: str) -> str:
-    """Name of what a run publishes with a version; the same again when the run is repeated."""
-    return f"{version}-{_short(run_id)}"
+def publication_name(scores_uri: str, version: str) -> str:
+    """Name of the publication of what a scoring task has written; the same again when the publication is repeated."""
+    return f"{version}-{_short(scores_uri)}"
+
+
+def run_moment(dag_run: Any) -> str:
+    """When a run was due, or was triggered, as text that sorts by time: clearing the run changes nothing about it."""
+    return dag_run.run_after.astimezone(UTC).strftime("%Y%m%dT%H%M%S-%f")
+
+
+def _work(ti: Any, task: Any) -> str:
+    return f"{ti.dag_id}:{ti.run_id}:{earlier_tries(ti, task)}:"
 
 
 def _short(text: str) -> str:
@@ -92,10 +115,10 @@ def _short(text: str) -> str:
 
 MODEL_MACROS = {
     "model_image": model_image,
-    "model_code": model_code,
     "feature_uri": feature_uri,
     "score_uri": score_uri,
     "model_uri": model_uri,
     "job_name": job_name,
     "model_version": model_version,
+    "run_moment": run_moment,
 }

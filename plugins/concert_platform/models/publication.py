@@ -2,7 +2,9 @@
 
 The table's key is (subject, publication). A publication writes its items under its own name, and at the end one item,
 (`<model>/current`, `current`), is pointed at it: a reader that begins there never sees a mix, and a publication that
-was killed is not seen at all. Items expire by the table's TTL weeks after their publication, long after the next one.
+was killed is not seen at all. The pointer moves only to a publication of the same run or of one that was due later, so
+that neither a run that is cleared long afterwards nor one that a rollback has overtaken takes readers back. Items
+expire by the table's TTL weeks after their publication, long after the next one.
 
     recommender/user/<algorithm>/<user id>    the user's list, best first
     recommender/known/<user id>               artists that are never recommended to the user
@@ -19,7 +21,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import batched, groupby
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,6 +40,10 @@ Subject = tuple[str, Any]
 
 class PublicationError(RuntimeError):
     """Scores could not be published; what was published before stays."""
+
+
+class NewerPublicationError(PublicationError):
+    """A run that was due later has published scores of the model, which stay."""
 
 
 class ScoreFiles:
@@ -60,12 +66,14 @@ class ScoreFiles:
         return self._s3.get_object(Bucket=self._place.netloc, Key=key)["Body"]
 
 
-def publish(model: Model, scores_uri: str, publication: str, version: str, as_of: str) -> int:
+def publish(model: Model, scores_uri: str, publication: str, version: str, as_of: str, moment: str) -> int:
     """Write the scores of a scoring job and point at them; returns the number of items.
 
     The files are read line by line: memory does not grow with the number of users.
 
     :param scores_uri: prefix that scoring has written to
+    :param moment: when the run was due, as run_moment writes it
+    :raises NewerPublicationError: when a run that was due later has published
     :raises PublicationError: when there is nothing to publish, or the table does not take it
     """
     import boto3
@@ -73,25 +81,39 @@ def publish(model: Model, scores_uri: str, publication: str, version: str, as_of
     client, table = boto3.client("dynamodb"), settings().model_score_table
     expires = int(time.time()) + DAYS_KEPT * SECONDS_A_DAY
     files = ScoreFiles(boto3.client("s3"), scores_uri)
-    written = 0
+    written = scores = 0
     for batch in batched(SUBJECTS[model.name](files), AT_ONCE):
         _write(client, table, [_item(f"{model.name}/{name}", publication, content, expires) for name, content in batch])
         written += len(batch)
-    if not written and model.name != "sales":  # a day may have no upcoming event
+        scores += sum(name.startswith(SCORES[model.name]) for name, _ in batch)
+    if not scores and model.name != "sales":  # a day may have no upcoming event
         raise PublicationError(f"{scores_uri} holds no scores of {model.name}: the last ones stay; see the scoring job")
-    client.put_item(
-        TableName=table,
-        Item={
-            "subject": {"S": f"{model.name}/{CURRENT}"},
-            "publication": {"S": CURRENT},
-            "name": {"S": publication},
-            "model_version": {"S": version},
-            "as_of": {"S": as_of},
-            "items": {"N": str(written)},
-            "published_at": {"N": str(int(time.time()))},
-        },
-    )
+    pointer: dict[str, str | int] = {
+        "name": publication, "model_version": version, "as_of": as_of, "run_moment": moment, "items": written,
+        "published_at": int(time.time()),
+    }  # fmt: skip
+    _point(client, table, f"{model.name}/{CURRENT}", pointer)
     return written
+
+
+def _point(client: Any, table: str, subject: str, pointer: Mapping[str, str | int]) -> None:
+    """Point readers at a publication, unless a newer run has.
+
+    :raises NewerPublicationError: when one has
+    """
+    stated = {name: {"N" if isinstance(value, int) else "S": str(value)} for name, value in pointer.items()}
+    try:
+        client.put_item(
+            TableName=table,
+            Item={"subject": {"S": subject}, "publication": {"S": CURRENT}, **stated},
+            ConditionExpression="attribute_not_exists(run_moment) OR run_moment <= :moment",
+            ExpressionAttributeValues={":moment": stated["run_moment"]},
+        )
+    except client.exceptions.ConditionalCheckFailedException as error:
+        raise NewerPublicationError(
+            f"a run that was due after {pointer['run_moment']} has published {subject.removesuffix(f'/{CURRENT}')}: "
+            "its scores stay"
+        ) from error
 
 
 def read(model: str, subject: str) -> Any:
@@ -142,6 +164,7 @@ def _place(row: Line) -> Line:
     return {name: row[name] for name in ("artist_id", "score", "signal", "because")}
 
 
+SCORES = {"sales": "concert/", "recommender": "user/", "venues": "venue/"}  # subjects without which there is no score
 SUBJECTS: dict[str, Callable[[ScoreFiles], Iterator[Subject]]] = {
     "sales": _sales,
     "recommender": _recommender,

@@ -99,11 +99,33 @@ def newest(model: Model) -> Version | None:
     return next((version for version in versions(model) if version.status != PENDING), None)
 
 
-def register(model: Model, model_uri: str, evaluation: Evaluation, fingerprint: str, run: str) -> Version:
+def scoring_code(version: Version, last: Version | None, published: str) -> str:
+    """URI of the code that scores with a version.
+
+    That is the published code, with what was mended since, once it has trained a version of the same feature schema;
+    before that, or when it reads other features, the code that the version itself was trained with.
+
+    :param last: the version that was trained last
+    :param published: URI of the published code
+    """
+    reads = last.properties.get("feature_schema") if last and last.properties.get("code") == published else None
+    if reads == version.properties.get("feature_schema"):
+        return published
+    return version.properties.get("code", published)
+
+
+def register(
+    model: Model, model_uri: str, evaluation: Evaluation, fingerprint: str, run: str, code: str, given: str = ""
+) -> Version:
     """Add a trained version and decide on it, each once: a repeated registration changes nothing.
+
+    A version that is better than one which is no longer the champion is rejected: nobody has compared it with the one
+    that is. It then keeps no fingerprint, so that the next run trains and compares again.
 
     :param fingerprint: of the data that it was trained on
     :param run: slug of the run that has trained it
+    :param code: URI of the code that has trained it
+    :param given: version of the champion that training was given; counts when it could not be used for a comparison
     """
     client = _client()
     arn = client.create_model_package(
@@ -115,13 +137,22 @@ def register(model: Model, model_uri: str, evaluation: Evaluation, fingerprint: 
             "SupportedResponseMIMETypes": ["application/json"],
         },
         ModelApprovalStatus=PENDING,
-        CustomerMetadataProperties=_properties(evaluation, fingerprint, run),
+        CustomerMetadataProperties=_properties(evaluation, fingerprint, run, code),
         ClientToken=sha256(model_uri.encode()).hexdigest()[:36],
     )["ModelPackageArn"]
     version = _described(client, model, arn)
     if version.status != PENDING:  # decided before, and perhaps rolled back since
         return version
-    decide(version, approve=evaluation.promote, reason=evaluation.reason)
+    serving, compared = champion(model), evaluation.champion or given
+    if evaluation.promote and (serving.version if serving else "") != compared:
+        reason = (
+            f"the champion has changed since: {compared or 'none'} was compared, "
+            f"{serving.version if serving else 'none'} serves; the next run compares again"
+        )
+        client.update_model_package(ModelPackageArn=arn, CustomerMetadataPropertiesToRemove=["fingerprint"])
+        decide(version, approve=False, reason=reason)
+    else:
+        decide(version, approve=evaluation.promote, reason=evaluation.reason)
     return _described(client, model, arn)
 
 
@@ -137,9 +168,9 @@ def decide(version: Version, *, approve: bool, reason: str) -> None:
 
 
 def roll_back(model: Model, wanted: str, run: str) -> list[Version]:
-    """Make a former version the champion again; returns the versions whose status has changed, that one first.
+    """Make a former version the champion again; returns it, and each newer one that is or was approved.
 
-    Newer approved versions are rejected. A repeated call goes on where one has stopped.
+    Newer approved versions are rejected. A repeated call goes on where one has stopped, and returns the same.
 
     :raises UnknownVersionError: when there is no such version, or it never was approved
     """
@@ -149,7 +180,7 @@ def roll_back(model: Model, wanted: str, run: str) -> list[Version]:
         if version.version == wanted:
             break
         known.append(version.version)
-        if version.status == APPROVED:
+        if version.was_approved:
             newer.append(version)
     else:
         raise UnknownVersionError(
@@ -162,12 +193,13 @@ def roll_back(model: Model, wanted: str, run: str) -> list[Version]:
     if version.status != APPROVED:
         decide(version, approve=True, reason=f"rolled back to by {run}")
     for one in newer:
-        decide(one, approve=False, reason=f"rolled back to {wanted} by {run}")
+        if one.status == APPROVED:
+            decide(one, approve=False, reason=f"rolled back to {wanted} by {run}")
     client = _client()
     return [_described(client, model, one.arn) for one in (version, *newer)]
 
 
-def _properties(evaluation: Evaluation, fingerprint: str, run: str) -> dict[str, str]:
+def _properties(evaluation: Evaluation, fingerprint: str, run: str, code: str) -> dict[str, str]:
     figures = {
         f"{owner}:{name}": f"{value:.6g}"
         for owner, section in (("metrics", evaluation.metrics), ("baseline", evaluation.baseline))
@@ -178,6 +210,7 @@ def _properties(evaluation: Evaluation, fingerprint: str, run: str) -> dict[str,
         "version": evaluation.version,
         "run_id": run,
         "fingerprint": fingerprint,
+        "code": code,
         "feature_schema": evaluation.feature_schema,
         "data_from": evaluation.data_from or "",
         "data_through": evaluation.data_through or "",

@@ -1,7 +1,7 @@
 """The SageMaker requests of a model, as templates: names of environment and run are filled in when the task runs.
 
-They read what tasks of the model's group have returned: look_for_new_data (champion_uri) and choose_champion (version,
-model_uri).
+They read what tasks of the model's group have returned: look_for_new_data (code, champion_uri) and choose_champion
+(version, model_uri, code).
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from concert_platform.models.names import AS_OF
 INSTANCE_TYPE = "ml.m5.large"
 VOLUME_GB = 10
 LONGEST_RUN = 3600  # seconds
-RUN = "dag_run.run_id"
+RUN, TASK = "dag_run.run_id", "ti, task"
 _INPUT, _OUTPUT = "/opt/ml/processing/input", "/opt/ml/processing/output"
 
 
 def training_job(model: Model) -> dict[str, Any]:
     """CreateTrainingJob; the channel ``champion`` has no address while there is no champion."""
     channels = {name: f"{{{{ feature_uri({RUN}, '{model.name}', '{name}') }}}}" for name in model.learns_from}
-    channels["champion"] = f"{{{{ ti.xcom_pull(task_ids='{model.name}.look_for_new_data')['champion_uri'] }}}}"
+    looked = f"ti.xcom_pull(task_ids='{model.name}.look_for_new_data')"
+    channels["champion"] = f"{{{{ {looked}['champion_uri'] }}}}"
     return {
-        "TrainingJobName": f"{{{{ job_name({RUN}, '{model.name}', 'train') }}}}",
+        "TrainingJobName": f"{{{{ job_name({TASK}, '{model.name}', 'train') }}}}",
         "AlgorithmSpecification": {
             "TrainingImage": "{{ model_image() }}",
             "TrainingInputMode": "File",
@@ -34,8 +35,8 @@ def training_job(model: Model) -> dict[str, Any]:
         },
         "HyperParameters": {
             "sagemaker_program": f"ml/{model.name}/train.py",
-            "sagemaker_submit_directory": "{{ model_code() }}",
-            "version": f"{{{{ model_version({RUN}, params.as_of or (dag_run.run_after | ds)) }}}}",
+            "sagemaker_submit_directory": f"{{{{ {looked}['code'] }}}}",
+            "version": f"{{{{ model_version({TASK}, params.as_of or (dag_run.run_after | ds)) }}}}",
         },
         "RoleArn": "{{ settings().role_arn('training') }}",
         "InputDataConfig": [_channel(name, uri) for name, uri in channels.items()],
@@ -51,7 +52,7 @@ def scoring_job(model: Model) -> dict[str, Any]:
     version, model_file = f"{champion}['version']", f"{{{{ {champion}['model_uri'] }}}}"
     inputs = ("model", *model.scores_with)
     return {
-        "ProcessingJobName": f"{{{{ job_name({RUN}, '{model.name}', 'score', {version}) }}}}",
+        "ProcessingJobName": f"{{{{ job_name({TASK}, '{model.name}', 'score', {version}) }}}}",
         "AppSpecification": {
             "ImageUri": "{{ model_image() }}",
             "ContainerEntrypoint": ["bash", "-euc", _script(model), "score"],
@@ -65,12 +66,12 @@ def scoring_job(model: Model) -> dict[str, Any]:
         },
         "RoleArn": "{{ settings().role_arn('training') }}",
         "ProcessingInputs": [
-            _input("code", "{{ model_code() }}"),
+            _input("code", f"{{{{ {champion}['code'] }}}}"),
             _input("model", model_file),
             *(_input(name, f"{{{{ feature_uri({RUN}, '{model.name}', '{name}') }}}}") for name in model.scores_with),
         ],
         "ProcessingOutputConfig": {
-            "Outputs": [_output("scores", f"{{{{ score_uri({RUN}, '{model.name}', {version}) }}}}")]
+            "Outputs": [_output("scores", f"{{{{ score_uri({TASK}, '{model.name}', {version}) }}}}")]
         },
         "ProcessingResources": {
             "ClusterConfig": {"InstanceType": INSTANCE_TYPE, "InstanceCount": 1, "VolumeSizeInGB": VOLUME_GB}

@@ -3,6 +3,7 @@
 import importlib
 import json
 import re
+from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +19,7 @@ from concert_platform.settings import Settings
 NAMES = Settings(environment="development", account_id="000000000000", region="us-east-1")
 RUN_ID = "manual__2020-03-04T05:06:07.123456+00:00"
 LONGEST_JOB_NAME = 63
+CODE = "s3://code/artifacts/0a/ml/source.tar.gz"
 CHAMPION = "s3://artifacts/models/sales/job/output/"
 each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
 
@@ -25,19 +27,36 @@ each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.na
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "settings", lambda: NAMES)
-    monkeypatch.setitem(MODEL_MACROS, "model_code", lambda: "s3://code/artifacts/0a/ml/source.tar.gz")
 
 
-def filled(request: Any, run_id: str = RUN_ID, version: str = "2020-03-03-0a1b2c3d") -> Any:
-    """A request as Airflow renders it."""
+TASK = SimpleNamespace(retries=2)
+
+
+def task_instance(
+    run_id: str = RUN_ID, dag_id: str = "retrain_models", max_tries: int = 2, told: Any = None
+) -> SimpleNamespace:
+    return SimpleNamespace(dag_id=dag_id, run_id=run_id, max_tries=max_tries, xcom_pull=lambda task_ids: told)
+
+
+def filled(
+    request: Any,
+    run_id: str = RUN_ID,
+    version: str = "2020-03-03-0a1b2c3d",
+    dag_id: str = "retrain_models",
+    max_tries: int = 2,
+) -> Any:
+    """A request as Airflow renders it.
+
+    :param max_tries: those of the task: its retries, and the tries before it was cleared
+    """
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701
     environment.filters["ds"] = str
-    told = {"champion_uri": CHAMPION, "version": version, "model_uri": f"{CHAMPION}model.tar.gz"}
+    told = {"code": CODE, "champion_uri": CHAMPION, "version": version, "model_uri": f"{CHAMPION}model.tar.gz"}
     context = {
         "settings": lambda: NAMES, "run_slug": run_slug, **MODEL_MACROS,
         "dag_run": SimpleNamespace(run_id=run_id, run_after="2020-03-09"),
         "params": SimpleNamespace(as_of="2020-03-04"),
-        "ti": SimpleNamespace(xcom_pull=lambda task_ids: told),
+        "ti": task_instance(run_id, dag_id, max_tries, told), "task": TASK,
     }  # fmt: skip
 
     def fill(value: Any) -> Any:
@@ -74,6 +93,44 @@ def test_another_champion_scores_in_a_job_and_a_place_of_its_own(model: Model) -
     first, second = (filled(scoring_job(model), version=version) for version in ("v1", "v2"))
     assert first["ProcessingJobName"] != second["ProcessingJobName"]
     assert first["ProcessingOutputConfig"] != second["ProcessingOutputConfig"]
+
+
+@each_model
+@pytest.mark.parametrize("change", [{"dag_id": "roll_back_model"}, {"run_id": "another"}, {"max_tries": 3}],
+                         ids=["another DAG", "another run", "cleared"])  # fmt: skip
+def test_another_dag_or_run_or_a_cleared_task_makes_jobs_and_versions_of_its_own(
+    model: Model, change: dict[str, Any]
+) -> None:
+    for make, name in ((training_job, "TrainingJobName"), (scoring_job, "ProcessingJobName")):
+        first, again, other = filled(make(model)), filled(make(model)), filled(make(model), **change)
+        assert first == again, "a retry finds what the try before has made"
+        assert first[name] != other[name]
+    versions = [filled(training_job(model), **made)["HyperParameters"]["version"] for made in ({}, change)]
+    assert len(set(versions)) == 2
+
+
+@each_model
+def test_what_a_cleared_task_scores_does_not_touch_what_is_published(model: Model) -> None:
+    places = [
+        filled(scoring_job(model), max_tries=tries)["ProcessingOutputConfig"]["Outputs"][0]["S3Output"]["S3Uri"]
+        for tries in (2, 3)
+    ]
+    assert len({names.publication_name(place, "v1") for place in places}) == 2
+
+
+@each_model
+def test_a_job_runs_the_code_that_its_task_was_told(model: Model) -> None:
+    assert filled(training_job(model))["HyperParameters"]["sagemaker_submit_directory"] == CODE
+    inputs = {item["InputName"]: item["S3Input"]["S3Uri"] for item in filled(scoring_job(model))["ProcessingInputs"]}
+    assert inputs["code"] == CODE
+
+
+def test_the_moment_of_a_run_sorts_by_time() -> None:
+    first = datetime(2020, 3, 4, 3, tzinfo=UTC)
+    moments = [names.run_moment(SimpleNamespace(run_after=first + timedelta(microseconds=step))) for step in (0, 1, 10)]
+    east = SimpleNamespace(run_after=first.astimezone(timezone(timedelta(hours=9))))
+    assert moments == sorted(moments) and len(set(moments)) == 3
+    assert names.run_moment(east) == moments[0] == "20200304T030000-000000"
 
 
 @each_model
@@ -129,7 +186,7 @@ def test_the_metric_patterns_find_what_training_prints(model: Model) -> None:
 def test_scoring_writes_where_the_publication_reads(model: Model) -> None:
     job = filled(scoring_job(model))
     [output] = job["ProcessingOutputConfig"]["Outputs"]
-    assert output["S3Output"]["S3Uri"] == names.score_uri(RUN_ID, model.name, "2020-03-03-0a1b2c3d")
+    assert output["S3Output"]["S3Uri"] == names.score_uri(task_instance(), TASK, model.name, "2020-03-03-0a1b2c3d")
 
 
 def test_a_hyperparameter_stays_text_when_it_is_read_as_json() -> None:

@@ -22,7 +22,8 @@ SHARED = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("load/shar
 CHECKS = sorted(path for path in FILES if path.startswith("checks/") and path != "checks/account.sql")
 VALUES: dict[str, Any] = {
     "dt": "2020-03-04", "as_of": "2020-03-04", "run_id": "run-1", "report_etag": "0a1b", "run_ids": ["run-1"],
-    "model_name": "sales", "model_version": "2020-03-04-0a1b2c3d", "known": [*warehouse.ENTITIES], "is_whole": False,
+    "model_name": "sales", "model_version": "2020-03-04-0a1b2c3d",
+    "run_moment": "20200304T030000-000000", "known": [*warehouse.ENTITIES], "is_whole": False,
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
     "features": [{"file": "features/sales_history.sql", "uri": "s3://a-bucket/history/"}],
     **{f"{name}_uri": f"s3://a-bucket/{name}/"
