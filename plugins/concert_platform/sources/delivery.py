@@ -92,7 +92,8 @@ class Delivery:
             from boto3.s3.transfer import TransferConfig
 
             limits = TransferConfig(multipart_threshold=LARGE, multipart_chunksize=PART, use_threads=False)
-            self.s3.upload_file(str(content), self.bucket, key, Config=limits)
+            with content.open("rb") as stream:
+                self.s3.upload_fileobj(stream, self.bucket, key, Config=limits)
         file = RawFile(
             name=name, key=key, bytes=size, sha256=digest, item=item, version=version or digest,
             delivered_at=_now(), **facts,

@@ -3,7 +3,6 @@
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import IO, Any
 
 from concert_platform.sources.manifests import Manifest
@@ -23,8 +22,8 @@ class MemoryBucket:
             raise ConnectionError(f"503 Slow Down: {Key}")
         self.objects[Key] = Body if isinstance(Body, bytes) else Body.read()
 
-    def upload_file(self, Filename: str, Bucket: str, Key: str, **_: Any) -> None:
-        self.put_object(Bucket=Bucket, Key=Key, Body=Path(Filename).read_bytes())
+    def upload_fileobj(self, Fileobj: IO[bytes], Bucket: str, Key: str, **_: Any) -> None:
+        self.put_object(Bucket=Bucket, Key=Key, Body=Fileobj)
 
     def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:
         return {"Body": io.BytesIO(self.objects[Key])}
