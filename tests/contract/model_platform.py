@@ -16,6 +16,7 @@ from tests.contract.curated_runs import Platform
 STACK = "contract-models"
 SALES, RECOMMENDER, VENUES = MODELS
 DAY = "2020-03-04"
+MOMENT = "20200304T030000-000000"  # when a run of that day was due
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +95,11 @@ def trained(platform: Platform, job: str, evaluation: dict[str, Any] | None, mod
             archive.addfile(entry, io.BytesIO(body))
         put(platform, f"{uri.rpartition('/')[0]}/output.tar.gz", packed.getvalue())
     return uri
+
+
+def scores_of(run: str, model: str) -> str:
+    """Prefix of what a run's first scoring with version v1 writes."""
+    return f"{names.model_uri(model)}scores/run={run}/v1/0/"
 
 
 def put(platform: Platform, uri: str, body: bytes) -> None:

@@ -9,19 +9,14 @@ import pytest
 from concert_platform import model_tasks
 from concert_platform import settings as settings_module
 from concert_platform.compat import AirflowSkipException
-from concert_platform.models import names, publication
+from concert_platform.models import publication
 from tests.contract.conftest import Emulator
 from tests.contract.curated_runs import Platform
-from tests.contract.model_platform import DAY, RECOMMENDER, SALES, VENUES, put, put_lines
+from tests.contract.model_platform import DAY, MOMENT, RECOMMENDER, SALES, VENUES, put, put_lines, scores_of
 
 pytest_plugins = ["tests.contract.warehouse_platform", "tests.contract.model_platform"]
 
-
-MOMENT, LATER = "20200304T030000-000000", "20200305T030000-000000"
-
-
-def scores_of(run: str, model: str) -> str:
-    return f"{names.model_uri(model)}scores/run={run}/v1/0/"
+LATER = "20200305T030000-000000"
 
 
 def scored(platform: Platform, run: str, users: int, artist: str, algorithms: tuple[str, ...] = ("hybrid",)) -> str:
@@ -38,6 +33,8 @@ def scored(platform: Platform, run: str, users: int, artist: str, algorithms: tu
     )
     known = [{"user_id": f"u{user}", "artist_ids": ["a9"]} for user in range(users)]
     put_lines(platform, f"{uri}known/known.json", known)
+    for name in ("artists", "places"):
+        put_lines(platform, f"{uri}{name}/{name}.json", [])
     put(platform, f"{uri}publication.json", json.dumps({"users": users, "as_of": DAY}, indent=2).encode())
     return uri
 

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -12,7 +11,7 @@ import pandas as pd
 import pytest
 
 from concert_platform import settings as settings_module
-from concert_platform.models import Model, names, publication
+from concert_platform.models import Model, publication
 from ml import published
 from ml.recommender import artifact, hybrid, predict
 from ml.recommender.data import read_dataset
@@ -25,7 +24,7 @@ from ml.venues.service import DynamoStore as AnalysisTable
 from ml.venues.service import UnknownVenueError, VenuePopularityService
 from tests.contract.conftest import Emulator
 from tests.contract.curated_runs import Platform
-from tests.contract.model_platform import DAY, RECOMMENDER, SALES, VENUES, put, put_lines
+from tests.contract.model_platform import DAY, MOMENT, RECOMMENDER, SALES, VENUES, put, put_lines, scores_of
 from tests.unit.ml import synthetic_listeners
 
 pytest_plugins = ["tests.contract.warehouse_platform", "tests.contract.model_platform"]
@@ -66,7 +65,7 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def uploaded(platform: Platform, folder: Path, model: Model, run: str) -> str:
-    uri = names.score_uri(run, model.name, "v1")
+    uri = scores_of(run, model.name)
     for path in folder.rglob("*.json"):
         put(platform, f"{uri}{path.relative_to(folder)}", path.read_bytes())
     return uri
@@ -74,13 +73,6 @@ def uploaded(platform: Platform, folder: Path, model: Model, run: str) -> str:
 
 def table() -> str:
     return settings_module.settings().model_score_table
-
-
-def put_subjects(emulator: Emulator, of: str, subjects: dict[str, Any]) -> None:
-    """Further subjects of a publication, in the layout of all of them."""
-    for subject, content in subjects.items():
-        item = publication._item(f"recommender/{subject}", of, content, int(time.time()) + 60)
-        emulator.client("dynamodb").put_item(TableName=table(), Item=item)
 
 
 class Counted:
@@ -101,9 +93,9 @@ class Counted:
 
 
 def test_a_published_forecast_is_served(registered: Platform, emulator: Emulator) -> None:
-    uri = names.score_uri("run-1", "sales", "v1")
+    uri = scores_of("run-1", "sales")
     put_lines(registered, f"{uri}service/forecasts.json", [FORECAST, FORECAST | {"concert_id": "e2"}])
-    publication.publish(SALES, uri, "p1", "v1", DAY)
+    publication.publish(SALES, uri, "p1", "v1", DAY, MOMENT)
     service = TicketSalesPredictionService(ForecastTable(table(), emulator.client("dynamodb")))
     for concert in ("e1", "e2"):
         rows = MemoryStore([FORECAST | {"concert_id": concert}])
@@ -113,10 +105,10 @@ def test_a_published_forecast_is_served(registered: Platform, emulator: Emulator
 
 
 def test_a_published_analysis_is_served(registered: Platform, emulator: Emulator) -> None:
-    uri = names.score_uri("run-1", "venues", "v1")
+    uri = scores_of("run-1", "venues")
     row = {"venue_id": "v1", "analysis": json.dumps({"venue": "Hall"}), "as_of": DAY, "model_version": "v1"}
     put_lines(registered, f"{uri}analyses/analyses.json", [row])
-    publication.publish(VENUES, uri, "p1", "v1", DAY)
+    publication.publish(VENUES, uri, "p1", "v1", DAY, MOMENT)
     service = VenuePopularityService(AnalysisTable(table(), emulator.client("dynamodb")))
     assert service.analyze_venue("v1") == {"venue": "Hall", "as_of": DAY, "model_version": "v1"}
     with pytest.raises(UnknownVenueError):
@@ -139,7 +131,7 @@ def test_before_the_first_publication_nothing_is_known(registered: Platform, emu
 def test_published_recommendations_are_served_as_scoring_wrote_them(
     registered: Platform, emulator: Emulator, scores: Path
 ) -> None:
-    publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY)
+    publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY, MOMENT)
     client, files = emulator.client("dynamodb"), read_files(scores)
     store = RecommendationTable(table(), client)
     assert store.publication() == files.publication()
@@ -157,19 +149,8 @@ def test_published_recommendations_are_served_as_scoring_wrote_them(
     assert RecommendationService(store).validate_model() == RecommendationService(files).validate_model()
 
 
-def subjects_of(scores: Path) -> dict[str, Any]:
-    artists = [json.loads(line) for line in (scores / "artists" / "artists.json").open()]
-    places = [json.loads(line) for line in (scores / "places" / "places.json").open()]
-    return {f"artist/{row['artist_id']}": {"name": row["name"], "events": row["events"]} for row in artists} | {
-        f"place/{row['place']}": row["events"] for row in places
-    }
-
-
-def test_names_and_upcoming_concerts_are_served_where_they_are_published(
-    registered: Platform, emulator: Emulator, scores: Path
-) -> None:
-    publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY)
-    put_subjects(emulator, "p1", subjects_of(scores))
+def test_names_and_upcoming_concerts_are_served(registered: Platform, emulator: Emulator, scores: Path) -> None:
+    publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY, MOMENT)
     files = RecommendationService(read_files(scores))
     for user, place in (("u0", None), ("u7", "Bergen"), ("nobody", "oslo"), ("nobody", "NORWAY")):
         served = RecommendationService(RecommendationTable(table(), emulator.client("dynamodb")))
@@ -182,8 +163,7 @@ def test_names_and_upcoming_concerts_are_served_where_they_are_published(
 
 
 def test_an_answer_takes_few_requests(registered: Platform, emulator: Emulator, scores: Path) -> None:
-    publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY)
-    put_subjects(emulator, "p1", subjects_of(scores))
+    publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY, MOMENT)
     counted = Counted(emulator.client("dynamodb"))
     assert len(RecommendationService(RecommendationTable(table(), counted)).get_recommendations("u0", 28)) == 28
     # The pointer, the publication, the list, what is known, the popular ones; names of the list, then of the rest.
@@ -197,10 +177,10 @@ def test_an_answer_takes_few_requests(registered: Platform, emulator: Emulator, 
 def test_a_store_sees_one_publication_and_a_new_store_the_next(registered: Platform, emulator: Emulator) -> None:
     client = emulator.client("dynamodb")
     for run, tickets in (("p1", 800), ("p2", 900)):
-        uri = names.score_uri(run, "sales", "v1")
+        uri = scores_of(run, "sales")
         rows = [FORECAST | {"concert_id": concert, "expected_tickets": tickets} for concert in ("e1", "e2")]
         put_lines(registered, f"{uri}service/forecasts.json", rows)
-        publication.publish(SALES, uri, run, "v1", DAY)
+        publication.publish(SALES, uri, run, "v1", DAY, MOMENT)
         if run == "p1":
             store = ForecastTable(table(), client)
             assert store.forecast_of("e1")["expected_tickets"] == 800  # type: ignore[index]
@@ -211,9 +191,9 @@ def test_a_store_sees_one_publication_and_a_new_store_the_next(registered: Platf
 def test_an_expired_item_is_served_no_longer_and_a_damaged_one_is_named(
     registered: Platform, emulator: Emulator
 ) -> None:
-    client, uri = emulator.client("dynamodb"), names.score_uri("run-1", "sales", "v1")
+    client, uri = emulator.client("dynamodb"), scores_of("run-1", "sales")
     put_lines(registered, f"{uri}service/forecasts.json", [FORECAST])
-    publication.publish(SALES, uri, "p1", "v1", DAY)
+    publication.publish(SALES, uri, "p1", "v1", DAY, MOMENT)
     own = {"subject": {"S": "sales/concert/e1"}, "publication": {"S": "p1"}}
     content = client.get_item(TableName=table(), Key=own)["Item"]["content"]["B"]
     client.put_item(TableName=table(), Item=own | {"content": {"B": content}, "expires_at": {"N": "1000"}})
@@ -224,9 +204,9 @@ def test_an_expired_item_is_served_no_longer_and_a_damaged_one_is_named(
 
 
 def test_more_subjects_than_a_request_takes_are_read(registered: Platform, emulator: Emulator) -> None:
-    uri = names.score_uri("run-1", "sales", "v1")
+    uri = scores_of("run-1", "sales")
     put_lines(registered, f"{uri}service/forecasts.json", [FORECAST | {"concert_id": f"e{n}"} for n in range(230)])
-    publication.publish(SALES, uri, "p1", "v1", DAY)
+    publication.publish(SALES, uri, "p1", "v1", DAY, MOMENT)
     counted = Counted(emulator.client("dynamodb"))
     found = published.PublishedScores(table(), "sales", counted).contents(f"concert/e{n}" for n in range(240))
     assert set(found) == {f"concert/e{n}" for n in range(230)}

@@ -490,7 +490,7 @@ def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registere
 
     registered.curate(event=[event(1)], box_office=[report(1)], interaction=[interaction(1)])
     registered.load()
-    assert check_features(RUN, DAY) == 12
+    assert check_features(RUN, DAY) == 14
     warned = "SELECT expectation FROM quality.check_result WHERE suite = 'model_features' AND NOT success"
     assert warehouse.query(warned) == [["sales_history_stale"]], "a warning stops nothing"
     warehouse.query("UPDATE core.fact_box_office SET capacity = 0")
@@ -503,6 +503,8 @@ def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registere
 
 
 BREAKS = [
+    ("recommender_artists_duplicate", "UPDATE core.dim_artist SET artist_id = 'a1'"),
+    ("recommender_events_duplicate", "INSERT INTO core.fact_event SELECT * FROM core.fact_event"),
     ("recommender_interactions_empty", "DELETE FROM core.fact_interaction"),
     ("recommender_interactions_range", "UPDATE core.fact_interaction SET user_id = ''"),
     ("recommender_interactions_range", "UPDATE core.fact_interaction SET artist_id = ''"),

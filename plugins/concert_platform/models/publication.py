@@ -9,6 +9,8 @@ expire by the table's TTL weeks after their publication, long after the next one
     recommender/user/<algorithm>/<user id>    the user's list, best first
     recommender/known/<user id>               artists that are never recommended to the user
     recommender/popular/all                   for those whom the model does not know
+    recommender/artist/<artist id>            name and upcoming concerts of an artist
+    recommender/place/<city or country>       its upcoming concerts, in small letters
     recommender/publication/all               figures of the model (publication.json)
     sales/concert/<concert id>                forecast, drivers and price range
     venues/venue/<venue id>                   analysis
@@ -157,6 +159,10 @@ def _recommender(files: ScoreFiles) -> Iterator[Subject]:
         "popular/all",
         [{"artist_id": row["artist_id"], "score": row["score"]} for row in files.lines("popular/popular.json")],
     )
+    for row in files.lines("artists/artists.json"):
+        yield f"artist/{row['artist_id']}", {"name": row["name"], "events": row["events"]}
+    for row in files.lines("places/places.json"):
+        yield f"place/{row['place']}", row["events"]
     yield "publication/all", files.document("publication.json")
 
 

@@ -54,6 +54,7 @@ def test_only_what_has_drifted_is_told() -> None:
         (packed(STATED | {"decision": {"promote": True}}), "KeyError: 'reason'"),
         (packed([]), "TypeError"),
     ],
+    ids=["no archive", "another file", "a part missing", "no reason", "no object"],
 )
 def test_an_unusable_evaluation_is_named_with_its_place_and_reason(archive: bytes, reason: str) -> None:
     with pytest.raises(evaluation.EvaluationError, match=f"{URI} holds no usable evaluation.json .{reason}"):
