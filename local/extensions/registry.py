@@ -12,6 +12,7 @@ import json
 import os
 import pkgutil
 import secrets
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -188,6 +189,9 @@ def region() -> str:
     return os.environ.get("MINISTACK_REGION", "us-east-1")
 
 
+_sessions_written = threading.Lock()  # worker threads and requests write one file: two at once would damage it
+
+
 def role_credentials(role_arn: str, session_name: str = "local-platform") -> dict[str, Any]:
     """Fresh credentials of a role, as the service that the role trusts would get them.
 
@@ -221,11 +225,12 @@ def role_credentials(role_arn: str, session_name: str = "local-platform") -> dic
 def _register(access_key: str, session: dict[str, Any]) -> None:
     """Make a session known, also to an emulator that is started again: clients keep credentials until they expire."""
     sts.register_session(access_key, session)
-    known = {key: value for key, value in _read_sessions().items() if value["Expiration"] > time.time()}
-    scratch = _sessions_file().with_suffix(".tmp")
-    with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump({**known, access_key: session}, file)
-    scratch.replace(_sessions_file())
+    with _sessions_written:
+        known = {key: value for key, value in _read_sessions().items() if value["Expiration"] > time.time()}
+        scratch = _sessions_file().with_suffix(".tmp")
+        with os.fdopen(os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump({**known, access_key: session}, file)
+        scratch.replace(_sessions_file())
 
 
 def _restore_sessions() -> None:

@@ -1,10 +1,13 @@
 """The emulator's own paths: role credentials that survive a restart, the call log, and the capabilities table."""
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 from tests.contract.conftest import REPOSITORY, Emulator
+from tests.local_postgres import AWS_VENV
 
 READ = [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]
 
@@ -39,6 +42,27 @@ def test_credentials_are_good_after_the_emulator_was_killed(tmp_path: Path, ware
         assert client.get_caller_identity()["Arn"] == before
     finally:
         own.stop()
+
+
+MANY_THREADS = """
+import json, pathlib, sys, threading, time
+from local.extensions import registry
+def register(thread):
+    for number in range(50):
+        registry._register(f"key-{thread}-{number}", {"Expiration": time.time() + 600, "Padding": "x" * 100 * thread})
+threads = [threading.Thread(target=register, args=[thread]) for thread in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(json.loads((pathlib.Path(sys.argv[1]) / "role-sessions.json").read_text())))
+"""
+
+
+def test_credentials_that_many_threads_ask_for_are_all_kept(tmp_path: Path) -> None:
+    answer = subprocess.run(
+        [AWS_VENV / "bin" / "python", "-c", MANY_THREADS, tmp_path], cwd=REPOSITORY, capture_output=True, text=True,
+        env={**os.environ, "LOCAL_STATE_DIR": str(tmp_path)}, check=False,
+    )  # fmt: skip
+    assert (answer.stdout.strip(), answer.stderr.count("Error")) == ("400", 0), answer.stderr[-2000:]
 
 
 def test_a_change_set_that_was_answered_is_there_after_the_emulator_was_killed(
