@@ -114,8 +114,8 @@ def main() -> None:
             config=Config(max_pool_connections=20),
         )  # fmt: skip
 
-    stream = next(name for name in known["streams"].values() if "interaction" in name)
     kinesis, run = client("kinesis"), f"bench-{uuid.uuid4().hex[:8]}"
+    stream = next(name for name in kinesis.list_streams()["StreamNames"] if "interaction" in name)
     shards = len(kinesis.list_shards(StreamName=stream)["Shards"])
     table = Table(client("dynamodb"), next(
         name for name in client("dynamodb").list_tables()["TableNames"] if name.endswith("interaction-aggregates")
