@@ -11,7 +11,7 @@ import pytest
 from concert_platform import settings as settings_module
 from concert_platform.models import MODELS, Model, names, registry
 from tests.contract.conftest import Emulator
-from tests.contract.curated_runs import Platform
+from tests.contract.curated_runs import NEXT_DAY, SECOND, Platform
 
 STACK = "contract-models"
 SALES, RECOMMENDER, VENUES = MODELS
@@ -100,6 +100,12 @@ def trained(platform: Platform, job: str, evaluation: dict[str, Any] | None, mod
 def scores_of(run: str, model: str) -> str:
     """Prefix of what a run's first scoring with version v1 writes."""
     return f"{names.model_uri(model)}scores/run={run}/v1/0/"
+
+
+def load_next_day(platform: Platform, **entities: list[dict[str, Any]]) -> None:
+    """A second run, of the day after."""
+    platform.curate(SECOND, NEXT_DAY, **entities)
+    platform.load(SECOND, NEXT_DAY)
 
 
 def put(platform: Platform, uri: str, body: bytes) -> None:
