@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from concert_platform import settings as settings_module
-from concert_platform.models import MODELS, Model, names, registry
+from concert_platform import warehouse
+from concert_platform.models import MODELS, Model, evaluation, names, records, registry
 from tests.contract.conftest import Emulator
 from tests.contract.curated_runs import NEXT_DAY, SECOND, Platform
 
 STACK = "contract-models"
 SALES, RECOMMENDER, VENUES = MODELS
 DAY = "2020-03-04"
+RUN = "nightly__2020-03-04"
+CODE = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
+RECORD_MISSING = "load/shared/record_missing_versions.sql"
 MOMENT = "20200304T030000-000000"  # when a run of that day was due
 
 
@@ -115,3 +119,42 @@ def put(platform: Platform, uri: str, body: bytes) -> None:
 
 def put_lines(platform: Platform, uri: str, rows: list[dict[str, Any]]) -> None:
     put(platform, uri, "".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def register(
+    platform: Platform, version: str, *, fingerprint: str = "1-2-3", code: str = CODE, **changes: Any
+) -> registry.Version:
+    """Register a version that was compared with the champion, unless `champion` says otherwise."""
+    serving = registry.champion(SALES)
+    compared = {"champion": {"version": serving.version} if serving else None}
+    uri = trained(platform, f"job-{version}", evaluation_of(version, **(compared | changes)))
+    found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}", code)
+    record(records.record_training(SALES, f"run-{version}", found, evaluation.read_evaluation(uri)))
+    return found
+
+
+def record(values: dict[str, str]) -> None:
+    warehouse.execute_batch(warehouse.render(["load/record_version.sql"], model_name="sales", **values))
+
+
+def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
+    return {"concert_id": concert_id, "expected_tickets": tickets, "lower_tickets": 1, "upper_tickets": 1000,
+            "capacity": 1000, "utilisation": 0.8123, "basis": "own history",
+            "capacity_basis": "venue", "as_of": DAY, "model_name": "sales",
+            "model_version": "v1", "run_id": "x"}  # fmt: skip
+
+
+def publish(
+    platform: Platform,
+    model: Any,
+    rows: list[dict[str, Any]],
+    version: str = "v1",
+    moment: str = MOMENT,
+    told: dict[str, str] | None = None,
+) -> None:
+    uri = f"{names.model_uri(model.name)}scores/run={RUN}/{version}/0/{model.scored}/"
+    put_lines(platform, f"{uri}{model.scored}.json", rows)
+    values = {f"{model.scored}_uri": uri, "as_of": DAY, "model_name": model.name, "model_version": version,
+              "run_id": "x", "run_moment": moment}  # fmt: skip
+    first = [RECORD_MISSING] if told else []
+    warehouse.execute_batch(warehouse.render([*first, model.publish_file], **{**(told or {}), **values}))

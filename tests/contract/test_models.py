@@ -1,9 +1,7 @@
 """Versions of the models: registered, chosen, rolled back and recorded, on the real registry and warehouse."""
 
 import json
-from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -12,38 +10,21 @@ from concert_platform.compat import AirflowSkipException
 from concert_platform.models import evaluation, names, records, registry
 from tests.contract.curated_runs import T2, Platform, report
 from tests.contract.model_platform import (
+    CODE,
     DAY,
-    RECOMMENDER,
+    RUN,
     SALES,
-    VENUES,
     evaluation_of,
+    forecast,
     load_next_day,
-    put_lines,
+    publish,
+    record,
     refused,
+    register,
     trained,
 )
 
 pytest_plugins = ["tests.contract.warehouse_platform", "tests.contract.model_platform"]
-RUN = "nightly__2020-03-04"
-CODE = "s3://artifacts/artifacts/0a/ml/source.tar.gz"
-RECORD_MISSING = "load/shared/record_missing_versions.sql"
-MOMENT, LATER = "20200304T030000-000000", "20200305T030000-000000"
-
-
-def register(
-    platform: Platform, version: str, *, fingerprint: str = "1-2-3", code: str = CODE, **changes: Any
-) -> registry.Version:
-    """Register a version that was compared with the champion, unless `champion` says otherwise."""
-    serving = registry.champion(SALES)
-    compared = {"champion": {"version": serving.version} if serving else None}
-    uri = trained(platform, f"job-{version}", evaluation_of(version, **(compared | changes)))
-    found = registry.register(SALES, uri, evaluation.read_evaluation(uri), fingerprint, f"run-{version}", code)
-    record(records.record_training(SALES, f"run-{version}", found, evaluation.read_evaluation(uri)))
-    return found
-
-
-def record(values: dict[str, str]) -> None:
-    warehouse.execute_batch(warehouse.render(["load/record_version.sql"], model_name="sales", **values))
 
 
 def recorded() -> dict[str, tuple[str, str]]:
@@ -317,90 +298,3 @@ def test_drift_is_told_when_the_version_is_registered(registered: Platform, monk
         record(values)
     assert told == [("Concert platform: drift of model sales", "v2: input capacity: psi is 0.31, threshold 0.2")]
     assert warehouse.query("SELECT version, run_id FROM ml.model_drift") == [["v2", "run-v2"]]
-
-
-# ---------------------------------------------------------------- publication in the warehouse
-
-
-def forecast(concert_id: str, tickets: int) -> dict[str, Any]:
-    return {"concert_id": concert_id, "expected_tickets": tickets, "lower_tickets": 1, "upper_tickets": 1000,
-            "capacity": 1000, "utilisation": 0.8123, "basis": "own history",
-            "capacity_basis": "venue", "as_of": DAY, "model_name": "sales",
-            "model_version": "v1", "run_id": "x"}  # fmt: skip
-
-
-def publish(
-    platform: Platform,
-    model: Any,
-    rows: list[dict[str, Any]],
-    version: str = "v1",
-    moment: str = MOMENT,
-    told: dict[str, str] | None = None,
-) -> None:
-    uri = f"{names.model_uri(model.name)}scores/run={RUN}/{version}/0/{model.scored}/"
-    put_lines(platform, f"{uri}{model.scored}.json", rows)
-    values = {f"{model.scored}_uri": uri, "as_of": DAY, "model_name": model.name, "model_version": version,
-              "run_id": "x", "run_moment": moment}  # fmt: skip
-    first = [RECORD_MISSING] if told else []
-    warehouse.execute_batch(warehouse.render([*first, model.publish_file], **{**(told or {}), **values}))
-
-
-def test_forecasts_of_a_day_replace_each_other_and_the_version_is_marked(registered: Platform) -> None:
-    register(registered, "v1")
-    register(registered, "v2")
-    publish(registered, SALES, [forecast("e1", 800), forecast("e2", 900)])
-    publish(registered, SALES, [forecast("e1", 801)])
-    assert warehouse.query("SELECT concert_id, expected_tickets, utilisation FROM ml.sales_forecast") == [
-        ["e1", 801, Decimal("0.8123")]
-    ]
-    served = warehouse.query("SELECT version, published_run_id FROM ml.model_registry WHERE published_at IS NOT NULL")
-    assert served == [["v1", "x"]]
-
-
-def test_a_day_without_upcoming_events_publishes_none(registered: Platform) -> None:
-    publish(registered, SALES, [forecast("e1", 800)])
-    publish(registered, SALES, [])
-    assert warehouse.query("SELECT COUNT(*) FROM ml.sales_forecast") == [[0]]
-
-
-def test_recommendations_and_analyses_replace_those_before(registered: Platform) -> None:
-    stamps = {"as_of": DAY, "model_version": "v1", "run_id": "x"}
-    place = {"user_id": "u1", "algorithm": "hybrid", "position": 1, "score": 0.5, "signal": "tags", "because": None,
-             "model_name": "recommender", **stamps}  # fmt: skip
-    publish(registered, RECOMMENDER, [{**place, "artist_id": "a1"}, {**place, "user_id": "u2", "artist_id": "a2"}])
-    publish(registered, RECOMMENDER, [{**place, "artist_id": "Björk"}])
-    assert warehouse.query("SELECT user_id, artist_id, because FROM ml.recommendation") == [["u1", "Björk", None]]
-    analysis = {"basis": {"evidence": "weak"}, "attendance_rate": {"estimate": 0.8412}}
-    row = {"venue_id": "v1", "venue": "Hall", "analysis": json.dumps(analysis), "model_name": "venues", **stamps}
-    for _ in range(2):
-        publish(registered, VENUES, [row])
-    assert warehouse.query("SELECT venue_id, evidence, attendance_rate FROM ml.venue_analysis") == [
-        ["v1", "weak", Decimal("0.8412")]
-    ]
-
-
-def test_an_older_run_replaces_nothing_that_a_newer_one_has_published(registered: Platform) -> None:
-    register(registered, "v1")
-    register(registered, "v2")
-    publish(registered, SALES, [forecast("e1", 800)], "v1", LATER)
-    publish(registered, SALES, [forecast("e1", 700), forecast("e2", 1)], "v2", MOMENT)
-    assert warehouse.query("SELECT concert_id, expected_tickets FROM ml.sales_forecast") == [["e1", 800]]
-    marked = "SELECT version, published_moment FROM ml.model_registry WHERE published_at IS NOT NULL"
-    assert warehouse.query(marked) == [["v1", LATER]]
-    publish(registered, SALES, [forecast("e1", 801)], "v1", LATER)
-    assert warehouse.query("SELECT concert_id, expected_tickets FROM ml.sales_forecast") == [["e1", 801]]
-
-
-@pytest.mark.parametrize("model", [RECOMMENDER, VENUES], ids=lambda model: model.name)
-def test_nor_do_recommendations_and_analyses(registered: Platform, model: Any) -> None:
-    warehouse.query(
-        "INSERT INTO ml.model_registry (name, version, run_id, status, model_uri, registered_at, published_moment) "
-        "VALUES (:name, 'v1', 'y', 'Approved', 's3://a/b', GETDATE(), :moment)", name=model.name, moment=LATER,
-    )  # fmt: skip
-    stamps = {"as_of": DAY, "model_version": "v1", "run_id": "x", "model_name": model.name}
-    place = {"user_id": "u1", "algorithm": "hybrid", "position": 1, "artist_id": "a1", "score": 0.5, "signal": "tags"}
-    analysis = {"venue_id": "v1", "venue": "Hall", "analysis": json.dumps({"basis": {"evidence": "weak"}})}
-    row, table = (place, "recommendation") if model is RECOMMENDER else (analysis, "venue_analysis")
-    for moment, expected in ((LATER, "x"), (MOMENT, "x")):
-        publish(registered, model, [{**row, **stamps, "run_id": "x" if moment == LATER else "old"}], moment=moment)
-        assert warehouse.query(f"SELECT run_id FROM ml.{table}") == [[expected]]
