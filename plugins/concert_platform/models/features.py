@@ -8,19 +8,15 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from importlib import import_module
 from typing import Any
 
 from concert_platform import warehouse
 from concert_platform.models.descriptions import Model
 from concert_platform.partitions import run_slug
-from concert_platform.quality.warehouse_suite import CheckResult, validate
 from concert_platform.resources import resource
-from concert_platform.settings import settings
-from concert_platform.warehouse import data_api
 from concert_platform.warehouse.sql_files import matches
+from concert_platform.warehouse.suites import expectations_loading, judge
 
 SUITE = "model_features"
 _HEADER = re.compile(r"Severity: (?P<severity>fail|warn)\. Features: (?P<features>[a-z_]+)\.")
@@ -50,38 +46,18 @@ def check_features(run_id: str, as_of: str, token: str | None = None) -> int:
     :raises FeatureCheckFailedError: when rows break a check of severity fail
     """
     slug, checks = run_slug(run_id), feature_checks()
-    with ThreadPoolExecutor(1) as pool:
-        # Importing it takes seconds, which pass while the warehouse works.
-        pool.submit(import_module, "great_expectations")
+    with expectations_loading():
         statements = warehouse.render(
             ["load/record_feature_checks.sql"], run_id=slug, as_of=as_of, feature_checks=checks
         )
         warehouse.execute_batch(statements, token)
-    results = warehouse.query(
-        "SELECT expectation, failed FROM quality.check_result WHERE run_id = :run_id AND suite = :suite "
-        "ORDER BY expectation",
-        run_id=slug, suite=SUITE,
-    )  # fmt: skip
-    severities = {check["name"]: check["severity"] for check in checks}
-    verdict = validate([CheckResult(name, severities[name], failed) for name, failed in results], slug, SUITE)
-    page = _keep_page(slug, as_of, verdict.page)
-    for name, rows in verdict.warned.items():
-        log.warning("check %s of the features warns: %s rows, see %s", name, rows, page)
-    if verdict.stopped:
-        broken = ", ".join(f"{name} ({rows} rows)" for name, rows in verdict.stopped.items())
+    found = judge(SUITE, slug, as_of, checks, "features")
+    if found.broken:
         raise FeatureCheckFailedError(
-            f"the features of {as_of} break {broken}: nothing is trained and the last scores stay; the queries of "
-            f"include/sql/feature_checks show the rows, and {page} the suite"
+            f"the features of {as_of} break {found.broken}: nothing is trained and the last scores stay; the queries "
+            f"of include/sql/feature_checks show the rows, and {found.page} the suite"
         )
-    return len(results)
-
-
-def _keep_page(slug: str, as_of: str, page: str) -> str:
-    bucket, key = settings().curated_bucket, f"curated/_data_docs/dt={as_of}/run={slug}/{SUITE}.html"
-    data_api.client("s3").put_object(
-        Bucket=bucket, Key=key, Body=page.encode(), ContentType="text/html; charset=utf-8"
-    )  # fmt: skip
-    return f"s3://{bucket}/{key}"
+    return found.checks
 
 
 def fingerprint(model: Model, as_of: str, code: str) -> str:

@@ -4,6 +4,7 @@ data_api.py     query, execute_batch run SQL and wait; submit_batch, wait, descr
 sql_files.py    render: SQL files to statements, values checked by filters
 migrations.py   the numbered files of include/sql/migrations, applied once and recorded
 loads.py        what load_warehouse needs to know of each curated partition, and its transactions
+suites.py       what a suite of checks has found, judged by Great Expectations
 gates.py        the marts and checks after a load, and the note that there was none
 """
 

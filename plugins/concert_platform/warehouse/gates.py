@@ -5,16 +5,14 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
-from importlib import import_module
 from typing import Any
 
-from concert_platform.quality.warehouse_suite import SUITE, CheckResult, validate
+from concert_platform.quality.warehouse_suite import SUITE
 from concert_platform.resources import resource
-from concert_platform.settings import settings
-from concert_platform.warehouse.data_api import LONGEST_SQL, MOST_STATEMENTS, client, execute_batch, one_line, query
+from concert_platform.warehouse.data_api import LONGEST_SQL, MOST_STATEMENTS, execute_batch, one_line, query
 from concert_platform.warehouse.sql_files import matches, render
+from concert_platform.warehouse.suites import expectations_loading, judge
 
 MART_FILES = (
     "load/lock_marts.sql",
@@ -79,29 +77,17 @@ def check(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> int:
     wanted = checks()
     files = ["load/clear_failure.sql", "load/record_checks.sql"]
     run_ids = [load["run_id"] for load in loads]
-    with ThreadPoolExecutor(1) as pool:
-        # Importing it takes seconds, which pass while the warehouse works.
-        pool.submit(import_module, "great_expectations")
+    with expectations_loading():
         statements = render(files, run_id=last["run_id"], dt=last["dt"], checks=wanted, run_ids=run_ids)
         for number, batch in enumerate(in_batches(statements)):
             execute_batch(batch, sha256(f"{token}:{number}".encode()).hexdigest() if token else None)
-    results = query(
-        "SELECT expectation, failed FROM quality.check_result "
-        "WHERE run_id = :run_id AND suite = 'warehouse' ORDER BY expectation",
-        run_id=last["run_id"],
-    )
-    severities = {found["name"]: found["severity"] for found in wanted}
-    verdict = validate([CheckResult(name, severities[name], failed) for name, failed in results], last["run_id"])
-    page = _keep_page(last, verdict.page)
-    for name, rows in verdict.warned.items():
-        log.warning("check %s of the warehouse warns: %s rows, see %s", name, rows, page)
-    if verdict.stopped:
-        broken = ", ".join(f"{name} ({rows} rows)" for name, rows in verdict.stopped.items())
+    found = judge(SUITE, last["run_id"], last["dt"], wanted, "warehouse")
+    if found.broken:
         raise CheckFailedError(
-            f"the warehouse breaks {broken} after run {last['run_id']}: the queries of include/sql/checks show the "
-            f"rows, and {page} the suite"
+            f"the warehouse breaks {found.broken} after run {last['run_id']}: the queries of include/sql/checks show "
+            f"the rows, and {found.page} the suite"
         )
-    return len(results)
+    return found.checks
 
 
 def in_batches(statements: Sequence[str]) -> Iterator[list[str]]:
@@ -116,14 +102,6 @@ def in_batches(statements: Sequence[str]) -> Iterator[list[str]]:
         batch.append(statement)
     if batch:
         yield batch
-
-
-def _keep_page(load: Mapping[str, Any], page: str) -> str:
-    """Write the suite's page of Data Docs; returns its address."""
-    bucket = settings().curated_bucket
-    key = f"curated/_data_docs/dt={load['dt']}/run={load['run_id']}/{SUITE}.html"
-    client("s3").put_object(Bucket=bucket, Key=key, Body=page.encode(), ContentType="text/html; charset=utf-8")
-    return f"s3://{bucket}/{key}"
 
 
 def record_failure(failed: Iterable[Sequence[str | None]], message: str) -> None:
