@@ -18,6 +18,7 @@ from typing import Any
 
 from concert_platform.partitions import run_slug
 from concert_platform.settings import settings
+from concert_platform.task_tries import earlier_tries
 
 IMAGE_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__MODEL_IMAGE"
 # AWS keeps its images in another account in each region: the setting names the one of yours. Code and requirements
@@ -67,17 +68,9 @@ def record_key(run_id: str, model: str, part: str) -> str:
     return f"models/{model}/records/run={run_slug(run_id)}/{part}.json"
 
 
-def earlier_tries(ti: Any, task: Any) -> int:
-    """Tries of a task before it was last cleared: the same in its retries, another number when it is cleared again.
-
-    Clearing asks for the work to be done again, so that the number stands in the names of what a task makes.
-    """
-    return max(0, ti.max_tries - (task.retries or 0))
-
-
 def score_uri(ti: Any, task: Any, model: str, version: str) -> str:
     """Prefix of what a scoring task writes with a version."""
-    return f"{model_uri(model)}scores/run={run_slug(ti.run_id)}/{version}/{earlier_tries(ti, task)}/"
+    return f"{model_uri(model)}scores/run={run_slug(ti.run_id)}/{version}/{earlier_tries(ti, task.retries)}/"
 
 
 def job_name(ti: Any, task: Any, model: str, part: str, version: str = "") -> str:
@@ -106,7 +99,7 @@ def run_moment(dag_run: Any) -> str:
 
 
 def _work(ti: Any, task: Any) -> str:
-    return f"{ti.dag_id}:{ti.run_id}:{earlier_tries(ti, task)}:"
+    return f"{ti.dag_id}:{ti.run_id}:{earlier_tries(ti, task.retries)}:"
 
 
 def _short(text: str) -> str:

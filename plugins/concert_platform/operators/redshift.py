@@ -14,6 +14,7 @@ from airflow.providers.amazon.aws.operators.redshift_data import RedshiftDataOpe
 from concert_platform import warehouse
 from concert_platform.load_outcome import ERROR_KEY
 from concert_platform.operators.fresh_retry import FreshRetryMixin
+from concert_platform.task_tries import earlier_tries
 from concert_platform.triggers.redshift import SqlBatchTrigger
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def submit(ti: Any, statements: Sequence[str], retries: int | None, part: str = 
 
     :param part: which of several batches of the task
     """
-    first = max(0, ti.max_tries - (retries or 0))  # tries that lie before the last time the task was cleared
+    first = earlier_tries(ti, retries)
     for attempt in range(first, max(ti.try_number, first + 1)):
         statement_id = warehouse.submit_batch(statements, warehouse.client_token(ti, attempt, part))
         if warehouse.describe(statement_id)["Status"] not in warehouse.UNSUCCESSFUL:
