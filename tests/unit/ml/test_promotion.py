@@ -205,15 +205,21 @@ def test_a_champion_of_other_features_or_with_a_damaged_file_leaves_the_baseline
             if "feature_schema" in part:
                 part["feature_schema"] = 99
         schema.write_text(json.dumps(content))
-    elif damage == "missing":
-        stored.unlink()
     else:
-        stored.write_bytes(stored.read_bytes()[:-50])
+        damaged(stored, damage)
     nights.appoint(f"odd-{damage}")
     found = nights.train("v4")
     assert found["champion"] is None
     assert "champion v1 is unusable" in found["decision"]["reason"]
     assert ("schema 99" in found["decision"]["reason"]) == (damage == "schema")
+
+
+def damaged(path: Path, damage: str) -> None:
+    """Take a file away (``missing``) or its end (``cut``)."""
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:-50])
 
 
 def odd(nights: Nights, name: str) -> Path:
@@ -227,11 +233,7 @@ def odd(nights: Nights, name: str) -> Path:
 def test_a_champion_that_can_be_served_but_not_judged_is_not_replaced(nights: Nights, damage: str) -> None:
     if nights.name not in JUDGED_FILES:
         pytest.skip("is judged by what is served")
-    judged = odd(nights, f"unjudged-{damage}") / JUDGED_FILES[nights.name]
-    if damage == "missing":
-        judged.unlink()
-    else:
-        judged.write_bytes(judged.read_bytes()[:-50])
+    damaged(odd(nights, f"unjudged-{damage}") / JUDGED_FILES[nights.name], damage)
     nights.appoint(f"unjudged-{damage}")
     found = nights.train("v5")
     assert found["champion"] is None
