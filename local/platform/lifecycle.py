@@ -159,8 +159,8 @@ def write_endpoints(ports: dict[str, int]) -> None:
             "redshift_workgroup": f"{services.PREFIX}-warehouse",
             "redshift_database": postgres.WAREHOUSE,
             "buckets": {name: services.bucket(name) for name in ("raw", "curated", "artifacts", "web", "logs")},
-            "streams": {},
-            "functions": {"api": f"{services.PREFIX}-api"},
+            "streams": {"interactions": f"{services.PREFIX}-interactions"},
+            "functions": {name: f"{services.PREFIX}-{name}" for name in ("api", "chatbot", "concert-data-processor")},
             "replay_url": services.url(ports["replay"]),
         },
     )

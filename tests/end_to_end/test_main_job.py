@@ -95,6 +95,18 @@ def test_the_api_finds_what_the_warehouse_holds(checkout: Checkout) -> None:
             assert "Item" in client.get_item(TableName=table, Key=key), subject
 
 
+def test_what_endpoints_json_names_is_there(checkout: Checkout) -> None:
+    known = checkout.read("endpoints.json")
+    found = {name: set(known[name].values()) for name in ("streams", "functions", "buckets")}
+    deployed = {
+        "streams": set(checkout.client("kinesis").list_streams()["StreamNames"]),
+        "functions": {item["FunctionName"] for item in checkout.client("lambda").list_functions()["Functions"]},
+        "buckets": {item["Name"] for item in checkout.client("s3").list_buckets()["Buckets"]},
+    }
+    assert all(found.values())
+    assert {name: found[name] - deployed[name] for name in found} == {name: set() for name in found}
+
+
 def test_a_file_without_a_column_fails_the_run_in_one_line_and_the_run_after_it_changes_no_count(
     checkout: Checkout,
 ) -> None:

@@ -115,7 +115,7 @@ def main() -> None:
         )  # fmt: skip
 
     kinesis, run = client("kinesis"), f"bench-{uuid.uuid4().hex[:8]}"
-    stream = next(name for name in kinesis.list_streams()["StreamNames"] if "interaction" in name)
+    stream = known["streams"]["interactions"]
     shards = len(kinesis.list_shards(StreamName=stream)["Shards"])
     table = Table(client("dynamodb"), next(
         name for name in client("dynamodb").list_tables()["TableNames"] if name.endswith("interaction-aggregates")
