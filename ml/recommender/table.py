@@ -1,6 +1,7 @@
 """Recommendations in DynamoDB, as the service reads them (store.RecommendationStore).
 
-    user/<algorithm>/<user id>, known/<user id>, popular/all, publication/all    as predict.py writes them
+    user/<algorithm>/<user id>, known/<user id>, attended/<user id>, popular/all, publication/all    as predict.py
+        writes them
     artist/<artist id>    {name, events}: predict.py's artists.json
     place/<place>         its events, the name of the city or country in small letters: predict.py's places.json
 
@@ -53,7 +54,9 @@ class DynamoStore:
         return self._scored(self._scores.content(f"user/{algorithm}/{user_id}") or [])
 
     def known(self, user_id: str) -> Known:
-        return Known(frozenset(self._scores.content(f"known/{user_id}") or ()))
+        names = artists, concerts = f"known/{user_id}", f"attended/{user_id}"
+        found = self._scores.contents(names)
+        return Known(frozenset(found.get(artists, ())), frozenset(found.get(concerts, ())))
 
     def popular(self) -> list[Scored]:
         if self._popular is None:

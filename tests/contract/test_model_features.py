@@ -84,6 +84,23 @@ def test_reports_that_end_after_the_day_are_not_seen(registered: Platform) -> No
     assert fingerprint(VENUES, "2019-01-02", "x").startswith("2-")
 
 
+def test_only_attended_concerts_count_as_attended_and_each_once(registered: Platform) -> None:
+    fans = [
+        ("1", "attend", "u1", "c1"),
+        ("2", "attend", "u1", "c1"),
+        ("3", "view", "u1", "c2"),
+        ("4", "attend", "u2", None),
+    ]
+    for event_id, kind, user, concert in fans:
+        warehouse.query(
+            "INSERT INTO core.fact_fan_event (event_id, type, user_id, concert_id, occurred_at, event_date, loaded_at) "
+            f"VALUES ('{event_id}', '{kind}', '{user}', {f"'{concert}'" if concert else 'NULL'}, "
+            "'2020-03-01', '2020-03-01', '2020-03-01')"
+        )
+    (statement,) = warehouse.render([RECOMMENDER.feature_file("attended")], as_of=DAY)
+    assert warehouse.query(statement) == [["u1", "c1"]]
+
+
 def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registered: Platform) -> None:
     from concert_platform.models.features import FeatureCheckFailedError, check_features
 

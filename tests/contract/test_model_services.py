@@ -49,15 +49,18 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     artifact.save(hybrid.fit(read_dataset(folder / "train.tsv")), folder / "model")
     report = {"version": "v1", "metrics": {"ndcg_at_10": 0.2}, "baseline": {"ndcg_at_10": 0.1}}
     (folder / "model" / "metrics.json").write_text(json.dumps(report))
-    for name in ("events", "artists"):
+    for name in ("events", "artists", "attended"):
         (folder / name).mkdir()
     pd.DataFrame(EVENTS, columns=list(predict.EVENT_COLUMNS)).to_parquet(folder / "events" / "part.parquet")
     named = {"artist_id": [f"i{number}" for number in range(40)], "name": [f"Act {number}" for number in range(40)]}
     pd.DataFrame(named).to_parquet(folder / "artists" / "part.parquet")
+    attended = {"user_id": ["fan", "fan", "u7"], "concert_id": ["c1", "c3", "c2"]}
+    pd.DataFrame(attended).to_parquet(folder / "attended" / "part.parquet")
     predict.run(
         [
             *("--model", str(folder / "model"), "--interactions", str(folder / "train.tsv")),
             *("--events", str(folder / "events"), "--artists", str(folder / "artists")),
+            *("--attended", str(folder / "attended")),
             *("--output", str(folder / "scores"), "--run-id", "r1", "--as-of", DAY, "--model-uri", "s3://m"),
         ]
     )  # fmt: skip
@@ -138,7 +141,7 @@ def test_published_recommendations_are_served_as_scoring_wrote_them(
     assert [(one.artist_id, one.score) for one in store.popular()] == [
         (one.artist_id, one.score) for one in files.popular()
     ]
-    for user in ("u0", "u7", "nobody"):
+    for user in ("u0", "u7", "fan", "nobody"):
         assert store.known(user) == files.known(user)
         for algorithm in ("hybrid", "collaborative", "content"):
             assert store.recommendations(user, algorithm) == files.recommendations(user, algorithm)
@@ -162,13 +165,23 @@ def test_names_and_upcoming_concerts_are_served(registered: Platform, emulator: 
     assert {first.event and first.event.concert_id, second.event and second.event.concert_id} == {"c1", "c3"}
 
 
+def test_a_concert_that_the_user_has_attended_is_not_shown_again(
+    registered: Platform, emulator: Emulator, scores: Path
+) -> None:
+    publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY, MOMENT)
+    service = RecommendationService(RecommendationTable(table(), emulator.client("dynamodb")))
+    shown = {user: service.get_recommendations(user, 40) for user in ("fan", "nobody")}
+    concerts = {user: {one.event.concert_id for one in shown[user] if one.event} for user in shown}
+    assert concerts == {"fan": {"c2"}, "nobody": {"c1", "c3"}}
+
+
 def test_an_answer_takes_few_requests(registered: Platform, emulator: Emulator, scores: Path) -> None:
     publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY, MOMENT)
     counted = Counted(emulator.client("dynamodb"))
     assert len(RecommendationService(RecommendationTable(table(), counted)).get_recommendations("u0", 28)) == 28
-    # The pointer, the publication, the list, what is known, the popular ones; names of the list, then of the rest.
-    assert counted.calls.count("get_item") == 5
-    assert counted.calls.count("batch_get_item") <= 2
+    # The pointer, the publication, the list, the popular ones; what is known, names of the list, then of the rest.
+    assert counted.calls.count("get_item") == 4
+    assert counted.calls.count("batch_get_item") <= 3
 
 
 # ---------------------------------------------------------------- one publication

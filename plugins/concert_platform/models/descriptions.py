@@ -49,9 +49,9 @@ MODELS = (
     Model(
         "recommender",
         # Tags and friends are no part of the warehouse: their channels are left out.
-        features=("interactions", "artists", "events"),
+        features=("interactions", "artists", "events", "attended"),
         learns_from=("interactions",),
-        scores_with=("interactions", "artists", "events"),
+        scores_with=("interactions", "artists", "events", "attended"),
         metrics=("ndcg_at_10", "recall_at_10", "catalogue_coverage", "novelty_bits"),
         baseline=("ndcg_at_10", "recall_at_10"),
         scored="recommendations",

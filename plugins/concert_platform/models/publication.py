@@ -8,6 +8,7 @@ expire by the table's TTL weeks after their publication, long after the next one
 
     recommender/user/<algorithm>/<user id>    the user's list, best first
     recommender/known/<user id>               artists that are never recommended to the user
+    recommender/attended/<user id>            concerts that are not, as far as the stream's attend events tell
     recommender/popular/all                   for those whom the model does not know
     recommender/artist/<artist id>            name and upcoming concerts of an artist
     recommender/place/<city or country>       its upcoming concerts, in small letters
@@ -155,6 +156,8 @@ def _recommender(files: ScoreFiles) -> Iterator[Subject]:
         yield f"user/{algorithm}/{user}", [_place(row) for row in rows]
     for row in files.lines("known/known.json"):
         yield f"known/{row['user_id']}", row["artist_ids"]
+    for row in files.lines("attended/attended.json"):
+        yield f"attended/{row['user_id']}", row["concert_ids"]
     yield (
         "popular/all",
         [{"artist_id": row["artist_id"], "score": row["score"]} for row in files.lines("popular/popular.json")],
