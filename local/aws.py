@@ -17,18 +17,18 @@ import hmac
 import json
 import os
 import sys
-import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ministack import app as emulator
-from ministack.core import persistence, router
+from ministack.core import router
 from ministack.core.responses import set_request_account_id, set_request_region
 
 from local.extensions import registry
 from local.extensions.call_log import CallLog, describe
+from local.extensions.state_files import StateSaver
 
 SECONDS_BETWEEN_SAVES = 2
 # Answered once the state is saved: Airflow's metadata remember what they name, and would look for it after a kill.
@@ -53,25 +53,32 @@ class LocalAws:
         self.log = CallLog(state_directory / "aws-calls.json")
         self._emulator = emulator.app
         self._dispatch = emulator._dispatch_service_request
-        self._saved_at_call = 0
-        self._calls = 0
+        self._saver = StateSaver()
         emulator._dispatch_service_request = self._logged_dispatch
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            saver = asyncio.create_task(self._save_regularly())
-            await self._emulator(scope, receive, send)
-            saver.cancel()
-            self.log.write()
+            await self._live(scope, receive, send)
         elif scope["type"] == "http" and scope["path"].startswith("/_local/"):
             await self._answer(scope, send)
         else:
             await self._emulator(scope, receive, send)
 
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def next_message() -> dict[str, Any]:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._saver.end()
+            return message
+
+        regular = asyncio.create_task(self._save_regularly())
+        await self._emulator(scope, next_message, send)
+        regular.cancel()
+        self.log.write()
+
     async def _logged_dispatch(
         self, method: str, path: str, headers: dict, body: bytes, query_params: dict, request_id: str
     ) -> tuple[int, dict, Any]:
-        self._calls += 1
         params = emulator._routing_params(method, path, headers, body, query_params)
         service, action, role = describe(method, path, headers, body, params)
         full_action, key = f"{service}:{action}", router.extract_access_key_id(headers, query_params)
@@ -83,8 +90,9 @@ class LocalAws:
             })  # fmt: skip
         else:
             answer = await self._dispatch(method, path, headers, body, query_params, request_id)
+        self._saver.changes += 1
         if answer[0] < 300 and action in DURABLE.get(service, ()):
-            self._save()
+            await self._saver.save(self._saver.changes)
         self.log.record(service, action, str(role), answer[0], answer[2])
         return answer
 
@@ -113,19 +121,9 @@ class LocalAws:
         """Write the call log, and the services' state so that a killed emulator loses seconds and not the run."""
         saving = 0.0
         while True:
-            # Much state costs a tenth of the time, not more.
-            await asyncio.sleep(max(SECONDS_BETWEEN_SAVES, 9 * saving))
+            await asyncio.sleep(max(SECONDS_BETWEEN_SAVES, saving))  # much state costs half a core, not more
             self.log.write()
-            if self._saved_at_call != self._calls:
-                started = time.monotonic()
-                self._save()
-                saving = time.monotonic() - started
-
-    def _save(self) -> None:
-        """All services at one moment: what one of them says of another is true after a restart."""
-        if persistence.PERSIST_STATE:
-            self._saved_at_call = self._calls
-            persistence.save_all(emulator._build_persistence_save_dict())
+            saving = await self._saver.save(self._saver.changes)
 
 
 def _role_credentials(role_name: str) -> tuple[int, dict, bytes]:
