@@ -8,7 +8,9 @@ nothing that a killed run has left is ever seen by another.
 
 from __future__ import annotations
 
+import os
 import re
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +24,8 @@ PARALLEL_TRANSFERS = 8
 class Mirror:
     """The mirror folder of one job run.
 
+    A script may read and write in several threads.
+
     :param s3: client under the job's role; its requests must not trigger an upload themselves
     """
 
@@ -29,6 +33,7 @@ class Mirror:
         self._root = root
         self._s3 = s3
         self._same_as_s3: set[Path] = set()
+        self._fetching = threading.Lock()  # who finds an object fetched finds all of it
 
     def fetch(self, uri: str) -> int:
         """Bring the objects that a path of Spark names (object, folder or pattern); returns how many were new.
@@ -40,13 +45,14 @@ class Mirror:
             return 0
         bucket, path = match.groups()
         prefix = WILDCARD.split(path)[0]
-        wanted = [
-            (key, target)
-            for key in self._keys(bucket, prefix)
-            if (target := self._root / bucket / key) not in self._same_as_s3
-        ]
-        with ThreadPoolExecutor(PARALLEL_TRANSFERS) as pool:
-            list(pool.map(lambda item: self._download(bucket, *item), wanted))
+        with self._fetching:
+            wanted = [
+                (key, target)
+                for key in self._keys(bucket, prefix)
+                if (target := self._root / bucket / key) not in self._same_as_s3
+            ]
+            with ThreadPoolExecutor(PARALLEL_TRANSFERS) as pool:
+                list(pool.map(lambda item: self._download(bucket, *item), wanted))
         return len(wanted)
 
     def push(self) -> int:
@@ -64,11 +70,13 @@ class Mirror:
 
     def _download(self, bucket: str, key: str, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        self._same_as_s3.add(target)
+        scratch = target.with_name(f".{target.name}")
+        scratch.write_bytes(self._s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        self._same_as_s3.add(target)  # before it can be seen: a push of another thread would take it for Spark's
+        scratch.replace(target)
 
     def _finished_files(self) -> Iterator[Path]:
-        """No checksums, no markers, nothing of a write in progress."""
-        for path in self._root.rglob("*"):
-            if path.is_file() and "_temporary" not in path.parts and not path.name.startswith((".", "_SUCCESS")):
-                yield path
+        """No checksums, no markers, nothing of a write in progress, whose folders may vanish at any time."""
+        for folder, folders, names in os.walk(self._root):
+            folders[:] = [name for name in folders if name != "_temporary"]
+            yield from (Path(folder, name) for name in names if not name.startswith((".", "_SUCCESS")))

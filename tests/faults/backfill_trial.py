@@ -72,11 +72,11 @@ class Platform:
 
     def loaded(self, day: date) -> bool:
         with psycopg2.connect(self.known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT COUNT(*) FROM quality.load_audit WHERE dt = %s AND source = 'trial' AND status = 'loaded'",
-                [day.isoformat()],
-            )
-            return bool(cursor.fetchone()[0])
+            cursor.execute("SELECT source, status, message FROM quality.load_audit WHERE dt = %s", [day.isoformat()])
+            rows = cursor.fetchall()
+        if failed := [message for _, status, message in rows if status == "failed"]:
+            sys.exit(f"the load of {day} has failed: {failed[0]}")
+        return any(source == "trial" and status == "loaded" for source, status, _ in rows)
 
     def deliver(self, day: date) -> None:
         """One file through ingest, curation and load."""
