@@ -106,7 +106,7 @@ def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registere
 
     registered.curate(event=[event(1)], box_office=[report(1)], interaction=[interaction(1)])
     registered.load()
-    assert check_features(RUN, DAY) == 14
+    assert check_features(RUN, DAY) == 15
     warned = "SELECT expectation FROM quality.check_result WHERE suite = 'model_features' AND NOT success"
     assert warehouse.query(warned) == [["sales_history_stale"]], "a warning stops nothing"
     warehouse.query("UPDATE core.fact_box_office SET capacity = 0")
@@ -118,7 +118,13 @@ def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registere
     assert ["sales_history_range"] in warehouse.query(warned)
 
 
+ATTENDED = (
+    "INSERT INTO core.fact_fan_event (event_id, type, user_id, concert_id, occurred_at, event_date, loaded_at) "
+    "VALUES ('1', 'attend', {values}, '2020-03-01', '2020-03-01', '2020-03-01')"
+)
 BREAKS = [
+    ("recommender_attended_range", ATTENDED.format(values="'', 'c1'")),
+    ("recommender_attended_range", ATTENDED.format(values="'u1', ''")),
     ("recommender_artists_duplicate", "UPDATE core.dim_artist SET artist_id = 'a1'"),
     ("recommender_events_duplicate", "INSERT INTO core.fact_event SELECT * FROM core.fact_event"),
     ("recommender_interactions_empty", "DELETE FROM core.fact_interaction"),
