@@ -3,7 +3,8 @@
 Each partition (a day and an ingest run) is loaded by one transaction for each of its entities, side by side: COPY into
 temporary tables, MERGE into core, and the entity's accounts. A last transaction brings the new versions of artists and
 venues, rejected records and check results, and marks the partition as loaded. Then the parts of the marts that the
-loads touch are rebuilt, and the checks of include/sql/checks look at what was loaded.
+loads touch are rebuilt, and the checks of include/sql/checks look at what was loaded. Beside that, the stream's
+function is told who plays the concerts that were loaded.
 
 When: as soon as curate_concerts has published a run, or backfill_warehouse asks for a day. By hand: conf
 `{"partitions": [["2020-03-04", "<run>"]]}`.
@@ -12,8 +13,9 @@ What a failure means: apply_migrations names the file that fails, or that was ch
 load_partition names entity and statement and, for COPY, file, line and reason; nothing of that entity was committed,
 the partition's accounts stay 'partial', and the others are loaded, refreshed and checked without it. check_warehouse
 names the check and its rows: the data is in, and breaks a rule. Either way quality.load_audit gets a row 'failed' with
-the reason, of each partition that it concerns. Clear the failed task after the fix: a partition that is loaded again
-changes no count.
+the reason, of each partition that it concerns. publish_concert_artists names the table that does not answer: it
+concerns no partition, and the next run publishes what is missing. Clear the failed task after the fix: a partition that
+is loaded again changes no count.
 """
 
 from __future__ import annotations
@@ -63,6 +65,20 @@ def rebuild_marts(loads: list[dict[str, Any]] | None, ti: Any = None) -> str:
     return refresh_marts(new, client_token(ti, ti.try_number))
 
 
+@task(task_id="publish_concert_artists", trigger_rule=TriggerRule.NONE_SKIPPED)
+def tell_stream(loads: list[dict[str, Any]] | None, ti: Any = None, dag_run: Any = None) -> int:
+    """Write who plays the loaded concerts where the stream's function looks it up; the number of concerts."""
+    from concert_platform.load_outcome import loaded
+    from concert_platform.streams.concert_artists import TableMissingError, publish
+
+    if not (new := loaded(ti, loads or [])):
+        raise AirflowSkipException("no partition was loaded: the stream's function knows what there is")
+    try:
+        return publish(new, dag_run.run_after.date())
+    except TableMissingError as error:
+        raise AirflowSkipException(str(error)) from error
+
+
 @task(task_id="check_warehouse")
 def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
     """Run every check of include/sql/checks; one of severity 'fail' that finds rows fails the run."""
@@ -83,18 +99,20 @@ def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
 @task(task_id="record_failure", trigger_rule=TriggerRule.ALL_DONE)  # one_failed would not wait for the other loads
 def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None) -> None:
     """Tell those who wait for a partition why it is not loaded; then fail, so that the run does."""
-    from concert_platform.load_outcome import failures
+    from concert_platform.load_outcome import failures, stream_failure
     from concert_platform.notifications import send_alert
     from concert_platform.partitions import partitions
     from concert_platform.warehouse import record_failure as record
 
-    found = failures(ti, loads, partitions(get_current_context()))
-    if not found:
+    found, of_stream = failures(ti, loads, partitions(get_current_context())), stream_failure(ti)
+    if not found and not of_stream:
         raise AirflowSkipException("nothing has failed")
     for partition, reason in found.items():
         record([partition], reason)
-    message = "; ".join(f"{partition.run_id}: {reason}" for partition, reason in found.items())
-    send_alert("Concert platform: load stopped", message)
+    reasons = [f"{partition.run_id}: {reason}" for partition, reason in found.items()]
+    message = "; ".join([*reasons, of_stream] if of_stream else reasons)
+    what = "load stopped" if found else "the stream does not know of what was loaded"
+    send_alert(f"Concert platform: {what}", message)
     raise AirflowFailException(message)
 
 
@@ -117,10 +135,12 @@ with DAG(
     load_partition = LoadPartitionOperator.partial(task_id="load_partition", max_active_tis_per_dagrun=1).expand(
         values=list_loads
     )
+    publish_concert_artists = tell_stream(list_loads)
     refresh_marts = rebuild_marts(list_loads)
     check_warehouse = run_checks(list_loads)
     record_failure = note_failure(list_loads)
 
     steps = [require_stacks, apply_migrations, list_loads, load_partition, refresh_marts, check_warehouse]
     chain(*steps)
-    chain(steps, record_failure)
+    chain(load_partition, publish_concert_artists)
+    chain([*steps, publish_concert_artists], record_failure)

@@ -8,6 +8,7 @@ from typing import Any
 from concert_platform.partitions import Partition
 
 LOAD_TASK = "load_partition"  # mapped over the loads
+STREAM_TASK = "publish_concert_artists"  # for the stream alone: no partition is worse for its failure
 ERROR_KEY = "error"  # XCom of a failed task: its reason as one line
 
 
@@ -18,7 +19,7 @@ def loaded(ti: Any, loads: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any
 
 
 def failures(ti: Any, loads: Sequence[Mapping[str, Any]] | None, own: Iterable[Partition]) -> dict[Partition, str]:
-    """Partitions to record as failed, each with the reason that concerns it; empty when no task has failed.
+    """Partitions to record as failed, each with the reason that concerns it; empty when no task of theirs has failed.
 
     A failed load concerns its partition alone. Any other failed task concerns every partition that has no failure of
     its own: before the loads are known, those that the run was started for.
@@ -30,13 +31,19 @@ def failures(ti: Any, loads: Sequence[Mapping[str, Any]] | None, own: Iterable[P
     for index, load in enumerate(loads or []):
         if f"{LOAD_TASK}_{index}" in failed:
             found[_partition(load)] = f"load_warehouse: {LOAD_TASK} failed: {_reason(ti, LOAD_TASK, index)}"
-    common = [name for name in failed if not name.startswith(f"{LOAD_TASK}_")]
+    common = [name for name in failed if name != STREAM_TASK and not name.startswith(f"{LOAD_TASK}_")]
     if common:
         reasons = "; ".join(f"{name} failed: {_reason(ti, name, -1)}" for name in common)
         after = "the rows are in core, but " if loads and loaded(ti, loads) else ""
         for partition in [_partition(load) for load in loads] if loads else own:
             found.setdefault(partition, f"load_warehouse: {after}{reasons}")
     return found
+
+
+def stream_failure(ti: Any) -> str | None:
+    """Why the stream's function does not know of what was loaded; None when the task has not failed."""
+    failed = _states(ti).get(STREAM_TASK) == "failed"
+    return f"load_warehouse: {STREAM_TASK} failed: {_reason(ti, STREAM_TASK, -1)}" if failed else None
 
 
 def _states(ti: Any) -> dict[str, str]:

@@ -96,6 +96,11 @@ class Settings:
         return f"{self.prefix}-model-scores"
 
     @property
+    def concert_artist_table(self) -> str:
+        """DynamoDB table with the artist of each concert that the stream may name."""
+        return f"{self.prefix}-concert-artists"
+
+    @property
     def interaction_stream(self) -> str:
         """Kinesis stream that every producer writes to."""
         return f"{self.prefix}-interactions"

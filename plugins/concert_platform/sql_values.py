@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from datetime import date
+from datetime import UTC, date, datetime
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,127}")
 _S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[A-Za-z0-9=_.:/-]{1,900}")
@@ -19,6 +19,16 @@ def sql_date(value: object) -> str:
     :raises ValueError: when the value is no calendar day in ISO form
     """
     return f"'{date.fromisoformat(str(value)).isoformat()}'"
+
+
+def sql_timestamp(value: object) -> str:
+    """A moment in ISO form, UTC where it names no zone, as a quoted SQL literal in UTC.
+
+    :raises ValueError: when the value is no such moment
+    """
+    moment = datetime.fromisoformat(str(value))
+    in_utc = moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return f"'{in_utc.isoformat(' ', 'microseconds')}'"
 
 
 def sql_slug(value: object) -> str:

@@ -13,6 +13,7 @@ from concert_platform import warehouse
 from concert_platform.models import MODELS, Model, evaluation, names, records, registry
 from tests.contract.conftest import Emulator
 from tests.contract.curated_runs import NEXT_DAY, SECOND, Platform
+from tests.contract.warehouse_platform import create_table
 
 STACK = "contract-models"
 SALES, RECOMMENDER, VENUES = MODELS
@@ -38,12 +39,7 @@ def models(platform: Platform, emulator: Emulator) -> Iterator[Platform]:
     cloudformation.create_stack(StackName=STACK, TemplateBody=json.dumps({"Resources": groups}))
     cloudformation.get_waiter("stack_create_complete").wait(StackName=STACK, WaiterConfig={"Delay": 1})
     table = settings_module.settings().model_score_table
-    keys = ("subject", "HASH"), ("publication", "RANGE")
-    dynamodb.create_table(
-        TableName=table, BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
-        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
-    )  # fmt: skip
+    create_table(emulator, table, "subject", "publication")
     yield platform
     dynamodb.delete_table(TableName=table)
     delete_versions(emulator)

@@ -270,6 +270,18 @@ def test_a_change_event_reaches_aggregate_and_micro_batch(aws: Emulator, outputs
     assert aggregate(aws, outputs, "concert#c-changed") == {"price_changed_count": "1"}
 
 
+def test_an_event_of_a_known_concert_counts_for_its_artist_too(
+    call: Any, key: dict, aws: Emulator, outputs: dict[str, str]
+) -> None:
+    item = {"concert_id": {"S": "c-known"}, "artist_id": {"S": "looked-up"}, "expires_at": {"N": "9999999999"}}
+    aws.client("dynamodb").put_item(TableName=SETTINGS.concert_artist_table, Item=item)
+    event = {name: value for name, value in EVENT.items() if name != "artist_id"}
+    call("POST", "/interactions", {**event, "event_id": "of-known", "concert_id": "c-known"}, **key)
+    (line,) = until(lambda: [one for one in micro_batches(aws, outputs) if one["event_id"] == "of-known"])
+    assert line["artist_id"] == "looked-up"
+    assert aggregate(aws, outputs, "artist#looked-up") == {"interactions": "1", "view_count": "1"}
+
+
 def test_an_interaction_of_the_api_names_its_schema_and_producer(
     call: Any, key: dict, aws: Emulator, outputs: dict[str, str]
 ) -> None:

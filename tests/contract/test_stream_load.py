@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 
 from concert_platform import warehouse
 from concert_platform.settings import settings
 from concert_platform.sources.state import IngestState
 from concert_platform.streams import loading
-from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
+from tests.contract.conftest import Emulator
 from tests.contract.curated_runs import Platform
-from tests.contract.warehouse_platform import violations
+from tests.contract.warehouse_platform import create_table, violations
 
 pytest_plugins = ["tests.contract.warehouse_platform"]
 
@@ -28,12 +27,7 @@ class Stream:
 
     def __init__(self, emulator: Emulator) -> None:
         self.s3 = emulator.client("s3")
-        resource = boto3.resource("dynamodb", endpoint_url=emulator.endpoint_url, region_name=REGION, **ROOT_KEYS)
-        self.table = resource.create_table(
-            TableName=settings().ingest_state_table, BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("source", "item")],
-            KeySchema=[{"AttributeName": "source", "KeyType": "HASH"}, {"AttributeName": "item", "KeyType": "RANGE"}],
-        )  # fmt: skip
+        self.table = create_table(emulator, settings().ingest_state_table, "source", "item")
         self.state = IngestState(self.table)
         self.runs = 0
 

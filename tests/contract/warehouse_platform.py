@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 
 from concert_platform import settings as settings_module
@@ -69,6 +70,16 @@ def drop_everything() -> None:
             *(f"DROP ROLE {role} FORCE" for role in ROLES if role in made),
         ]
     )
+
+
+def create_table(emulator: Emulator, name: str, *keys: str) -> Any:
+    """A table of DynamoDB with these keys, as boto3's resource has it."""
+    resource = boto3.resource("dynamodb", endpoint_url=emulator.endpoint_url, region_name=REGION, **ROOT_KEYS)
+    return resource.create_table(
+        TableName=name, BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=[{"AttributeName": key, "KeyType": kind} for key, kind in zip(keys, ("HASH", "RANGE"), strict=False)],
+    )  # fmt: skip
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ def test_templates_and_settings_agree_on_names() -> None:
         f"Name: !Sub {SETTINGS.glue_database}\n",
         f"Name: !Sub {SETTINGS.etl_job}\n",
         f"TableName: !Sub {SETTINGS.ingest_state_table}\n",
+        f"TableName: !Sub {SETTINGS.concert_artist_table}\n",
         f"WorkgroupName: !Sub {SETTINGS.workgroup}\n",
         f"DbName: {SETTINGS.database}\n",
         f"Name: !Sub {SETTINGS.source_secret('ticketmaster')}\n",

@@ -5,6 +5,11 @@ that breaks a rule, or that the tables refuse for good, goes to the dead letter 
 failure that may pass, the rest of the batch is given back from the first record of its transaction on, which keeps the
 order of the shard. What was taken, duplicates too, be it nothing, is one object of the raw bucket; while S3 does not
 take it, the whole batch is given back, and the ids keep it from being counted twice.
+
+An event that names a concert and no artist gets the concert's, so that it counts for both. While the table of concerts
+does not answer, the whole batch is given back: what is counted without its artist stays so. A batch that comes again
+may find an artist that its first try did not, or another one. The aggregates then keep the answer of the try that
+counted the event, the micro-batch that of the last try, and core that of the object that it loaded first.
 """
 
 from __future__ import annotations
@@ -14,6 +19,7 @@ import json
 import os
 from collections import Counter, deque
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -21,6 +27,7 @@ from typing import Any, NamedTuple
 from answers import Event, health, load_json, logger
 from botocore.exceptions import BotoCoreError, ClientError
 from clients import client
+from concerts import UnansweredError, artists_of
 from interactions import LONGEST_LEAD, InvalidInteractionError
 from metrics import emit
 from micro_batches import arrival, write, write_poison
@@ -28,6 +35,8 @@ from stream_events import StreamEvent
 from stream_events import parse as parse_event
 from transactions import LARGEST_TRANSACTION, Key, RefusedItemsError, count, keys_of
 
+MAY_PASS = (BotoCoreError, ClientError, UnansweredError)
+METRICS = ("CountedRecords", "DuplicateRecords", "PoisonRecords", "UnknownConcertRecords")
 LONGEST_MESSAGE = 180_000  # characters of data in a dead letter; a queue takes 256 KiB
 
 Record = dict[str, Any]
@@ -46,10 +55,43 @@ Group = list[Entry]
 def handler(event: Event, _context: object) -> dict[str, Any]:
     if event.get("path") == "/health":
         return health(event)
+    records, outcomes = event["Records"], Counter[str]()
+    try:
+        entries = with_artists([Entry(record, parse(record)) for record in records])
+    except MAY_PASS:
+        failures = given_back(records[0])
+    else:
+        failures = take_all(entries, outcomes)
+    emit(**{name: outcomes[name] for name in METRICS})
+    return {"batchItemFailures": failures}
+
+
+def with_artists(entries: Group) -> Group:
+    """The same entries; the events that name a concert and no artist with the concert's, where it is known.
+
+    :raises UnansweredError: when the table of concerts leaves some unanswered
+    :raises ClientError: when DynamoDB does not answer
+    """
+    artists = artists_of(entry.found.concert_id for entry in entries if lacks_artist(entry))
+    return [
+        entry._replace(found=replace(entry.found, artist_id=artists.get(entry.found.concert_id)))
+        if lacks_artist(entry) else entry
+        for entry in entries
+    ]  # fmt: skip
+
+
+def lacks_artist(entry: Entry) -> bool:
+    return not isinstance(entry.found, InvalidInteractionError) and entry.found.artist_id is None
+
+
+def take_all(entries: Group, outcomes: Counter[str]) -> list[dict[str, str]]:
+    """Take a batch and hand it on, up to the first failure that may pass; returns what is given back.
+
+    :param outcomes: gets what became of the records
+    """
     now = datetime.now(UTC)
-    outcomes: Counter[str] = Counter()
     failures, dealt_with, taken = [], 0, []
-    waiting = deque(groups(event["Records"]))
+    waiting = deque(groups(entries))
     while waiting:
         group = waiting.popleft()
         try:
@@ -57,20 +99,19 @@ def handler(event: Event, _context: object) -> dict[str, Any]:
         except RefusedItemsError as error:
             waiting.extendleft(reversed(list(apart(group, error.keys))))
             continue
-        except (BotoCoreError, ClientError):
+        except MAY_PASS:
             failures = given_back(group[0].record)
             break
         outcomes.update(added)
         dealt_with += len(group)
         taken += [] if "PoisonRecords" in added else group
     if dealt_with:  # poison alone too: whoever waits for it finds an empty object
-        first, last = event["Records"][0], event["Records"][dealt_with - 1]
+        first, last = entries[0].record, entries[dealt_with - 1].record
         try:
             write([(record, found) for record, found in taken], first, last)
-        except (BotoCoreError, ClientError):
+        except MAY_PASS:
             failures = given_back(first)
-    emit(**{name: outcomes[name] for name in ("CountedRecords", "DuplicateRecords", "PoisonRecords")})
-    return {"batchItemFailures": failures}
+    return failures
 
 
 def given_back(record: Record) -> list[dict[str, str]]:
@@ -80,12 +121,11 @@ def given_back(record: Record) -> list[dict[str, str]]:
     return [{"itemIdentifier": sequence_number}]
 
 
-def groups(records: list[Record]) -> Iterator[Group]:
-    """Records that one transaction takes, in order; one that breaks a rule is alone."""
+def groups(entries: Group) -> Iterator[Group]:
+    """Entries that one transaction takes, in order; one that breaks a rule is alone."""
     group: Group = []
     keys: set[Key] = set()
-    for record in records:
-        entry = Entry(record, parse(record))
+    for entry in entries:
         if isinstance(entry.found, InvalidInteractionError):
             if group:
                 yield group
@@ -134,7 +174,8 @@ def take(group: Group, now: datetime) -> dict[str, int]:
         if len(group) > 1:
             raise
         return bury(record, str(error))
-    return {"CountedRecords": counted, "DuplicateRecords": len(group) - counted}
+    unknown = sum(map(lacks_artist, group))
+    return {"CountedRecords": counted, "DuplicateRecords": len(group) - counted, "UnknownConcertRecords": unknown}
 
 
 def bury(record: Record, reason: str) -> dict[str, int]:

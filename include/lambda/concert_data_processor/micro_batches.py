@@ -1,8 +1,9 @@
 """Micro-batches: what was taken of a batch of the stream, as one object of the raw bucket, for load_stream.
 
-stream/dt=<day>/<hour>/<shard>-<first sequence number>.jsonl.gz, by the arrival of the first record in the stream. Key
-and content follow from the records alone, so that a batch that comes again overwrites what its first try has left. A
-record that is poison and too large for a dead letter lies beside them, as <shard>-<sequence number>.poison.
+stream/dt=<day>/<hour>/<shard>-<first sequence number>.jsonl.gz, by the arrival of the first record in the stream. The
+key follows from the records alone, so that a batch that comes again overwrites what its first try has left; the content
+does too, but for the artists that were looked up. A record that is poison and too large for a dead letter lies beside
+them, as <shard>-<sequence number>.poison.
 """
 
 from __future__ import annotations

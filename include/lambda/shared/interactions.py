@@ -59,19 +59,19 @@ class Interaction:
         )  # fmt: skip
 
     @property
-    def subjects(self) -> list[str]:
-        """What the event counts for: ``artist#<id>``, ``concert#<id>`` or both."""
-        named = {"artist": self.artist_id, "concert": self.concert_id}
-        return [f"{kind}#{identity}" for kind, identity in named.items() if identity]
-
-    @property
     def places(self) -> list[tuple[str, str]]:
         """Subject and day of each aggregate that the event adds to."""
-        return [(subject, self.occurred_at.date().isoformat()) for subject in self.subjects]
+        return places_of(self.artist_id, self.concert_id, self.occurred_at)
 
     def to_document(self) -> dict[str, Any]:
         filled = {name: value for name, value in asdict(self).items() if value is not None}
         return {**filled, "occurred_at": self.occurred_at.isoformat()}
+
+
+def places_of(artist_id: str | None, concert_id: str | None, occurred_at: datetime) -> list[tuple[str, str]]:
+    """``artist#<id>``, ``concert#<id>`` or both, each with the day in UTC."""
+    named = {"artist": artist_id, "concert": concert_id}
+    return [(f"{kind}#{identity}", occurred_at.date().isoformat()) for kind, identity in named.items() if identity]
 
 
 def check_fields(document: Any, required: tuple[str, ...]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from interactions import Interaction, InvalidInteractionError, check_fields, time_of
+from interactions import Interaction, InvalidInteractionError, check_fields, places_of, time_of
 
 # What may happen to an event between two fetches of a source; the connectors' sources/changes.py sends the same ones.
 CHANGE_TYPES = ("event_listed", "price_changed", "rescheduled", "status_changed")
@@ -27,6 +27,7 @@ class ChangeEvent:
     concert_id: str
     occurred_at: datetime  # UTC
     source: str
+    artist_id: str | None = None  # no source names it: the processor looks it up
     properties: dict[str, Any] | None = None
     schema_version: int = 1
 
@@ -42,8 +43,8 @@ class ChangeEvent:
 
     @property
     def places(self) -> list[tuple[str, str]]:
-        """Subject and day of the aggregate that the event adds to."""
-        return [(f"concert#{self.concert_id}", self.occurred_at.date().isoformat())]
+        """Subject and day of each aggregate that the event adds to."""
+        return places_of(self.artist_id, self.concert_id, self.occurred_at)
 
 
 StreamEvent = Interaction | ChangeEvent

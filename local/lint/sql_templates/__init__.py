@@ -41,9 +41,11 @@ def _feature_checks() -> list[dict[str, str]]:
 
 SQLFLUFF_JINJA_FILTERS: dict[str, Callable[[Any], str]] = {
     "sql_date": _quoted, "sql_slug": _quoted, "sql_slugs": _all_quoted, "sql_s3_uri": _quoted, "sql_role_arn": _quoted,
+    "sql_timestamp": _quoted,
 }  # fmt: skip
 
-dt = as_of = "2020-03-04"
+dt = as_of = oldest = "2020-03-04"
+since = "2020-03-04 00:00:00"
 run_id, run_ids, report_etag = "run-1", ["run-1", "run-2"], "0a1b"
 entity, model_name, is_whole = "an_entity", "sales", False
 model_version = "2020-03-04-0a1b2c3d"

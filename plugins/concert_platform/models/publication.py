@@ -29,14 +29,13 @@ from itertools import batched, groupby
 from typing import Any
 from urllib.parse import urlsplit
 
+from concert_platform.batch_writes import AT_ONCE, BatchNotTakenError, put, write_batch
 from concert_platform.models.descriptions import Model
 from concert_platform.settings import settings
 
 CURRENT = "current"
 DAYS_KEPT = 35  # nobody is served a forecast that is older
 SECONDS_A_DAY = 86_400
-AT_ONCE = 25  # items of a BatchWriteItem
-MOST_TRIES = 8  # of items that the table did not take
 Line = dict[str, Any]
 Subject = tuple[str, Any]
 
@@ -201,10 +200,7 @@ def _write(client: Any, table: str, items: Iterable[dict[str, Any]]) -> None:
     """
     # A batch may hold a key only once: of two lists of one user the later stays.
     unique = {item["subject"]["S"]: item for item in items}
-    left: dict[str, Any] = {table: [{"PutRequest": {"Item": item}} for item in unique.values()]}
-    for attempt in range(MOST_TRIES):
-        left = client.batch_write_item(RequestItems=left).get("UnprocessedItems", {})
-        if not left:
-            return
-        time.sleep(min(0.1 * 2**attempt, 10))
-    raise PublicationError(f"{table} did not take {len(left[table])} items in {MOST_TRIES} tries: the last scores stay")
+    try:
+        write_batch(client, table, map(put, unique.values()))
+    except BatchNotTakenError as error:
+        raise PublicationError(f"{error}: the last scores stay") from error

@@ -9,6 +9,7 @@ source = _runs                                         item = <dt>#<run id>
     published: whether an asset event with all of them has been sent
 source = _announced#<source>                           item = id of an event: see changes.py
 source = _stream                                       item = <dt>#<run id>: what the run sent, see changes.py
+source = _stream_load, _concert_artists                item = watermark: see streams/loading.py, concert_artists.py
 
 expires_at (seconds since 1970) of a row that is of use for a time only: pages of a day's listing, budgets, announced
 events that are over, what a run sent. DynamoDB deletes such a row within days after it.

@@ -9,7 +9,7 @@ from typing import Any
 
 from concert_platform.resources import resource
 from concert_platform.settings import settings
-from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug, sql_slugs
+from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug, sql_slugs, sql_timestamp
 
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[A-Za-z0-9+=,.@_/-]{1,512}")
 _PIECE = re.compile(r"(?P<kept>'(?:[^']|'')*'|\$\$.*?\$\$)|(?P<comment>--[^\n]*)|(?P<end>;)", re.DOTALL)
@@ -60,8 +60,9 @@ def _templates() -> Any:
         loader=FileSystemLoader(resource("include/sql")), undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters.update(
-        sql_date=sql_date, sql_slug=sql_slug, sql_slugs=sql_slugs, sql_s3_uri=sql_s3_uri, sql_role_arn=sql_role_arn
-    )
+        sql_date=sql_date, sql_timestamp=sql_timestamp, sql_slug=sql_slug, sql_slugs=sql_slugs,
+        sql_s3_uri=sql_s3_uri, sql_role_arn=sql_role_arn,
+    )  # fmt: skip
     return environment
 
 

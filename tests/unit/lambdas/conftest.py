@@ -59,8 +59,9 @@ class FakeClient:
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> FakeClient:
     """One client stands for every service."""
-    for name in ("STREAM_NAME", "AGGREGATE_TABLE", "PROCESSED_EVENT_TABLE", "DEAD_LETTER_QUEUE_URL",
-                 "RAW_BUCKET", "CONVERSATION_TABLE", "SESSION_TABLE", "PREFERENCE_TABLE"):  # fmt: skip
+    for name in ("STREAM_NAME", "AGGREGATE_TABLE", "PROCESSED_EVENT_TABLE", "CONCERT_ARTIST_TABLE",
+                 "DEAD_LETTER_QUEUE_URL", "RAW_BUCKET", "CONVERSATION_TABLE", "SESSION_TABLE",
+                 "PREFERENCE_TABLE"):  # fmt: skip
         monkeypatch.setenv(name, name.lower())
     monkeypatch.setenv("ENVIRONMENT", "staging")
     monkeypatch.setenv("ARTIFACTS_PREFIX", "artifacts/0123456789abcdef")

@@ -59,7 +59,7 @@ def test_an_event_is_remembered_until_the_stream_cannot_give_it_again(load: Any)
     assert at_most < transactions.KEPT_IDS
 
 
-@pytest.mark.parametrize("table", ["AggregateTable", "ProcessedEventTable"])
+@pytest.mark.parametrize("table", ["AggregateTable", "ProcessedEventTable", "ConcertArtistTable"])
 def test_what_the_stream_leaves_in_the_tables_expires(table: str) -> None:
     expiry = properties("compute-application", table)["TimeToLiveSpecification"]
     assert expiry == {"AttributeName": "expires_at", "Enabled": True}

@@ -191,7 +191,8 @@ def test_a_broken_rule_is_named(interactions: Any, changed: dict, reason: str) -
 def test_an_interaction_survives_the_way_through_the_stream(interactions: Any) -> None:
     found = interactions.Interaction.parse({**EVENT, "artist_id": "Björk 中島みゆき"}, NOW)
     again = interactions.Interaction.parse(json.loads(json.dumps(found.to_document())), NOW + timedelta(days=1))
-    assert again == found and found.subjects == ["artist#Björk 中島みゆき", "concert#c1"]
+    assert again == found
+    assert found.places == [("artist#Björk 中島みゆき", "2026-07-04"), ("concert#c1", "2026-07-04")]
 
 
 def test_an_event_that_the_api_took_in_its_last_second_is_not_poison_in_the_stream(processor: Any, aws: Any) -> None:

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.unit.lambdas.conftest import cancelled
-from tests.unit.lambdas.test_processor import EVENT, record, records
+from tests.unit.lambdas.test_processor import EVENT, record, records, transactions
 
 CHANGE = {"event_id": "c1", "schema_version": 1, "type": "price_changed", "concert_id": "vv1",
           "occurred_at": "2026-07-09T12:00:00.5+00:00", "source": "ticketmaster",
@@ -90,7 +90,7 @@ def test_a_batch_of_poison_alone_writes_an_empty_object_for_whoever_waits(proces
 def test_a_change_counts_for_its_concert_apart_from_the_interactions(processor: Any, aws: Any) -> None:
     fan = {**EVENT, "artist_id": None, "concert_id": "vv1", "occurred_at": "2026-07-09T12:00:00Z"}
     processor.handler(records(CHANGE, fan), None)
-    (update,) = [item["Update"] for item in aws.calls[0][1]["TransactItems"] if "Update" in item]
+    (update,) = [item["Update"] for item in transactions(aws)[0][1]["TransactItems"] if "Update" in item]
     assert update["Key"]["subject"] == {"S": "concert#vv1"}
     assert update["UpdateExpression"].endswith("ADD interactions :all, changes :changes, #0 :0, #1 :1")
     assert update["ExpressionAttributeNames"] == {"#0": "price_changed_count", "#1": "view_count"}

@@ -16,6 +16,7 @@ SQL = Path(__file__).parents[3] / "include" / "sql"
 RAW = f"arn:aws:s3:::{SETTINGS.raw_bucket}"
 QUEUE = f"arn:aws:sqs:{SETTINGS.region}:{SETTINGS.account_id}:{SETTINGS.dead_letter_queue}"
 FAILURES = f"arn:aws:sqs:{SETTINGS.region}:{SETTINGS.account_id}:{SETTINGS.failed_batches_queue}"
+CONCERTS = f"arn:aws:dynamodb:{SETTINGS.region}:{SETTINGS.account_id}:table/{SETTINGS.concert_artist_table}"
 STREAM = f"arn:aws:kinesis:{SETTINGS.region}:{SETTINGS.account_id}:stream/{SETTINGS.interaction_stream}"
 
 
@@ -40,7 +41,8 @@ def test_stream_and_queues_bear_the_names_that_the_code_builds() -> None:
      ("s3:GetObject", f"{RAW}/stream/dt=2026-07-03/12/a.jsonl.gz"),
      ("s3:PutObject", f"{RAW}/stream/_loads/run=x/manifest.json"), ("s3:ListBucket", RAW),
      *((f"sqs:{call}", QUEUE) for call in ("GetQueueUrl", "GetQueueAttributes", "ReceiveMessage", "DeleteMessage")),
-     *((f"sqs:{call}", FAILURES) for call in ("GetQueueUrl", "GetQueueAttributes"))],
+     *((f"sqs:{call}", FAILURES) for call in ("GetQueueUrl", "GetQueueAttributes")),
+     ("dynamodb:BatchWriteItem", CONCERTS)],
 )  # fmt: skip
 def test_airflow_may_do_what_the_stream_asks_of_it(action: str, arn: str) -> None:
     grants = Reader("orchestration").grants("Airflow")

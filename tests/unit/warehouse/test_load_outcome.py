@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from concert_platform.load_outcome import failures, loaded
+from concert_platform.load_outcome import failures, loaded, stream_failure
 from concert_platform.partitions import Partition
 
 LOADS = [{"dt": "2020-03-04", "run_id": run} for run in ("first", "second", "third")]
@@ -66,3 +66,14 @@ def test_a_failure_after_the_loads_says_that_the_rows_are_in() -> None:
     assert found[Partition("2020-03-04", "second")] == "load_warehouse: load_partition failed: overflow"
     after = "load_warehouse: the rows are in core, but check_warehouse failed: breaks event_money"
     assert [found[Partition("2020-03-04", run)] for run in ("first", "third")] == [after, after]
+
+
+def test_the_stream_is_told_of_apart_from_the_partitions() -> None:
+    """The load is whole, the models may go on with it, and the failure is told all the same."""
+    ti = Task(
+        states("success", "success", "success", check_warehouse="success", publish_concert_artists="failed"),
+        {("publish_concert_artists", -1): "throttled"},
+    )
+    assert failures(ti, LOADS, OWN) == {}
+    assert stream_failure(ti) == "load_warehouse: publish_concert_artists failed: throttled"
+    assert stream_failure(Task(states("success", publish_concert_artists="skipped"))) is None

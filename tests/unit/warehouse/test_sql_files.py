@@ -21,9 +21,10 @@ FILES = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("*/*.sql"))
 SHARED = sorted(path.relative_to(SQL).as_posix() for path in SQL.glob("load/shared/*.sql"))
 CHECKS = sorted(path for path in FILES if path.startswith("checks/") and path != "checks/account.sql")
 VALUES: dict[str, Any] = {
-    "dt": "2020-03-04", "as_of": "2020-03-04", "run_id": "run-1", "report_etag": "0a1b", "run_ids": ["run-1"],
-    "model_name": "sales", "model_version": "2020-03-04-0a1b2c3d",
-    "run_moment": "20200304T030000-000000", "known": [*warehouse.ENTITIES], "is_whole": False,
+    "dt": "2020-03-04", "as_of": "2020-03-04", "oldest": "2020-03-04", "since": "2020-03-04T00:00:00+00:00",
+    "run_id": "run-1", "report_etag": "0a1b", "run_ids": ["run-1"], "model_name": "sales",
+    "model_version": "2020-03-04-0a1b2c3d", "run_moment": "20200304T030000-000000",
+    "known": [*warehouse.ENTITIES], "is_whole": False,
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
     "features": [{"file": "features/sales_history.sql", "uri": "s3://a-bucket/history/"}],
     **{f"{name}_uri": f"s3://a-bucket/{name}/"
@@ -81,7 +82,10 @@ OF_THE_FILES = ("check.table", "check.runs", "table", "column", 'key | join(", "
 def test_a_value_enters_only_through_a_filter(file: str) -> None:
     """What stands there without one is a name that the SQL files themselves set."""
     for expression in re.findall(r"\{\{(.*?)\}\}", text(file)):
-        assert re.search(r"\| sql_(date|slugs?|s3_uri|role_arn) *$", expression) or expression.strip() in OF_THE_FILES
+        assert (
+            re.search(r"\| sql_(date|timestamp|slugs?|s3_uri|role_arn) *$", expression)
+            or expression.strip() in OF_THE_FILES
+        )
 
 
 @pytest.mark.parametrize("file", SHARED)
@@ -153,6 +157,17 @@ def test_what_an_earlier_load_brought_is_decided_under_the_lock_and_not_by_what_
 def test_a_run_id_that_is_no_slug_never_becomes_sql(value: str) -> None:
     with pytest.raises(ValueError, match="may not stand in SQL"):
         warehouse.render(["load/close_load.sql"], **{**VALUES, "run_id": value})
+
+
+@pytest.mark.parametrize("value", ["yesterday", "2020-03-04' OR '1' = '1", ""])
+def test_a_time_that_is_none_never_becomes_sql(value: str) -> None:
+    with pytest.raises(ValueError, match="Invalid isoformat string"):
+        warehouse.render(["load/concert_artists.sql"], **{**VALUES, "since": value})
+
+
+def test_a_time_stands_in_sql_in_utc() -> None:
+    (statement,) = warehouse.render(["load/concert_artists.sql"], **{**VALUES, "since": "2020-03-04T01:30:00+02:00"})
+    assert "loaded_at > '2020-03-03 23:30:00.000000'" in statement
 
 
 @pytest.mark.parametrize("value", ["arn:aws:iam::1:role/x", "arn:aws:iam::000000000000:role/x' CREDENTIALS '"])
