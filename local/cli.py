@@ -75,6 +75,7 @@ def run() -> None:
         ports = lifecycle.up(say)
         lifecycle.begin_call_log(ports)
         outcome = main_job.MainJob(main_job.airflow_api(ports), ports, say).run()
+        lifecycle.write_endpoints(ports)
         written = report.write(outcome, ports)
         _print_report(written)
         _print_urls()
@@ -279,6 +280,8 @@ def _print_urls() -> None:
         login = f"{known['airflow_user']} / {known['airflow_password']}"
         console.print(f"Airflow    {known['airflow_url']}  (login {login})", markup=False)
         console.print(f"AWS        {known['aws_endpoint_url']}", markup=False)
+        if "api_url" in known:
+            console.print(f"API        {known['api_url']}", markup=False)
         console.print(f"warehouse  {known['warehouse_dsn']}", markup=False)
 
 

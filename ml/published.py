@@ -20,6 +20,10 @@ MOST_TRIES = 8  # of keys that the table did not answer
 Item = dict[str, Any]
 
 
+class NothingPublishedError(LookupError):
+    """No publication of the model is there yet: nobody can say whether a subject is known."""
+
+
 class UnreadableScoresError(ValueError):
     """Published scores that cannot be read; the message names the place, the reason and what to do."""
 
@@ -39,23 +43,20 @@ class PublishedScores:
             client = boto3.client("dynamodb")
         self._client, self._table, self._model = client, table, model
         self._name: str | None = None
-        self._read = False
 
     def content(self, subject: str) -> Any:
         """What is published of a subject; None when there is nothing.
 
+        :raises NothingPublishedError: when the model has no publication
         :raises UnreadableScoresError: when it is damaged
         """
-        publication = self._publication()
-        if publication is None:
-            return None
-        return self._content(self._item(f"{self._model}/{subject}", publication))
+        return self._content(self._item(f"{self._model}/{subject}", self._publication()))
 
     def contents(self, subjects: Iterable[str]) -> dict[str, Any]:
         """The same of many subjects in as few requests as there can be; subjects without anything are left out."""
         publication, left = self._publication(), list(dict.fromkeys(subjects))
         found: dict[str, Any] = {}
-        while publication is not None and left:
+        while left:
             block, left = left[:AT_ONCE], left[AT_ONCE:]
             for item in self._items([f"{self._model}/{subject}" for subject in block], publication):
                 content = self._content(item)
@@ -66,8 +67,6 @@ class PublishedScores:
     def subjects(self, prefix: str) -> Iterator[str]:
         """Subjects that begin so, in no order. Reads the whole table: for a validation, not for a request."""
         publication, whole = self._publication(), f"{self._model}/{prefix}"
-        if publication is None:
-            return
         pages = self._client.get_paginator("scan").paginate(
             TableName=self._table,
             ConsistentRead=True,
@@ -80,10 +79,14 @@ class PublishedScores:
                 if not _expired(item):
                     yield item["subject"]["S"].removeprefix(f"{self._model}/")
 
-    def _publication(self) -> str | None:
-        if not self._read:
+    def _publication(self) -> str:
+        if self._name is None:
             pointer = self._item(f"{self._model}/{CURRENT}", CURRENT)
-            self._name, self._read = (None if pointer is None else str(pointer["name"]["S"])), True
+            if pointer is None:
+                raise NothingPublishedError(
+                    f"{self._table} holds no scores of {self._model}: run retrain_models, or see why it failed"
+                )
+            self._name = str(pointer["name"]["S"])
         return self._name
 
     def _item(self, subject: str, publication: str) -> Item | None:

@@ -6,7 +6,11 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+
+import boto3
+from botocore.exceptions import ClientError
 
 from local.bootstrap import ENVIRONMENTS, ROOT, STATE
 from local.platform import package, postgres, processes, services
@@ -144,6 +148,7 @@ def api() -> AirflowApi:
 
 
 def write_endpoints(ports: dict[str, int]) -> None:
+    """Addresses and names of the platform; written again after the main job, which deploys the REST API."""
     environment = services.client_environment(ports)
     write_json(
         ENDPOINTS,
@@ -162,5 +167,24 @@ def write_endpoints(ports: dict[str, int]) -> None:
             "streams": {"interactions": f"{services.PREFIX}-interactions"},
             "functions": {name: f"{services.PREFIX}-{name}" for name in ("api", "chatbot", "concert-data-processor")},
             "replay_url": services.url(ports["replay"]),
+            **_deployed_api(environment),
         },
     )
+
+
+def _deployed_api(environment: dict[str, str]) -> dict[str, str]:
+    """Address and key of the REST API; nothing before its stack stands."""
+    client = partial(
+        boto3.client, endpoint_url=environment["AWS_ENDPOINT_URL"], region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"], aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )  # fmt: skip
+    try:
+        stacks = client("cloudformation").describe_stacks(StackName=f"{services.PREFIX}-compute-application")["Stacks"]
+    except ClientError:  # as CloudFormation says that there is no such stack
+        return {}
+    found = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+    if "ApiId" not in found:
+        return {}
+    key = client("apigateway").get_api_key(apiKey=found["WebApiKeyId"], includeValue=True)["value"]
+    address = f"{environment['AWS_ENDPOINT_URL']}/_aws/execute-api/{found['ApiId']}/{found['ApiStageName']}"
+    return {"api_url": address, "api_key": key}

@@ -33,11 +33,11 @@ class DynamoStore:
 
     def publication(self) -> Publication:
         """
-        :raises PublicationError: when nothing is published
+        :raises PublicationError: when what is published has expired, or is damaged
         """
         stated = self._scores.content("publication/all")
         if stated is None:
-            raise PublicationError(f"{self._table} holds no recommendations: run retrain_models, or see why it failed")
+            raise PublicationError(f"the recommendations in {self._table} have expired: see why retrain_models fails")
         try:
             return publication_of(stated)
         except (KeyError, TypeError, ValueError) as error:

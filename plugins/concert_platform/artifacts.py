@@ -2,7 +2,7 @@
 
     artifacts/<hash>/glue/concert_etl_job.py   script of the Glue job
     artifacts/<hash>/glue/concert_etl.zip      its package, with mappings and expectations as data inside
-    artifacts/<hash>/lambda/<function>.zip     a function: its folder, and beside it what the functions share
+    artifacts/<hash>/lambda/<function>.zip     a function: its folder, what all share, and of ml/ what it serves
     artifacts/<hash>/ml/source.tar.gz          training and scoring: requirements.txt and ml/
 
 The same files give the same bytes and the same hash on every machine, so the hash can be a parameter of a stack before
@@ -25,6 +25,14 @@ from concert_platform.resources import resource
 
 ROOT = "artifacts"
 FUNCTIONS = ("api", "chatbot", "concert_data_processor")
+# Modules of ml/ by which a function serves what is published; they import each other, the standard library and boto3.
+SERVED = {
+    "api": (
+        "__init__.py", "published.py", "recommender/__init__.py", "recommender/schema.py", "recommender/service.py",
+        "recommender/store.py", "recommender/table.py", "sales/__init__.py", "sales/service.py", "venues/__init__.py",
+        "venues/errors.py", "venues/service.py",
+    ),
+}  # fmt: skip
 HASH_LENGTH = 32
 FIRST_ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the zip format knows no earlier time
 SKIPPED_SUFFIXES = (".pyc", ".pyo")
@@ -76,8 +84,9 @@ def glue_package() -> dict[str, bytes]:
 
 
 def lambda_package(name: str) -> dict[str, bytes]:
-    """Files of a function's bundle, all at its root, from which Lambda imports."""
-    return {**folder("include/lambda/shared"), **folder(f"include/lambda/{name}")}
+    """Files of a function's bundle: its modules at the root, from which Lambda imports, and the package ml."""
+    served = {f"ml/{path}": resource(f"ml/{path}").read_bytes() for path in SERVED.get(name, ())}
+    return {**folder("include/lambda/shared"), **folder(f"include/lambda/{name}"), **served}
 
 
 def publish(bucket: str, bundle: Bundle | None = None) -> str:

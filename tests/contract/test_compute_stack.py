@@ -116,6 +116,17 @@ def test_health_is_open_and_the_chatbots_needs_a_key(call: Any, key: dict) -> No
     assert call("GET", "/chat", **key)[2]["status"] == "ok"
 
 
+@pytest.mark.parametrize(
+    "path", ["/recommendations/u%201?limit=5", "/concerts/c%201/forecast", "/venues/v%201/analysis"]
+)
+def test_scores_need_a_key_and_a_publication(call: Any, key: dict, outputs: dict[str, str], path: str) -> None:
+    assert call("GET", path)[0] == 403
+    assert call("OPTIONS", path)[1]["Access-Control-Allow-Methods"] == "GET,OPTIONS"
+    status, headers, document = call("GET", path, **key)
+    assert (status, document["error"]["message"]) == (503, "nothing is published yet: ask again after the nightly run")
+    assert headers["Access-Control-Allow-Origin"] == outputs["WebUrl"]
+
+
 def test_an_error_of_the_gateway_has_the_shape_of_the_functions(call: Any, outputs: dict[str, str]) -> None:
     status, headers, document = call("GET", "/nothing")
     assert status == 403 and set(document["error"]) == {"code", "message", "request_id"}

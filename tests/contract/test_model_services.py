@@ -16,7 +16,7 @@ from ml import published
 from ml.recommender import artifact, hybrid, predict
 from ml.recommender.data import read_dataset
 from ml.recommender.service import RecommendationService
-from ml.recommender.store import PublicationError, read_files
+from ml.recommender.store import read_files
 from ml.recommender.table import DynamoStore as RecommendationTable
 from ml.sales.service import DynamoStore as ForecastTable
 from ml.sales.service import MemoryStore, TicketSalesPredictionService, UnknownConcertError
@@ -118,13 +118,13 @@ def test_a_published_analysis_is_served(registered: Platform, emulator: Emulator
         service.analyze_venue("v2")
 
 
-def test_before_the_first_publication_nothing_is_known(registered: Platform, emulator: Emulator) -> None:
+def test_before_the_first_publication_a_service_says_so(registered: Platform, emulator: Emulator) -> None:
     client = emulator.client("dynamodb")
-    with pytest.raises(UnknownConcertError):
+    with pytest.raises(published.NothingPublishedError, match="holds no scores of sales: run retrain_models"):
         TicketSalesPredictionService(ForecastTable(table(), client)).predict_sales("e1")
-    with pytest.raises(UnknownVenueError):
+    with pytest.raises(published.NothingPublishedError, match="holds no scores of venues: run retrain_models"):
         VenuePopularityService(AnalysisTable(table(), client)).analyze_venue("v1")
-    with pytest.raises(PublicationError, match="holds no recommendations: run retrain_models"):
+    with pytest.raises(published.NothingPublishedError, match="holds no scores of recommender: run retrain_models"):
         RecommendationService(RecommendationTable(table(), client))
 
 

@@ -1,9 +1,13 @@
 """The whole platform under the real scheduler, on a small input: run, break, run again, stop."""
 
 import csv
+import json
 import subprocess
 import time
+import urllib.request
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -93,6 +97,28 @@ def test_the_api_finds_what_the_warehouse_holds(checkout: Checkout) -> None:
         for (subject,) in ask(checkout, subjects):
             key = {"subject": {"S": f"{model}/{subject}"}, "publication": pointer["name"]}
             assert "Item" in client.get_item(TableName=table, Key=key), subject
+
+
+def test_the_deployed_api_serves_what_the_warehouse_holds(checkout: Checkout) -> None:
+    known = checkout.read("endpoints.json")
+
+    def get(path: str) -> Any:
+        asked = urllib.request.Request(
+            known["api_url"] + quote(path, safe="/?="), headers={"X-Api-Key": known["api_key"]}
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return json.loads(answer.read())
+
+    of_a_user = "FROM ml.recommendation WHERE algorithm = 'hybrid'"
+    [[user]] = ask(checkout, f"SELECT MIN(user_id) {of_a_user}")
+    listed = ask(checkout, f"SELECT artist_id {of_a_user} AND user_id = '{user}' ORDER BY position LIMIT 5")
+    shown = get(f"/recommendations/{user}?limit=5")["recommendations"]
+    assert [[one["artist_id"]] for one in shown] == listed
+    newest = "FROM ml.sales_forecast ORDER BY as_of DESC, concert_id LIMIT 1"
+    [[concert, tickets]] = ask(checkout, f"SELECT concert_id, expected_tickets {newest}")
+    assert get(f"/concerts/{concert}/forecast")["expected_tickets"] == tickets
+    [[venue, version]] = ask(checkout, "SELECT venue_id, model_version FROM ml.venue_analysis LIMIT 1")
+    assert get(f"/venues/{venue}/analysis")["model_version"] == version
 
 
 def test_what_endpoints_json_names_is_there(checkout: Checkout) -> None:

@@ -11,6 +11,7 @@ from answers import Event, RequestError, Response, answer, health, read_json, re
 from botocore.exceptions import BotoCoreError, ClientError
 from clients import client
 from interactions import Interaction, InvalidInteractionError
+from scores import analysis, forecast, recommendations
 
 SOURCE = "api"  # whoever calls it: the warehouse tells by it through which producer an event came
 
@@ -35,7 +36,13 @@ def take_interaction(event: Event) -> Response:
     return respond(event, 202, {"event_id": interaction.event_id})
 
 
-ROUTES = {("GET", "/health"): health, ("POST", "/interactions"): take_interaction}
+ROUTES = {
+    ("GET", "/health"): health,
+    ("POST", "/interactions"): take_interaction,
+    ("GET", "/recommendations/{user_id}"): recommendations,
+    ("GET", "/concerts/{concert_id}/forecast"): forecast,
+    ("GET", "/venues/{venue_id}/analysis"): analysis,
+}
 
 
 def handler(event: Event, _context: object) -> Response:

@@ -11,11 +11,14 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
+from urllib.parse import unquote
 
 Event = dict[str, Any]
 Response = dict[str, Any]
-Routes = Mapping[tuple[str, str], Callable[[Event], Response]]
+Routes = Mapping[tuple[str, str], Callable[[Event], Response]]  # by method and resource: /venues/{venue_id}/analysis
+LONGEST_PARAMETER = 256  # characters; no id is longer, and a key of DynamoDB has an end
 
 logger = logging.getLogger("concert_platform")
 logger.setLevel(logging.INFO)
@@ -32,7 +35,8 @@ class RequestError(Exception):
 def answer(event: Event, routes: Routes) -> Response:
     """Answer one request; an unexpected error is logged and answered without its details."""
     method, path = event.get("httpMethod", "GET"), event.get("path", "")
-    route = routes.get((method, path.rstrip("/") or "/"))
+    resource = event.get("resource") or path  # who calls past the API, as monitors do, names a path alone
+    route = routes.get((method, resource.rstrip("/") or "/"))
     try:
         if route is None:
             raise RequestError(404, "not_found", f"no route for {method} {path}")
@@ -51,6 +55,33 @@ def health(event: Event) -> Response:
         "environment": os.environ["ENVIRONMENT"],
         "version": os.environ["ARTIFACTS_PREFIX"].rpartition("/")[2],
     })  # fmt: skip
+
+
+def path_parameter(event: Event, name: str) -> str:
+    """A part of the path. A REST API hands it on as it was sent, percent-encoded.
+
+    :raises RequestError: when it is no text
+    """
+    try:
+        value = unquote((event.get("pathParameters") or {}).get(name) or "", errors="strict")
+    except UnicodeDecodeError as error:
+        raise RequestError(400, "bad_request", f"{name} is not percent-encoded UTF-8") from error
+    return _short(name, value)
+
+
+def query_parameter(event: Event, name: str) -> str | None:
+    """What is asked behind the question mark; None where it is not, or empty.
+
+    :raises RequestError: when it is too long
+    """
+    value = (event.get("queryStringParameters") or {}).get(name)
+    return _short(name, value) if value else None
+
+
+def _short(name: str, value: str) -> str:
+    if not 1 <= len(value) <= LONGEST_PARAMETER:
+        raise RequestError(400, "bad_request", f"{name} is not a text of 1 to {LONGEST_PARAMETER} characters")
+    return value
 
 
 def read_json(event: Event) -> dict[str, Any]:
@@ -85,7 +116,7 @@ def respond(event: Event, status: int, document: dict[str, Any]) -> Response:
     # The stage knows which site may call it; the function's own stack is older than the site.
     if origin := (event.get("stageVariables") or {}).get("allowedOrigin"):
         headers |= {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
-    return {"statusCode": status, "headers": headers, "body": json.dumps(document)}
+    return {"statusCode": status, "headers": headers, "body": json.dumps(document, default=date.isoformat)}
 
 
 def fail(event: Event, status: int, code: str, message: str) -> Response:

@@ -2,6 +2,8 @@
 
 import gzip
 import io
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -21,6 +23,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "include/lambda/chatbot/handler.py": "", "include/lambda/concert_data_processor/handler.py": "",
         "include/lambda/shared/answers.py": "def answer(): ...",
         "ml/requirements.txt": "numpy", "ml/sales/train.py": "train()", "ml/.hidden": "no",
+        **{f"ml/{path}": "" for path in artifacts.SERVED["api"]},
     }  # fmt: skip
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +36,8 @@ def test_the_bundle_has_every_archive_and_what_belongs_inside(project: Path) -> 
     bundle = artifacts.build()
     names = zipfile.ZipFile(io.BytesIO(bundle.files["glue/concert_etl.zip"])).namelist()
     with tarfile.open(fileobj=io.BytesIO(bundle.files["ml/source.tar.gz"])) as source:
-        assert source.getnames() == ["ml/requirements.txt", "ml/sales/train.py", "requirements.txt"]
+        assert {"ml/requirements.txt", "ml/sales/train.py", "requirements.txt"} <= set(source.getnames())
+        assert "ml/.hidden" not in source.getnames()
     assert names == ["concert_etl/__init__.py", "expectations/event.py", "mappings/canonical.yaml"]
     assert sorted(bundle.files) == [
         "glue/concert_etl.zip", "glue/concert_etl_job.py", "lambda/api.zip", "lambda/chatbot.zip",
@@ -41,9 +45,31 @@ def test_the_bundle_has_every_archive_and_what_belongs_inside(project: Path) -> 
     ]  # fmt: skip
 
 
-def test_a_function_has_the_shared_modules_beside_its_handler(project: Path) -> None:
-    archive = zipfile.ZipFile(io.BytesIO(artifacts.build().files["lambda/api.zip"]))
-    assert archive.namelist() == ["answers.py", "handler.py"]
+def names(function: str) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(artifacts.build().files[f"lambda/{function}.zip"])).namelist()
+
+
+def test_a_function_has_the_shared_modules_beside_its_handler_and_what_it_serves(project: Path) -> None:
+    assert names("chatbot") == ["answers.py", "handler.py"]
+    assert names("api") == ["answers.py", "handler.py", *(f"ml/{path}" for path in artifacts.SERVED["api"])]
+
+
+@pytest.mark.parametrize("function", artifacts.FUNCTIONS)
+def test_a_function_imports_nothing_but_its_bundle_the_standard_library_and_boto3(
+    tmp_path: Path, function: str
+) -> None:
+    (tmp_path / "code.zip").write_bytes(artifacts.zip_archive(artifacts.lambda_package(function)))
+    code = (
+        "import sys, boto3, botocore.config, botocore.exceptions; sys.path.insert(0, sys.argv[1])\n"
+        "known = set(sys.modules); import handler\n"
+        "for name in set(sys.modules) - known:\n"
+        "    if name.partition('.')[0] not in sys.stdlib_module_names: print(sys.modules[name].__file__)"
+    )
+    command = [sys.executable, "-I", "-c", code, str(tmp_path / "code.zip")]
+    answer = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert answer.returncode == 0, answer.stderr
+    imported = answer.stdout.splitlines()
+    assert imported and [path for path in imported if not path.startswith(str(tmp_path))] == []
 
 
 def test_file_times_do_not_change_the_hash(project: Path) -> None:
