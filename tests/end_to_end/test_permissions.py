@@ -116,6 +116,7 @@ def test_nothing_of_the_main_path_was_refused_or_only_stored(first_calls: list[d
     assert [call for call in own if call["outcome"] != "executed"] == []
 
 
+@pytest.mark.end_to_end
 def test_the_call_log_is_written_for_people_too(checkout: Checkout, first_calls: list[dict[str, Any]]) -> None:
     written = json.loads((checkout.state / "aws-calls.json").read_text())["calls"]
     assert {"service", "action", "role", "outcome", "count"} == set(written[0])
