@@ -77,6 +77,9 @@ def tell_stream(loads: list[dict[str, Any]] | None, ti: Any = None, dag_run: Any
         return publish(new, dag_run.run_after.date())
     except TableMissingError as error:
         raise AirflowSkipException(str(error)) from error
+    except Exception as error:  # the alert tells the reason
+        ti.xcom_push(key=ERROR_KEY, value=str(error))
+        raise
 
 
 @task(task_id="check_warehouse")

@@ -15,13 +15,15 @@ import logging
 import os
 import signal
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from ministack import app as emulator
 from ministack.core import persistence
 
-LONGEST_SAVE = 120  # seconds; a lock that another thread held at the fork is never let go in the child
+LONGEST_SAVE = 15  # seconds, less than `stop` waits; a lock that a thread held at the fork is never let go in the child
+TRIES = 2
 logger = logging.getLogger("state-files")
 
 
@@ -37,15 +39,18 @@ class StateSaver:
         self._ended = False
 
     async def save(self, change: int) -> float:
-        """Return once a change, told by its number, is on disk; returns the seconds that took."""
+        """Return once a change, told by its number, is on disk, or the log says why not; the seconds that took."""
         async with self._one_at_once:
             if self._ended or self._saved >= change or not persistence.PERSIST_STATE:
                 return 0.0
-            started, self._saved = time.monotonic(), self.changes
-            if (child := os.fork()) == 0:
-                _write_and_end()
-            _, status = await asyncio.to_thread(os.waitpid, child, 0)
-            if status != 0:
+            started = time.monotonic()
+            for _ in range(TRIES):
+                self._saved = self.changes
+                if (child := os.fork()) == 0:
+                    _write_and_end()
+                _, status = await asyncio.to_thread(os.waitpid, child, 0)
+                if status == 0 or self._ended:
+                    break
                 self._saved = 0
                 logger.error("the state was not saved: status %s", os.waitstatus_to_exitcode(status))
             return time.monotonic() - started
@@ -64,9 +69,16 @@ def _write_and_end() -> NoReturn:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LONGEST_SAVE)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a connection ends for its caller when the parent closes it
+        persistence.save_state = partial(_save_unless_orphaned, os.getppid())
         persistence.save_all(emulator._build_persistence_save_dict())
         os._exit(0)
     os._exit(1)
+
+
+def _save_unless_orphaned(parent: int, service: str, data: dict[str, Any]) -> None:
+    if os.getppid() != parent:  # it was killed, and another emulator may be reading these files
+        os._exit(1)
+    save_state(service, data)
 
 
 def save_state(service: str, data: dict[str, Any]) -> None:
@@ -74,7 +86,7 @@ def save_state(service: str, data: dict[str, Any]) -> None:
         return
     document = {"__ministack_format__": persistence._state_format_version(service), "payload": data}
     path = Path(persistence.STATE_DIR) / f"{service}.json"
-    scratch = path.with_suffix(".json.tmp")
+    scratch = path.with_suffix(f".{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_text(json.dumps(document, default=persistence._json_default))

@@ -180,11 +180,11 @@ def _deployed_api(environment: dict[str, str]) -> dict[str, str]:
     )  # fmt: skip
     try:
         stacks = client("cloudformation").describe_stacks(StackName=f"{services.PREFIX}-compute-application")["Stacks"]
-    except ClientError:  # as CloudFormation says that there is no such stack
+        found = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
+        if "ApiId" not in found:
+            return {}
+        key = client("apigateway").get_api_key(apiKey=found["WebApiKeyId"], includeValue=True)["value"]
+    except ClientError:  # there is no such stack, or a teardown has left half of it
         return {}
-    found = {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}
-    if "ApiId" not in found:
-        return {}
-    key = client("apigateway").get_api_key(apiKey=found["WebApiKeyId"], includeValue=True)["value"]
     address = f"{environment['AWS_ENDPOINT_URL']}/_aws/execute-api/{found['ApiId']}/{found['ApiStageName']}"
     return {"api_url": address, "api_key": key}

@@ -3,8 +3,7 @@
 Reads model.tar.gz and tonight's interactions, which may be newer than those that the model was fitted on: they say who
 is scored, what is known and so never recommended, and what is popular. Writes JSON lines, which Redshift copies as they
 are: recommendations (one row per user, algorithm and position), popular artists, known pairs, and the registry's row.
-Beside them what a service shows of an artist: names and upcoming concerts, and what users have attended, where their
-folders are given.
+Beside them what a service shows of an artist: names and upcoming concerts, where their folders are given.
 `store.read_files` reads the same folder.
 """
 
@@ -39,7 +38,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--events", type=Path, help=f"folder of upcoming concerts (Parquet): {', '.join(EVENT_COLUMNS)}"
     )
-    parser.add_argument("--attended", type=Path, help="folder of user_id, concert_id (Parquet)")
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=30, help="artists per user and algorithm")
     parser.add_argument("--algorithms", default=",".join(hybrid.ALGORITHMS))
@@ -110,15 +108,6 @@ def places(events: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield {"place": place, "events": grouped[place]}
 
 
-def attended(rows: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Concerts that each user has been to, also of users who have listened to nothing."""
-    concerts: dict[str, set[str]] = defaultdict(set)
-    for row in rows:
-        concerts[row["user_id"]].add(row["concert_id"])
-    for user in sorted(concerts):
-        yield {"user_id": user, "concert_ids": sorted(concerts[user])}
-
-
 def _grouped(
     events: list[dict[str, Any]], keys: Callable[[dict[str, Any]], set[str]]
 ) -> dict[str, list[dict[str, Any]]]:
@@ -171,8 +160,6 @@ def run(arguments: list[str] | None = None) -> None:
     names, events = read_rows(asked.artists, ("artist_id", "name")), read_rows(asked.events, EVENT_COLUMNS)
     write_rows(asked.output / "artists" / "artists.json", artists(data, names, events), {})
     write_rows(asked.output / "places" / "places.json", places(events), {})
-    been = read_rows(asked.attended, ("user_id", "concert_id"))
-    write_rows(asked.output / "attended" / "attended.json", attended(been), {})
     registry = {
         "name": MODEL_NAME,
         "version": report["version"],

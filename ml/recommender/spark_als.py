@@ -4,9 +4,10 @@
         --checkpoints s3://.../checkpoints/
 
 Reads Parquet with user_id, artist_id, weight (include/sql/features/recommender_interactions.sql), writes JSON lines
-like predict.py's recommendations: user_id, algorithm `collaborative`, position, artist_id, score. Needs Spark and numpy
-alone, as Glue has them. No row reaches the driver; ids become numbers by their order, so that the same rows give the
-same model. Implicit feedback: Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback Datasets, 2008.
+with user_id, algorithm `collaborative`, position, artist_id and score: predict.py's without reasons and version. Needs
+Spark and numpy alone, as Glue has them. No row reaches the driver; ids become numbers by their order, so that the same
+rows give the same model. Implicit feedback: Hu, Koren and Volinsky, Collaborative Filtering for Implicit Feedback
+Datasets, 2008.
 """
 
 from __future__ import annotations

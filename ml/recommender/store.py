@@ -127,7 +127,7 @@ class InMemoryStore:
 
 
 def read_files(folder: Path) -> InMemoryStore:
-    """The folder that predict.py writes.
+    """The folder that predict.py writes; attended.json (user_id, concert_ids) beside it is optional.
 
     :raises PublicationError: when a file is missing or damaged
     """
@@ -140,7 +140,7 @@ def read_files(folder: Path) -> InMemoryStore:
             scored = Scored(row["artist_id"], row["score"], row["signal"], row["because"])
             lists[row["algorithm"]][row["user_id"]].append(scored)
         popular = [Scored(row["artist_id"], row["score"]) for row in _rows(folder / "popular" / "popular.json")]
-        concerts = {row["user_id"]: row["concert_ids"] for row in _rows(folder / "attended" / "attended.json")}
+        concerts = {row["user_id"]: row["concert_ids"] for row in _rows(folder / "attended.json", optional=True)}
         known = {
             row["user_id"]: Known(frozenset(row["artist_ids"]), frozenset(concerts.pop(row["user_id"], ())))
             for row in _rows(folder / "known" / "known.json")
@@ -156,7 +156,9 @@ def read_files(folder: Path) -> InMemoryStore:
     )
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path, *, optional: bool = False) -> Iterator[dict[str, Any]]:
+    if optional and not path.exists():
+        return
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

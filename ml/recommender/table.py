@@ -1,7 +1,7 @@
 """Recommendations in DynamoDB, as the service reads them (store.RecommendationStore).
 
-    user/<algorithm>/<user id>, known/<user id>, attended/<user id>, popular/all, publication/all    as predict.py
-        writes them
+    user/<algorithm>/<user id>, known/<user id>, popular/all, publication/all    as predict.py writes them
+    attended/<user id>    ids of upcoming concerts
     artist/<artist id>    {name, events}: predict.py's artists.json
     place/<place>         its events, the name of the city or country in small letters: predict.py's places.json
 

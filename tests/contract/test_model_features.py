@@ -84,29 +84,12 @@ def test_reports_that_end_after_the_day_are_not_seen(registered: Platform) -> No
     assert fingerprint(VENUES, "2019-01-02", "x").startswith("2-")
 
 
-def test_only_attended_concerts_count_as_attended_and_each_once(registered: Platform) -> None:
-    fans = [
-        ("1", "attend", "u1", "c1"),
-        ("2", "attend", "u1", "c1"),
-        ("3", "view", "u1", "c2"),
-        ("4", "attend", "u2", None),
-    ]
-    for event_id, kind, user, concert in fans:
-        warehouse.query(
-            "INSERT INTO core.fact_fan_event (event_id, type, user_id, concert_id, occurred_at, event_date, loaded_at) "
-            f"VALUES ('{event_id}', '{kind}', '{user}', {f"'{concert}'" if concert else 'NULL'}, "
-            "'2020-03-01', '2020-03-01', '2020-03-01')"
-        )
-    (statement,) = warehouse.render([RECOMMENDER.feature_file("attended")], as_of=DAY)
-    assert warehouse.query(statement) == [["u1", "c1"]]
-
-
 def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registered: Platform) -> None:
     from concert_platform.models.features import FeatureCheckFailedError, check_features
 
     registered.curate(event=[event(1)], box_office=[report(1)], interaction=[interaction(1)])
     registered.load()
-    assert check_features(RUN, DAY) == 15
+    assert check_features(RUN, DAY) == 14
     warned = "SELECT expectation FROM quality.check_result WHERE suite = 'model_features' AND NOT success"
     assert warehouse.query(warned) == [["sales_history_stale"]], "a warning stops nothing"
     warehouse.query("UPDATE core.fact_box_office SET capacity = 0")
@@ -118,13 +101,7 @@ def test_features_that_pass_let_training_go_on_and_broken_ones_stop_it(registere
     assert ["sales_history_range"] in warehouse.query(warned)
 
 
-ATTENDED = (
-    "INSERT INTO core.fact_fan_event (event_id, type, user_id, concert_id, occurred_at, event_date, loaded_at) "
-    "VALUES ('1', 'attend', {values}, '2020-03-01', '2020-03-01', '2020-03-01')"
-)
 BREAKS = [
-    ("recommender_attended_range", ATTENDED.format(values="'', 'c1'")),
-    ("recommender_attended_range", ATTENDED.format(values="'u1', ''")),
     ("recommender_artists_duplicate", "UPDATE core.dim_artist SET artist_id = 'a1'"),
     ("recommender_events_duplicate", "INSERT INTO core.fact_event SELECT * FROM core.fact_event"),
     ("recommender_interactions_empty", "DELETE FROM core.fact_interaction"),

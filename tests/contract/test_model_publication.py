@@ -33,7 +33,6 @@ def scored(platform: Platform, run: str, users: int, artist: str, algorithms: tu
     )
     known = [{"user_id": f"u{user}", "artist_ids": ["a9"]} for user in range(users)]
     put_lines(platform, f"{uri}known/known.json", known)
-    put_lines(platform, f"{uri}attended/attended.json", [{"user_id": "fan", "concert_ids": ["c1"]}])
     for name in ("artists", "places"):
         put_lines(platform, f"{uri}{name}/{name}.json", [])
     put(platform, f"{uri}publication.json", json.dumps({"users": users, "as_of": DAY}, indent=2).encode())
@@ -46,10 +45,9 @@ def artists(user: str, algorithm: str = "hybrid") -> list[str]:
 
 def test_a_publication_is_read_by_subject(registered: Platform) -> None:
     uri = scored(registered, "run-1", 2, "a", ("hybrid", "content"))
-    assert publication.publish(RECOMMENDER, uri, "v1-1", "v1", DAY, MOMENT) == 2 * 2 + 2 + 1 + 2
+    assert publication.publish(RECOMMENDER, uri, "v1-1", "v1", DAY, MOMENT) == 2 * 2 + 2 + 2
     assert artists("u1") == artists("u1", "content") == ["a1", "a2"]
     assert publication.read("recommender", "known/u0") == ["a9"]
-    assert publication.read("recommender", "attended/fan") == ["c1"]
     assert publication.read("recommender", "popular/all") == [{"artist_id": "a", "score": 0.9}]
     assert publication.read("recommender", "publication/all") == {"users": 2, "as_of": DAY}
     assert publication.read("recommender", "user/hybrid/nobody") is None

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from concert_platform import settings as settings_module
+from concert_platform import warehouse
 from concert_platform.models import Model, publication
 from ml import published
 from ml.recommender import artifact, hybrid, predict
@@ -23,7 +24,7 @@ from ml.sales.service import MemoryStore, TicketSalesPredictionService, UnknownC
 from ml.venues.service import DynamoStore as AnalysisTable
 from ml.venues.service import UnknownVenueError, VenuePopularityService
 from tests.contract.conftest import Emulator
-from tests.contract.curated_runs import Platform
+from tests.contract.curated_runs import Platform, event
 from tests.contract.model_platform import DAY, MOMENT, RECOMMENDER, SALES, VENUES, put, put_lines, scores_of
 from tests.unit.ml import synthetic_listeners
 
@@ -49,18 +50,15 @@ def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     artifact.save(hybrid.fit(read_dataset(folder / "train.tsv")), folder / "model")
     report = {"version": "v1", "metrics": {"ndcg_at_10": 0.2}, "baseline": {"ndcg_at_10": 0.1}}
     (folder / "model" / "metrics.json").write_text(json.dumps(report))
-    for name in ("events", "artists", "attended"):
+    for name in ("events", "artists"):
         (folder / name).mkdir()
     pd.DataFrame(EVENTS, columns=list(predict.EVENT_COLUMNS)).to_parquet(folder / "events" / "part.parquet")
     named = {"artist_id": [f"i{number}" for number in range(40)], "name": [f"Act {number}" for number in range(40)]}
     pd.DataFrame(named).to_parquet(folder / "artists" / "part.parquet")
-    attended = {"user_id": ["fan", "fan", "u7"], "concert_id": ["c1", "c3", "c2"]}
-    pd.DataFrame(attended).to_parquet(folder / "attended" / "part.parquet")
     predict.run(
         [
             *("--model", str(folder / "model"), "--interactions", str(folder / "train.tsv")),
             *("--events", str(folder / "events"), "--artists", str(folder / "artists")),
-            *("--attended", str(folder / "attended")),
             *("--output", str(folder / "scores"), "--run-id", "r1", "--as-of", DAY, "--model-uri", "s3://m"),
         ]
     )  # fmt: skip
@@ -141,7 +139,7 @@ def test_published_recommendations_are_served_as_scoring_wrote_them(
     assert [(one.artist_id, one.score) for one in store.popular()] == [
         (one.artist_id, one.score) for one in files.popular()
     ]
-    for user in ("u0", "u7", "fan", "nobody"):
+    for user in ("u0", "u7", "nobody"):
         assert store.known(user) == files.known(user)
         for algorithm in ("hybrid", "collaborative", "content"):
             assert store.recommendations(user, algorithm) == files.recommendations(user, algorithm)
@@ -165,14 +163,29 @@ def test_names_and_upcoming_concerts_are_served(registered: Platform, emulator: 
     assert {first.event and first.event.concert_id, second.event and second.event.concert_id} == {"c1", "c3"}
 
 
-def test_a_concert_that_the_user_has_attended_is_not_shown_again(
+ATTENDED = [
+    ("fan", "attend", "c1"), ("fan", "attend", "c1"), ("fan", "attend", "c3"), ("fan", "view", "c2"),
+    ("fan", "attend", "over"), ("fan", "attend", "invented"), ("other", "attend", "c2"), ("other", "attend", None),
+]  # fmt: skip
+
+
+def test_an_upcoming_concert_that_the_user_attends_is_not_shown_again(
     registered: Platform, emulator: Emulator, scores: Path
 ) -> None:
+    listed = [event(day, event_id=name) for day, name in enumerate(("c1", "c2", "c3"), 1)]
+    registered.curate(event=[*listed, event(4, event_id="over", event_date=date(2020, 3, 4))])
+    registered.load()
+    for number, (user, kind, concert) in enumerate(ATTENDED):
+        named = "NULL" if concert is None else f"'{concert}'"
+        warehouse.query(
+            "INSERT INTO core.fact_fan_event (event_id, type, user_id, concert_id, occurred_at, event_date, loaded_at) "
+            f"VALUES ('{number}', '{kind}', '{user}', {named}, '2020-03-01', '2020-03-01', '2020-03-01')"
+        )
     publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY, MOMENT)
-    service = RecommendationService(RecommendationTable(table(), emulator.client("dynamodb")))
-    shown = {user: service.get_recommendations(user, 40) for user in ("fan", "nobody")}
-    concerts = {user: {one.event.concert_id for one in shown[user] if one.event} for user in shown}
-    assert concerts == {"fan": {"c2"}, "nobody": {"c1", "c3"}}
+    store = RecommendationTable(table(), emulator.client("dynamodb"))
+    assert [sorted(store.known(user).concerts) for user in ("fan", "other", "u0")] == [["c1", "c3"], ["c2"], []]
+    shown = RecommendationService(store).get_recommendations("fan", 40)
+    assert {one.event.concert_id for one in shown if one.event} == {"c2"}
 
 
 def test_an_answer_takes_few_requests(registered: Platform, emulator: Emulator, scores: Path) -> None:

@@ -3,7 +3,6 @@
 import gzip
 import json
 import uuid
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -169,21 +168,23 @@ def unload(warehouse: Warehouse, query: str, prefix: str, options: str = "", rol
             f"FORMAT AS PARQUET {options}")  # fmt: skip
 
 
-@pytest.mark.parametrize("rows", [ROWS, []], ids=["rows", "no rows"])
-def test_unload_writes_parquet_with_the_types_of_the_query(
-    warehouse: Warehouse, table: str, prefix: str, rows: list[list[Any]]
-) -> None:
-    for row in rows:
+def test_unload_of_no_row_writes_no_file(warehouse: Warehouse, table: str, prefix: str) -> None:
+    state = warehouse.run(unload(warehouse, f"SELECT * FROM {table}", f"{prefix}/out/"))
+    assert (state["ResultRows"], warehouse.keys(f"{prefix}/out/")) == (0, [])
+
+
+def test_unload_writes_parquet_with_the_types_of_the_query(warehouse: Warehouse, table: str, prefix: str) -> None:
+    for row in ROWS:
         source = warehouse.put_parquet(f"{prefix}/in/{row[0]}", [[row[0], row[1] and row[1][:10], *row[2:]]])
         warehouse.run(copy(warehouse, table, source))
     state = warehouse.run(unload(warehouse, f"SELECT * FROM {table} ORDER BY id", f"{prefix}/out/"))
-    assert state["ResultRows"] == len(rows)
+    assert state["ResultRows"] == len(ROWS)
     assert warehouse.keys(f"{prefix}/out/") == [f"{prefix}/out/0000_part_00.parquet"]
     found = warehouse.read_parquet(f"{prefix}/out/0000_part_00.parquet")
     naive = SCHEMA.set(4, pa.field("seen_at", pa.timestamp("us")))
     assert found.schema.equals(naive, check_metadata=False)
     expected = [
-        [row[0], row[1] and row[1][:10], *row[2:4], row[4] and row[4].replace(tzinfo=None), *row[5:]] for row in rows
+        [row[0], row[1] and row[1][:10], *row[2:4], row[4] and row[4].replace(tzinfo=None), *row[5:]] for row in ROWS
     ]
     assert [list(row.values()) for row in found.to_pylist()] == expected
 

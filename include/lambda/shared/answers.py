@@ -11,7 +11,6 @@ import json
 import logging
 import os
 from collections.abc import Callable, Mapping
-from datetime import date
 from typing import Any
 from urllib.parse import unquote
 
@@ -116,7 +115,11 @@ def respond(event: Event, status: int, document: dict[str, Any]) -> Response:
     # The stage knows which site may call it; the function's own stack is older than the site.
     if origin := (event.get("stageVariables") or {}).get("allowedOrigin"):
         headers |= {"Access-Control-Allow-Origin": origin, "Vary": "Origin"}
-    return {"statusCode": status, "headers": headers, "body": json.dumps(document, default=date.isoformat)}
+    return {
+        "statusCode": status,
+        "headers": headers,
+        "body": json.dumps(document, default=lambda value: value.isoformat()),
+    }
 
 
 def fail(event: Event, status: int, code: str, message: str) -> Response:

@@ -6,6 +6,7 @@ from the database: what had committed is FINISHED, what had not is ABORTED, and 
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -97,6 +98,10 @@ class Statements:
         self._tokens: dict[str, str] = {}
         self._sessions: dict[str, Session] = {}
         self._lock = threading.RLock()
+        # The state is saved by a forked child, which has no thread that would let go of the lock.
+        os.register_at_fork(
+            before=self._lock.acquire, after_in_parent=self._lock.release, after_in_child=self._lock.release
+        )
         self._slots = threading.BoundedSemaphore(WORKERS)
 
     def get(self, statement_id: str) -> Statement | None:

@@ -20,7 +20,7 @@ _NUMERIC = 1700
 
 
 def unload(cursor: Any, options: UnloadOptions, storage: Storage) -> int:
-    """Write the query's rows, also none of them.
+    """Write the query's rows; of none there is no file, as Redshift does it with Parquet.
 
     :return: number of rows
     :raises StatementError: when the query, the target or the role does not allow it
@@ -34,7 +34,7 @@ def unload(cursor: Any, options: UnloadOptions, storage: Storage) -> int:
     if not options.flags:
         _refuse_occupied(options.target, storage)
     table = _read(cursor, query, schema)
-    files = _files(table, options)
+    files = _files(table, options) if table.num_rows else []
     if "CLEANPATH" in options.flags:
         _clean(options, [place for place, _ in files], storage)
     for place, part in files:

@@ -49,9 +49,9 @@ MODELS = (
     Model(
         "recommender",
         # Tags and friends are no part of the warehouse: their channels are left out.
-        features=("interactions", "artists", "events", "attended"),
+        features=("interactions", "artists", "events"),
         learns_from=("interactions",),
-        scores_with=("interactions", "artists", "events", "attended"),
+        scores_with=("interactions", "artists", "events"),
         metrics=("ndcg_at_10", "recall_at_10", "catalogue_coverage", "novelty_bits"),
         baseline=("ndcg_at_10", "recall_at_10"),
         scored="recommendations",

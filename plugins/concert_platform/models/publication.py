@@ -8,7 +8,7 @@ expire by the table's TTL weeks after their publication, long after the next one
 
     recommender/user/<algorithm>/<user id>    the user's list, best first
     recommender/known/<user id>               artists that are never recommended to the user
-    recommender/attended/<user id>            concerts that are not, as far as the stream's attend events tell
+    recommender/attended/<user id>            concerts that are not, by the attend events of the stream
     recommender/popular/all                   for those whom the model does not know
     recommender/artist/<artist id>            name and upcoming concerts of an artist
     recommender/place/<city or country>       its upcoming concerts, in small letters
@@ -26,6 +26,7 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import batched, groupby
+from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -84,7 +85,7 @@ def publish(model: Model, scores_uri: str, publication: str, version: str, as_of
     expires = int(time.time()) + DAYS_KEPT * SECONDS_A_DAY
     files = ScoreFiles(boto3.client("s3"), scores_uri)
     written = scores = 0
-    for batch in batched(SUBJECTS[model.name](files), AT_ONCE):
+    for batch in batched(SUBJECTS[model.name](files, as_of), AT_ONCE):
         _write(client, table, [_item(f"{model.name}/{name}", publication, content, expires) for name, content in batch])
         written += len(batch)
         scores += sum(name.startswith(SCORES[model.name]) for name, _ in batch)
@@ -138,25 +139,25 @@ def _get(client: Any, table: str, subject: str, publication: str) -> Any:
 # ---------------------------------------------------------------- subjects of a model
 
 
-def _sales(files: ScoreFiles) -> Iterator[Subject]:
+def _sales(files: ScoreFiles, _as_of: str) -> Iterator[Subject]:
     for row in files.lines("service/forecasts.json"):
         yield f"concert/{row['concert_id']}", row
 
 
-def _venues(files: ScoreFiles) -> Iterator[Subject]:
+def _venues(files: ScoreFiles, _as_of: str) -> Iterator[Subject]:
     for row in files.lines("analyses/analyses.json"):
         analysis = json.loads(row["analysis"]) | {"as_of": row["as_of"], "model_version": row["model_version"]}
         yield f"venue/{row['venue_id']}", analysis
 
 
-def _recommender(files: ScoreFiles) -> Iterator[Subject]:
+def _recommender(files: ScoreFiles, as_of: str) -> Iterator[Subject]:
     ranked = files.lines("recommendations/recommendations.json")  # all rows of a user and algorithm one after another
     for (algorithm, user), rows in groupby(ranked, key=lambda row: (row["algorithm"], row["user_id"])):
         yield f"user/{algorithm}/{user}", [_place(row) for row in rows]
     for row in files.lines("known/known.json"):
         yield f"known/{row['user_id']}", row["artist_ids"]
-    for row in files.lines("attended/attended.json"):
-        yield f"attended/{row['user_id']}", row["concert_ids"]
+    for user, concerts in groupby(_attended(as_of), key=itemgetter(0)):
+        yield f"attended/{user}", [concert for _, concert in concerts]
     yield (
         "popular/all",
         [{"artist_id": row["artist_id"], "score": row["score"]} for row in files.lines("popular/popular.json")],
@@ -168,12 +169,20 @@ def _recommender(files: ScoreFiles) -> Iterator[Subject]:
     yield "publication/all", files.document("publication.json")
 
 
+def _attended(as_of: str) -> list[list[Any]]:
+    """Rows of user and concert, a user's one after another: no scores, so that every version's scores do with them."""
+    from concert_platform.warehouse import query, render
+
+    (statement,) = render(["load/attended_concerts.sql"], as_of=as_of)
+    return query(statement)
+
+
 def _place(row: Line) -> Line:
     return {name: row[name] for name in ("artist_id", "score", "signal", "because")}
 
 
 SCORES = {"sales": "concert/", "recommender": "user/", "venues": "venue/"}  # subjects without which there is no score
-SUBJECTS: dict[str, Callable[[ScoreFiles], Iterator[Subject]]] = {
+SUBJECTS: dict[str, Callable[[ScoreFiles, str], Iterator[Subject]]] = {
     "sales": _sales,
     "recommender": _recommender,
     "venues": _venues,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.providers.amazon.aws.operators.sagemaker import SageMakerProcessingOperator, SageMakerTrainingOperator
 
@@ -111,16 +112,32 @@ class TrainModelOperator(FreshRetryMixin, _ReattachingJob, SageMakerTrainingOper
 class ScoreModelOperator(FreshRetryMixin, _ReattachingJob, SageMakerProcessingOperator):
     """SageMakerProcessingOperator whose retry reattaches; returns the URIs of the job's outputs by name.
 
-    :param config: CreateProcessingJob request (templated); the job name gets the attempt's number as suffix
+    :param config: CreateProcessingJob request (templated); the job name gets the attempt's number as suffix; a folder
+        without any object is left out: UNLOAD of no rows writes none, and SageMaker takes no empty prefix
     """
 
     job_type = "Processing"
     template_fields: Sequence[str] = ("config",)
 
     def _create(self) -> None:
+        import boto3
+
+        s3 = boto3.client("s3")
+        inputs = self.config["ProcessingInputs"]
+        self.config["ProcessingInputs"] = [one for one in inputs if _is_there(s3, one["S3Input"]["S3Uri"])]
+        for left_out in [one["InputName"] for one in inputs if one not in self.config["ProcessingInputs"]]:
+            self.log.info("there is no row of %s: the job does without", left_out)
         self.preprocess_config()
         self.hook.create_processing_job(self.config, wait_for_completion=False)
 
     def _result(self, name: str) -> dict[str, str]:
         outputs = self.hook.describe_processing_job(name)["ProcessingOutputConfig"]["Outputs"]
         return {output["OutputName"]: output["S3Output"]["S3Uri"] for output in outputs}
+
+
+def _is_there(s3: Any, uri: str) -> bool:
+    """Whether a folder holds an object; one object is not looked for, the job says when it is missing."""
+    place = urlsplit(uri)
+    return not uri.endswith("/") or bool(
+        s3.list_objects_v2(Bucket=place.netloc, Prefix=place.path.lstrip("/"), MaxKeys=1)["KeyCount"]
+    )

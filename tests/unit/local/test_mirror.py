@@ -67,10 +67,28 @@ def test_who_finds_an_object_fetched_finds_all_of_it(tmp_path: Path, monkeypatch
         mirror.fetch("s3://lake/raw/")
         found.append((tmp_path / "lake/raw/a.json").read_bytes())
 
+    at_the_lock = threading.Event()
+
+    class Watched:
+        """The mirror's lock, which tells when somebody waits for it."""
+
+        def __init__(self, lock: threading.Lock) -> None:
+            self.lock = lock
+
+        def __enter__(self) -> None:
+            if self.lock.locked():
+                at_the_lock.set()
+            self.lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            self.lock.release()
+
+    mirror._fetching = Watched(mirror._fetching)
     readers = [threading.Thread(target=read) for _ in range(2)]
     readers[0].start()
     assert began.wait(30)
     readers[1].start()
+    assert at_the_lock.wait(30)
     go_on.set()
     for reader in readers:
         reader.join(30)

@@ -1,12 +1,14 @@
-"""What TrainModelOperator asks for, and when it asks for nothing."""
+"""What TrainModelOperator and ScoreModelOperator ask for, and when they ask for nothing."""
 
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 
 from concert_platform.compat import AirflowSkipException
 from concert_platform.operators import sagemaker
-from concert_platform.operators.sagemaker import TrainModelOperator
+from concert_platform.operators.sagemaker import ScoreModelOperator, TrainModelOperator
 
 
 def channel(name: str, uri: str) -> dict[str, Any]:
@@ -60,3 +62,24 @@ def test_a_job_that_has_completed_is_not_trained_again(created: list[dict[str, A
     operator().execute({})
     assert operator().execute({}) == f"s3://models/{'x' * 61}-0"
     assert len(created) == 1
+
+
+def test_a_folder_without_an_object_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    created: list[dict[str, Any]] = []
+    filled = {("bucket", "features/history/")}
+
+    def listed(**asked: Any) -> dict[str, int]:
+        return {"KeyCount": int((asked["Bucket"], asked["Prefix"]) in filled)}
+
+    hook = SimpleNamespace(create_processing_job=lambda config, wait_for_completion: created.append(config))
+    monkeypatch.setattr(boto3, "client", lambda name: SimpleNamespace(list_objects_v2=listed))
+    monkeypatch.setattr(ScoreModelOperator, "hook", hook)
+    monkeypatch.setattr(ScoreModelOperator, "preprocess_config", lambda self: None)
+    places = {"model": "model.tar.gz", "history": "features/history/", "upcoming": "features/upcoming/"}
+    inputs = [
+        {"InputName": name, "S3Input": {"S3Uri": f"s3://bucket/{place}", "LocalPath": f"/opt/ml/{name}"}}
+        for name, place in places.items()
+    ]
+    config = {"ProcessingJobName": "score", "ProcessingInputs": inputs}
+    ScoreModelOperator(task_id="score", config=config, aws_conn_id=None)._create()
+    assert [one["InputName"] for one in created[0]["ProcessingInputs"]] == ["model", "history"]
