@@ -33,15 +33,10 @@ SECRETS = {
 
 
 @pytest.fixture(scope="module")
-def emulator(own_emulator: Emulator) -> Emulator:
-    return own_emulator
-
-
-@pytest.fixture(scope="module")
-def airflow_role(emulator: Emulator) -> None:
+def airflow_role(own_emulator: Emulator) -> None:
     """The orchestration stack with Airflow's role."""
     with pytest.MonkeyPatch.context() as monkeypatch:
-        log_in_as_root(monkeypatch, emulator)
+        log_in_as_root(monkeypatch, own_emulator)
         Deployment(Settings("production", ACCOUNT, REGION), run="first").deploy("orchestration")
 
 
@@ -92,20 +87,20 @@ class Platform:
 
 
 @pytest.fixture
-def platform(emulator: Emulator, airflow_role: None, tmp_path: Path, monkeypatch) -> Iterator[Platform]:
+def ingest(own_emulator: Emulator, airflow_role: None, tmp_path: Path, monkeypatch) -> Iterator[Platform]:
     replay = ReplayServer(port=0, samples=REPOSITORY / "samples", state_dir=tmp_path, key=KEY)
     thread = threading.Thread(target=replay.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    for name, value in emulator.role_environment(ROLE).items():
+    for name, value in own_emulator.role_environment(ROLE).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv(ENVIRONMENT_VARIABLE, "production")
     for api in SOURCE_URLS:
         monkeypatch.setenv(source_url_variable(api), f"http://127.0.0.1:{replay.server_port}")
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     settings.cache_clear()
-    made = Platform(emulator, replay)
+    made = Platform(own_emulator, replay)
     made.create()
     yield made
     made.remove()

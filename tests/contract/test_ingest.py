@@ -33,12 +33,12 @@ def killed(*_: Any, **__: Any) -> None:
     raise KeyboardInterrupt("killed")
 
 
-def test_events_keep_the_bytes_of_each_page(platform: Platform) -> None:
+def test_events_keep_the_bytes_of_each_page(ingest: Platform) -> None:
     assert ingest_events(FIRST) == {"source": "ticketmaster", "entity": "event", "files": 2, "records": 40}
-    manifest = platform.manifest("ticketmaster", "event", FIRST)
+    manifest = ingest.manifest("ticketmaster", "event", FIRST)
     assert (manifest["records"], manifest["as_of"], manifest["dt"]) == (40, DAY, DAY)
     for file in manifest["files"]:
-        body = platform.read(file["key"])
+        body = ingest.read(file["key"])
         assert len(body) == file["bytes"]
         assert len(json.loads(body)["_embedded"]["events"]) == file["records"] == 20
         assert file["headers"]["Rate-Limit"] == "5000"
@@ -46,105 +46,105 @@ def test_events_keep_the_bytes_of_each_page(platform: Platform) -> None:
     assert KEY not in json.dumps(manifest)
 
 
-def test_unchanged_pages_are_delivered_once_a_day(platform: Platform) -> None:
+def test_unchanged_pages_are_delivered_once_a_day(ingest: Platform) -> None:
     ingest_events(FIRST)
     assert ingest_events(SECOND)["records"] == 0
-    assert platform.manifest("ticketmaster", "event", SECOND)["files"] == []
+    assert ingest.manifest("ticketmaster", "event", SECOND)["files"] == []
     assert ingest_events(IngestRun("2020-03-05", "third-run"))["records"] == 40
 
 
-def test_changed_page_is_delivered_again(platform: Platform) -> None:
+def test_changed_page_is_delivered_again(ingest: Platform) -> None:
     ingest_events(FIRST)
-    platform.replay.ticketmaster.events[25]["name"] += " (moved)"
+    ingest.replay.ticketmaster.events[25]["name"] += " (moved)"
     assert ingest_events(SECOND)["records"] == 20
 
 
-def test_listing_that_breaks_off_delivers_nothing(platform: Platform) -> None:
-    platform.secrets.put_secret_value(SecretId=SECRET, SecretString='{"api_key": "revoked"}')
+def test_listing_that_breaks_off_delivers_nothing(ingest: Platform) -> None:
+    ingest.secrets.put_secret_value(SecretId=SECRET, SecretString='{"api_key": "revoked"}')
     with pytest.raises(SourceKeyError, match="401 Invalid ApiKey: put a valid key into secret"):
         ingest_events(FIRST)
-    assert platform.keys("raw/") == []
+    assert ingest.keys("raw/") == []
     assert publish(FIRST) == []
 
 
-def test_missing_secret_is_named(platform: Platform) -> None:
-    platform.secrets.put_secret_value(SecretId=SECRET, SecretString="no JSON")
+def test_missing_secret_is_named(ingest: Platform) -> None:
+    ingest.secrets.put_secret_value(SecretId=SECRET, SecretString="no JSON")
     with pytest.raises(SourceKeyError, match=f"into secret {SECRET}$"):
         ingest_events(FIRST)
 
 
-def test_samples_are_landed_once_and_imported_with_their_bytes(platform: Platform) -> None:
+def test_samples_are_landed_once_and_imported_with_their_bytes(ingest: Platform) -> None:
     # The role of the DAG reads the drop zone; a box office fills it.
-    assert len(landing.land_samples(platform.s3)) == 3
-    assert landing.land_samples(platform.s3) == []
+    assert len(landing.land_samples(ingest.s3)) == 3
+    assert landing.land_samples(ingest.s3) == []
     counts = {entry["source"]: entry["records"] for entry in [*import_box_office(FIRST), *import_interactions(FIRST)]}
     assert counts == {"broadway_weekly_grosses": 44_535, "taylor_swift_tours": 445, "canonical": 0, "lastfm": 92_834}
-    entry = platform.manifest("broadway_weekly_grosses", "box_office", FIRST)["files"][0]
-    assert platform.read(entry["key"]) == (REPOSITORY / "samples/broadway_weekly_grosses" / entry["name"]).read_bytes()
+    entry = ingest.manifest("broadway_weekly_grosses", "box_office", FIRST)["files"][0]
+    assert ingest.read(entry["key"]) == (REPOSITORY / "samples/broadway_weekly_grosses" / entry["name"]).read_bytes()
     assert (entry["mapping"], entry["format"]) == ("broadway_weekly_grosses", "csv")
-    assert entry["origin"] == f"s3://{platform.bucket}/{DROP}broadway_weekly_grosses.csv.gz"
+    assert entry["origin"] == f"s3://{ingest.bucket}/{DROP}broadway_weekly_grosses.csv.gz"
     assert [entry["records"] for entry in import_box_office(SECOND)] == [0, 0, 0]
 
 
-def test_replaced_file_is_imported_again(platform: Platform) -> None:
-    platform.drop("week.csv", WEEK)
+def test_replaced_file_is_imported_again(ingest: Platform) -> None:
+    ingest.drop("week.csv", WEEK)
     import_box_office(FIRST)
-    platform.drop("week.csv", WEEK + "Rent,Nederlander Theatre,1990-01-07,8,0,1000,7000,300000\n")
+    ingest.drop("week.csv", WEEK + "Rent,Nederlander Theatre,1990-01-07,8,0,1000,7000,300000\n")
     assert {entry["source"]: entry["records"] for entry in import_box_office(SECOND)}["broadway_weekly_grosses"] == 2
 
 
 def test_a_file_too_large_for_one_request_is_uploaded_in_parts(
-    platform: Platform, monkeypatch: pytest.MonkeyPatch
+    ingest: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delivery_module, "LARGE", 6 * 2**20)
     monkeypatch.setattr(delivery_module, "PART", 5 * 2**20)  # the least that S3 takes
     content = (WEEK + WEEK.splitlines()[1].replace("Cats", "C" * 500) + "\n" * (12 * 2**20)).encode()
-    platform.drop("large.csv", content)
+    ingest.drop("large.csv", content)
     import_box_office(FIRST)
-    file = platform.manifest("broadway_weekly_grosses", "box_office", FIRST)["files"][0]
-    assert platform.read(file["key"]) == content and file["bytes"] == len(content)
-    assert platform.s3.head_object(Bucket=platform.bucket, Key=file["key"])["ETag"].endswith('-3"')  # of three parts
+    file = ingest.manifest("broadway_weekly_grosses", "box_office", FIRST)["files"][0]
+    assert ingest.read(file["key"]) == content and file["bytes"] == len(content)
+    assert ingest.s3.head_object(Bucket=ingest.bucket, Key=file["key"])["ETag"].endswith('-3"')  # of three parts
 
 
-def test_bad_files_are_named_and_the_others_delivered(platform: Platform) -> None:
-    platform.drop("good.csv.gz", gzip.compress(WEEK.encode()))
-    platform.drop("half.csv.gz", gzip.compress(WEEK.encode() * 500)[:80])
-    platform.drop("short.csv", "show,theatre\nCats,Winter Garden Theatre\n")
-    platform.drop("empty.parquet", b"")
-    platform.s3.put_object(Bucket=platform.bucket, Key="landing/box_office/mapping=other/a.csv", Body=b"a")
-    platform.s3.put_object(Bucket=platform.bucket, Key="landing/box_office/beside.csv", Body=b"a")
+def test_bad_files_are_named_and_the_others_delivered(ingest: Platform) -> None:
+    ingest.drop("good.csv.gz", gzip.compress(WEEK.encode()))
+    ingest.drop("half.csv.gz", gzip.compress(WEEK.encode() * 500)[:80])
+    ingest.drop("short.csv", "show,theatre\nCats,Winter Garden Theatre\n")
+    ingest.drop("empty.parquet", b"")
+    ingest.s3.put_object(Bucket=ingest.bucket, Key="landing/box_office/mapping=other/a.csv", Body=b"a")
+    ingest.s3.put_object(Bucket=ingest.bucket, Key="landing/box_office/beside.csv", Body=b"a")
     with pytest.raises(UnusableFilesError) as caught:
         import_box_office(FIRST)
     message = str(caught.value)
     assert message.startswith("5 of 6 dropped files not imported: ")
-    assert f"s3://{platform.bucket}/{DROP}half.csv.gz: it is half-written: its gzip stream breaks off" in message
+    assert f"s3://{ingest.bucket}/{DROP}half.csv.gz: it is half-written: its gzip stream breaks off" in message
     assert f"{DROP}short.csv: it lacks the columns week_ending, performances" in message
     assert f"{DROP}empty.parquet: it is empty" in message
     assert "mapping=other/a.csv: it lies in none of" in message
     assert "landing/box_office/beside.csv: it lies in none of" in message
     assert "\n" not in message
-    assert platform.manifest("broadway_weekly_grosses", "box_office", FIRST)["records"] == 1
+    assert ingest.manifest("broadway_weekly_grosses", "box_office", FIRST)["records"] == 1
     assert publish(FIRST) == [FIRST]
 
 
-def test_cleared_task_imports_the_mended_file_in_the_same_run(platform: Platform) -> None:
-    platform.drop("good.csv", WEEK)
-    platform.drop("bad.csv", HEADER + '"')
+def test_cleared_task_imports_the_mended_file_in_the_same_run(ingest: Platform) -> None:
+    ingest.drop("good.csv", WEEK)
+    ingest.drop("bad.csv", HEADER + '"')
     with pytest.raises(UnusableFilesError, match=r"bad\.csv"):
         import_box_office(FIRST)
     publish(FIRST)
-    platform.drop("bad.csv", WEEK.replace("Cats", "Rent"))
+    ingest.drop("bad.csv", WEEK.replace("Cats", "Rent"))
     assert sum(entry["records"] for entry in import_box_office(FIRST)) == 2
     assert [state.run for state in IngestState().unpublished()] == [FIRST]
     assert publish(SECOND) == [FIRST]
 
 
-def test_run_index_lists_the_manifests_of_every_source(platform: Platform) -> None:
+def test_run_index_lists_the_manifests_of_every_source(ingest: Platform) -> None:
     ingest_events(FIRST)
     import_box_office(FIRST)
     import_interactions(FIRST)
     assert publish(FIRST) == [FIRST]
-    index = json.loads(platform.read(f"raw/_runs/dt={DAY}/first-run.json"))
+    index = json.loads(ingest.read(f"raw/_runs/dt={DAY}/first-run.json"))
     assert [key.split("/")[1] for key in index.pop("manifests")] == [
         "source=broadway_weekly_grosses", "source=canonical", "source=lastfm", "source=taylor_swift_tours",
         "source=ticketmaster",
@@ -153,8 +153,8 @@ def test_run_index_lists_the_manifests_of_every_source(platform: Platform) -> No
 
 
 @pytest.mark.parametrize("step", ["write_manifest", "reopen"])
-def test_run_killed_before_its_commit_counts_for_nothing(platform: Platform, monkeypatch, step: str) -> None:
-    platform.drop("week.csv", WEEK)
+def test_run_killed_before_its_commit_counts_for_nothing(ingest: Platform, monkeypatch, step: str) -> None:
+    ingest.drop("week.csv", WEEK)
     with monkeypatch.context() as patched:
         patched.setattr(delivery_module if step == "write_manifest" else IngestState, step, killed)
         with pytest.raises(KeyboardInterrupt):
@@ -166,9 +166,9 @@ def test_run_killed_before_its_commit_counts_for_nothing(platform: Platform, mon
 
 
 def test_run_killed_after_its_commit_is_published_by_the_next_run_without_a_second_delivery(
-    platform: Platform, monkeypatch
+    ingest: Platform, monkeypatch
 ) -> None:
-    platform.drop("week.csv", WEEK)
+    ingest.drop("week.csv", WEEK)
     with monkeypatch.context() as patched:
         patched.setattr(IngestState, "mark", killed)
         with pytest.raises(KeyboardInterrupt):
@@ -180,22 +180,22 @@ def test_run_killed_after_its_commit_is_published_by_the_next_run_without_a_seco
 
 
 @pytest.mark.parametrize("step", ["write_manifest", "mark"])
-def test_kill_while_a_published_manifest_grows_loses_nothing(platform: Platform, monkeypatch, step: str) -> None:
-    platform.drop("week.csv", WEEK)
+def test_kill_while_a_published_manifest_grows_loses_nothing(ingest: Platform, monkeypatch, step: str) -> None:
+    ingest.drop("week.csv", WEEK)
     import_box_office(FIRST)
     publish(FIRST)
-    platform.drop("more.csv", WEEK)
+    ingest.drop("more.csv", WEEK)
     with monkeypatch.context() as patched:
         patched.setattr(delivery_module if step == "write_manifest" else IngestState, step, killed)
         with pytest.raises(KeyboardInterrupt):
             import_box_office(FIRST)
     import_box_office(SECOND)
-    delivered = [platform.manifest("broadway_weekly_grosses", "box_office", run)["files"] for run in (FIRST, SECOND)]
+    delivered = [ingest.manifest("broadway_weekly_grosses", "box_office", run)["files"] for run in (FIRST, SECOND)]
     assert sorted(file["item"] for files in delivered for file in files) == [f"{DROP}more.csv", f"{DROP}week.csv"]
     assert publish(SECOND) == [FIRST, SECOND]
 
 
-def test_commit_during_publication_keeps_the_run_unpublished(platform: Platform) -> None:
+def test_commit_during_publication_keeps_the_run_unpublished(ingest: Platform) -> None:
     import_interactions(FIRST)
     seen = publication.write_indexes(FIRST)
     import_box_office(FIRST)
@@ -204,45 +204,43 @@ def test_commit_during_publication_keeps_the_run_unpublished(platform: Platform)
 
 
 # ---------------------------------------------------------------- every API
-def watched(platform: Platform) -> None:
+def watched(ingest: Platform) -> None:
     """The local watch list, and an artist that is known by name alone."""
-    platform.s3.put_object(
-        Bucket=platform.bucket, Key="landing/watch_list/names.yaml", Body=b"artists: [{name: Arctic}]"
-    )
-    platform.s3.put_object(
-        Bucket=platform.bucket, Key="landing/watch_list/replayed.yaml", Body=watch_list(REPOSITORY / "samples").encode()
+    ingest.s3.put_object(Bucket=ingest.bucket, Key="landing/watch_list/names.yaml", Body=b"artists: [{name: Arctic}]")
+    ingest.s3.put_object(
+        Bucket=ingest.bucket, Key="landing/watch_list/replayed.yaml", Body=watch_list(REPOSITORY / "samples").encode()
     )
 
 
-def test_every_connector_delivers_what_the_payloads_hold(platform: Platform, monkeypatch) -> None:
+def test_every_connector_delivers_what_the_payloads_hold(ingest: Platform, monkeypatch) -> None:
     monkeypatch.setattr(setlistfm, "API", replace(setlistfm.API, interval=0.0))
-    watched(platform)
+    watched(ingest)
     asked: list[str] = []
-    answer = platform.replay.answer
-    monkeypatch.setattr(platform.replay, "answer", lambda request: asked.append(request.path) or answer(request))
+    answer = ingest.replay.answer
+    monkeypatch.setattr(ingest.replay, "answer", lambda request: asked.append(request.path) or answer(request))
     records = {name: connector(FIRST)["records"] for name, connector in CONNECTORS.items()}
     assert records["ticketmaster_events"] == 40
-    assert records["spotify_artists"] >= len(platform.replay.spotify.artists)
-    assert records["setlistfm_setlists"] == len(platform.replay.setlistfm.setlists)
+    assert records["spotify_artists"] >= len(ingest.replay.spotify.artists)
+    assert records["setlistfm_setlists"] == len(ingest.replay.setlistfm.setlists)
     assert all(records.values())
     assert len([path for path in asked if path.startswith("/rest/")]) <= 20
     assert len([path for path in asked if path.startswith("/discovery/")]) <= 5
     assert publish(FIRST) == [FIRST]
     repeated = {name: connector(SECOND)["files"] for name, connector in CONNECTORS.items()}
     assert set(repeated.values()) == {0}
-    written = platform.keys()
-    assert [key for key in written if KEY in platform.read(key).decode("utf-8", "replace")] == []
+    written = ingest.keys()
+    assert [key for key in written if KEY in ingest.read(key).decode("utf-8", "replace")] == []
 
 
-def test_records_are_found_by_the_path_that_the_manifest_gives(platform: Platform, monkeypatch) -> None:
+def test_records_are_found_by_the_path_that_the_manifest_gives(ingest: Platform, monkeypatch) -> None:
     monkeypatch.setattr(setlistfm, "API", replace(setlistfm.API, interval=0.0))
-    watched(platform)
+    watched(ingest)
     paths: dict[tuple[str, str], set[str]] = {}
     for connector in CONNECTORS.values():
         counts = connector(FIRST)
-        manifest = platform.manifest(counts["source"], counts["entity"], FIRST)
+        manifest = ingest.manifest(counts["source"], counts["entity"], FIRST)
         for file in manifest["files"]:
-            part = json.loads(platform.read(file["key"]))
+            part = json.loads(ingest.read(file["key"]))
             for name in filter(None, file["records_path"].split(".")):
                 part = part[name]
             assert file["records"] == (len(part) if file["records_path"] else 1)
@@ -258,8 +256,8 @@ def test_records_are_found_by_the_path_that_the_manifest_gives(platform: Platfor
     }
 
 
-def test_two_runs_at_once_both_hold_every_record_and_the_next_one_nothing(platform: Platform) -> None:
-    watched(platform)
+def test_two_runs_at_once_both_hold_every_record_and_the_next_one_nothing(ingest: Platform) -> None:
+    watched(ingest)
     names = ("ticketmaster_events", "spotify_artists")
     with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(CONNECTORS[name], run) for name in names for run in (FIRST, SECOND)]
@@ -271,17 +269,17 @@ def test_two_runs_at_once_both_hold_every_record_and_the_next_one_nothing(platfo
     assert [CONNECTORS[name](third)["files"] for name in names] == [0, 0]
 
 
-def test_spent_budget_ends_the_task_in_one_line(platform: Platform, monkeypatch) -> None:
+def test_spent_budget_ends_the_task_in_one_line(ingest: Platform, monkeypatch) -> None:
     monkeypatch.setenv(source_budget_variable("ticketmaster"), "1")
     with pytest.raises(BudgetSpentError) as caught:
         ingest_events(FIRST)
     assert "the 1 requests of ticketmaster that" in str(caught.value)
     assert "TICKETMASTER_DAILY_REQUESTS" in str(caught.value)
     assert "\n" not in str(caught.value)
-    assert platform.keys("raw/") == []
+    assert ingest.keys("raw/") == []
 
 
-def test_runs_at_once_share_one_budget_a_day(platform: Platform) -> None:
+def test_runs_at_once_share_one_budget_a_day(ingest: Platform) -> None:
     day = datetime(2020, 3, 4, 23, tzinfo=UTC)
 
     def spend(_: int) -> bool:
@@ -296,20 +294,20 @@ def test_runs_at_once_share_one_budget_a_day(platform: Platform) -> None:
     DailyBudget("spotify", limit=7, now=lambda: day + timedelta(hours=2)).spend()
 
 
-def test_calls_are_made_and_allowed_under_the_role_of_airflow(platform: Platform, emulator: Emulator) -> None:
-    platform.drop("week.csv", WEEK)
+def test_calls_are_made_and_allowed_under_the_role_of_airflow(ingest: Platform, own_emulator: Emulator) -> None:
+    ingest.drop("week.csv", WEEK)
     ingest_events(FIRST)
     import_box_office(FIRST)
     publish(FIRST)
-    calls = [call for call in emulator.calls(outcome="executed") if ROLE in str(call["role"])]
+    calls = [call for call in own_emulator.calls(outcome="executed") if ROLE in str(call["role"])]
     assert {("dynamodb", "UpdateItem"), ("dynamodb", "PutItem"), ("s3", "PutObject")} <= {
         (call["service"], call["action"]) for call in calls
     }
 
 
-def test_rows_that_are_of_use_for_a_time_only_expire(platform: Platform) -> None:
+def test_rows_that_are_of_use_for_a_time_only_expire(ingest: Platform) -> None:
     ingest_events(FIRST)
-    table = platform.dynamodb.Table(platform.table)
+    table = ingest.dynamodb.Table(ingest.table)
     rows = {(row["source"], row["item"]): row for row in table.scan()["Items"]}
     page = rows["ticketmaster", f"page#{DAY}#0000"]
     assert datetime.fromtimestamp(int(page["expires_at"]), UTC) > datetime.now(UTC) + timedelta(days=59)

@@ -47,7 +47,7 @@ class Refusals:
 
 
 @pytest.fixture
-def refuse(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Refusals]:
+def refuse(ingest: Platform, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Refusals]:
     def begin(times: float, *methods: str) -> Refusals:
         refusals, session = Refusals(times, methods), boto3.Session()
         session.events.register("before-send.s3", refusals)
@@ -59,28 +59,28 @@ def refuse(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
 
 
 def test_requests_that_s3_refuses_for_a_while_are_repeated_and_deliver_once(
-    platform: Platform, refuse: Callable[..., Refusals]
+    ingest: Platform, refuse: Callable[..., Refusals]
 ) -> None:
-    platform.drop("week.csv", WEEK)
+    ingest.drop("week.csv", WEEK)
     refusals = refuse(2, "PUT", "GET")
     assert {entry["source"]: entry["records"] for entry in import_box_office(FIRST)}[SOURCE] == 1
     assert ingest_events(FIRST)["records"] == 40
     assert publish(FIRST) == [FIRST]
     assert {method for method, _ in refusals.asked} == {"PUT", "GET"} and min(refusals.asked.values()) > 2
-    (file,) = platform.manifest(SOURCE, "box_office", FIRST)["files"]
-    assert platform.read(file["key"]) == WEEK.encode()
+    (file,) = ingest.manifest(SOURCE, "box_office", FIRST)["files"]
+    assert ingest.read(file["key"]) == WEEK.encode()
     assert [entry["records"] for entry in import_box_office(SECOND)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("method", ["PUT", "GET"])
 def test_what_s3_refuses_for_long_fails_the_task_and_is_delivered_once_by_its_retry(
-    platform: Platform, refuse: Callable[..., Refusals], method: str
+    ingest: Platform, refuse: Callable[..., Refusals], method: str
 ) -> None:
-    platform.drop("week.csv", WEEK)
+    ingest.drop("week.csv", WEEK)
     refuse(float("inf"), method)
     with pytest.raises(ClientError, match="SlowDown"):
         import_box_office(FIRST)
-    assert platform.keys("raw/") == [] and IngestState().run(FIRST) is None
+    assert ingest.keys("raw/") == [] and IngestState().run(FIRST) is None
     refuse(0, method)
     assert {entry["source"]: entry["records"] for entry in import_box_office(FIRST)}[SOURCE] == 1
     assert [entry["records"] for entry in import_box_office(SECOND)] == [0, 0, 0]
