@@ -31,7 +31,7 @@ COLUMNS = (
     "capacity", "tickets_sold", "gross", "currency", "average_price", "top_price",
 )  # fmt: skip
 REPORTS_A_DAY = 25
-AS_OF_THE_CHECK = ("checked",)  # quality.check_result: a check that is made again sees what later days have brought
+OF_ITS_MOMENT = "quality.check_result"  # a check that is made again judges what later days have brought, too
 PATIENCE = 900  # seconds that one step may take
 STEP = "backfill_warehouse", "load_warehouse"
 
@@ -122,19 +122,20 @@ def main() -> None:
         platform.deliver(day)
     until(platform.idle, "the end of the loads")
 
-    before = checksums(AS_OF_THE_CHECK)
+    before = checksums()
     runs = platform.backfill(days[0], days[-1])
-    after = checksums(AS_OF_THE_CHECK)
+    after = checksums()
 
     for dag in STEP:
         states = [run["state"] for run in runs if run["dag_id"] == dag]
         print(f"{dag}: {len(states)} runs, {states.count('success')} of them successful")
-    differing = sorted(table for table in before if before[table] != after.get(table))
+    compared = before.keys() - {OF_ITS_MOMENT}
+    differing = sorted(table for table in compared if before[table] != after.get(table))
     if differing:
         sys.exit(f"these tables differ after the backfill: {', '.join(differing)}")
     if any(run["state"] != "success" for run in runs):
         sys.exit("a run of the backfill has failed: see the Airflow UI")
-    print(f"{len(before)} tables are the same after a backfill of {options.days} days")
+    print(f"{len(compared)} tables are the same after a backfill of {options.days} days")
 
 
 if __name__ == "__main__":
