@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 from ministack import app as emulator
 from ministack.core import persistence
 
-LONGEST_SAVE = 15  # seconds, less than `stop` waits; a lock that a thread held at the fork is never let go in the child
+LONGEST_SAVE = 15  # seconds for a service; a lock that a thread held at the fork is never let go in the child
 TRIES = 2
 logger = logging.getLogger("state-files")
 
@@ -45,9 +45,9 @@ class StateSaver:
                 return 0.0
             started = time.monotonic()
             for _ in range(TRIES):
-                self._saved = self.changes
+                self._saved, parent = self.changes, os.getpid()
                 if (child := os.fork()) == 0:
-                    _write_and_end()
+                    _write_and_end(parent)
                 _, status = await asyncio.to_thread(os.waitpid, child, 0)
                 if status == 0 or self._ended:
                     break
@@ -62,14 +62,14 @@ class StateSaver:
             pass
 
 
-def _write_and_end() -> NoReturn:
+def _write_and_end(parent: int) -> NoReturn:
     """In the child: nothing of the parent's is closed, collected or answered twice."""
     with contextlib.suppress(BaseException):
         gc.disable()
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         signal.alarm(LONGEST_SAVE)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # a connection ends for its caller when the parent closes it
-        persistence.save_state = partial(_save_unless_orphaned, os.getppid())
+        persistence.save_state = partial(_save_unless_orphaned, parent)
         persistence.save_all(emulator._build_persistence_save_dict())
         os._exit(0)
     os._exit(1)
@@ -79,6 +79,7 @@ def _save_unless_orphaned(parent: int, service: str, data: dict[str, Any]) -> No
     if os.getppid() != parent:  # it was killed, and another emulator may be reading these files
         os._exit(1)
     save_state(service, data)
+    signal.alarm(LONGEST_SAVE)  # for the next one
 
 
 def save_state(service: str, data: dict[str, Any]) -> None:

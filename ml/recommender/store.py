@@ -127,7 +127,7 @@ class InMemoryStore:
 
 
 def read_files(folder: Path) -> InMemoryStore:
-    """The folder that predict.py writes; attended.json (user_id, concert_ids) beside it is optional.
+    """The folder that predict.py writes, which says nothing of concerts attended: the warehouse knows those.
 
     :raises PublicationError: when a file is missing or damaged
     """
@@ -140,12 +140,7 @@ def read_files(folder: Path) -> InMemoryStore:
             scored = Scored(row["artist_id"], row["score"], row["signal"], row["because"])
             lists[row["algorithm"]][row["user_id"]].append(scored)
         popular = [Scored(row["artist_id"], row["score"]) for row in _rows(folder / "popular" / "popular.json")]
-        concerts = {row["user_id"]: row["concert_ids"] for row in _rows(folder / "attended.json", optional=True)}
-        known = {
-            row["user_id"]: Known(frozenset(row["artist_ids"]), frozenset(concerts.pop(row["user_id"], ())))
-            for row in _rows(folder / "known" / "known.json")
-        }
-        known |= {user: Known(concerts=frozenset(attended)) for user, attended in concerts.items()}
+        known = {row["user_id"]: Known(frozenset(row["artist_ids"])) for row in _rows(folder / "known" / "known.json")}
         artists = list(_rows(folder / "artists" / "artists.json"))
         events = [event_of(row) for artist in artists for row in artist["events"]]
         names = {artist["artist_id"]: artist["name"] for artist in artists if artist["name"]}
@@ -156,9 +151,7 @@ def read_files(folder: Path) -> InMemoryStore:
     )
 
 
-def _rows(path: Path, *, optional: bool = False) -> Iterator[dict[str, Any]]:
-    if optional and not path.exists():
-        return
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
         for line in file:
             yield json.loads(line)

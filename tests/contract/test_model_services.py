@@ -173,7 +173,9 @@ def test_an_upcoming_concert_that_the_user_attends_is_not_shown_again(
     registered: Platform, emulator: Emulator, scores: Path
 ) -> None:
     listed = [event(day, event_id=name) for day, name in enumerate(("c1", "c2", "c3"), 1)]
-    registered.curate(event=[*listed, event(4, event_id="over", event_date=date(2020, 3, 4))])
+    also_listed = event(1, event_id="c1", source="another")
+    many = [event(9, event_id=f"many{number}") for number in range(501)]
+    registered.curate(event=[*listed, also_listed, *many, event(4, event_id="over", event_date=date(2020, 3, 4))])
     registered.load()
     for number, (user, kind, concert) in enumerate(ATTENDED):
         named = "NULL" if concert is None else f"'{concert}'"
@@ -181,8 +183,14 @@ def test_an_upcoming_concert_that_the_user_attends_is_not_shown_again(
             "INSERT INTO core.fact_fan_event (event_id, type, user_id, concert_id, occurred_at, event_date, loaded_at) "
             f"VALUES ('{number}', '{kind}', '{user}', {named}, '2020-03-01', '2020-03-01', '2020-03-01')"
         )
+    warehouse.query(
+        "INSERT INTO core.fact_fan_event (event_id, type, user_id, concert_id, occurred_at, event_date, loaded_at) "
+        "SELECT DISTINCT event_id, 'attend', 'everywhere', event_id, event_date, event_date, event_date "
+        "FROM core.fact_event WHERE event_id LIKE 'many%'"
+    )
     publication.publish(RECOMMENDER, uploaded(registered, scores, RECOMMENDER, "run-1"), "p1", "v1", DAY, MOMENT)
     store = RecommendationTable(table(), emulator.client("dynamodb"))
+    assert len(store.known("everywhere").concerts) == 500, "an item of the table has an end"
     assert [sorted(store.known(user).concerts) for user in ("fan", "other", "u0")] == [["c1", "c3"], ["c2"], []]
     shown = RecommendationService(store).get_recommendations("fan", 40)
     assert {one.event.concert_id for one in shown if one.event} == {"c2"}

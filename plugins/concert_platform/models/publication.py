@@ -26,7 +26,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import batched, groupby
-from operator import itemgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -72,7 +71,7 @@ class ScoreFiles:
 def publish(model: Model, scores_uri: str, publication: str, version: str, as_of: str, moment: str) -> int:
     """Write the scores of a scoring job and point at them; returns the number of items.
 
-    The files are read line by line: memory does not grow with the number of users.
+    The files are read line by line: memory grows only with the users who attend something, 500 concerts each at most.
 
     :param scores_uri: prefix that scoring has written to
     :param moment: when the run was due, as run_moment writes it
@@ -156,8 +155,8 @@ def _recommender(files: ScoreFiles, as_of: str) -> Iterator[Subject]:
         yield f"user/{algorithm}/{user}", [_place(row) for row in rows]
     for row in files.lines("known/known.json"):
         yield f"known/{row['user_id']}", row["artist_ids"]
-    for user, concerts in groupby(_attended(as_of), key=itemgetter(0)):
-        yield f"attended/{user}", [concert for _, concert in concerts]
+    for user, concerts in _attended(as_of).items():
+        yield f"attended/{user}", concerts
     yield (
         "popular/all",
         [{"artist_id": row["artist_id"], "score": row["score"]} for row in files.lines("popular/popular.json")],
@@ -169,12 +168,15 @@ def _recommender(files: ScoreFiles, as_of: str) -> Iterator[Subject]:
     yield "publication/all", files.document("publication.json")
 
 
-def _attended(as_of: str) -> list[list[Any]]:
-    """Rows of user and concert, a user's one after another: no scores, so that every version's scores do with them."""
+def _attended(as_of: str) -> dict[str, list[str]]:
+    """Concerts by user. They are no scores, so that those of every version do with them."""
     from concert_platform.warehouse import query, render
 
     (statement,) = render(["load/attended_concerts.sql"], as_of=as_of)
-    return query(statement)
+    attended: dict[str, list[str]] = {}
+    for user, concert in query(statement):
+        attended.setdefault(user, []).append(concert)
+    return attended
 
 
 def _place(row: Line) -> Line:

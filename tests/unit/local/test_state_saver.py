@@ -63,15 +63,29 @@ def test_a_save_that_died_is_said_and_made_again(tmp_path: Path) -> None:
         async def main():
             saver = state_files.StateSaver()
             saver.changes = 1
-            services(lambda: os.kill(os.getpid(), signal.SIGKILL))
+            once = folder / "died"
+            def dies_once():
+                if not once.exists():
+                    once.touch()
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return state
+            services(dies_once)
             await saver.save(1)
-            first = saved()
-            services(lambda: state)
-            await saver.save(1)
-            print(first, saved())
+            print(saved())
         asyncio.run(main())
     """
-    assert run(tmp_path, body) == "None before"
+    assert run(tmp_path, body) == "before"
+
+
+def test_an_orphaned_save_writes_nothing(tmp_path: Path) -> None:
+    body = """
+        services(lambda: state)
+        nobody = 2**22 + 1  # no process has this number
+        if (child := os.fork()) == 0:
+            state_files._write_and_end(nobody)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), saved())
+    """
+    assert run(tmp_path, body) == "1 None"
 
 
 def test_after_the_end_no_older_state_replaces_the_last_one(tmp_path: Path) -> None:

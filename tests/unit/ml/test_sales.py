@@ -119,7 +119,8 @@ def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Pat
 
 def test_no_upcoming_event_is_no_forecast(tmp_path: Path) -> None:
     kept = train.train(reports(), options()).kept
-    assert predict.forecast(kept, reports(), predict.read_upcoming(tmp_path)).empty
+    for folder in (tmp_path, tmp_path / "left-out"):
+        assert predict.forecast(kept, reports(), predict.read_upcoming(folder)).empty
 
 
 def copied() -> set[str]:
