@@ -46,6 +46,8 @@ def up(say: Say) -> dict[str, int]:
     package.build()
     package.unpack()
     postgres.initialise()
+    if "warehouse" not in alive:
+        postgres.release_lock()
     _start([postgres.service(ports["warehouse"])], say)
     postgres.create_databases(ports["warehouse"])
     _start([services.aws(ports), services.replay(ports)], say)

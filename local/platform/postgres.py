@@ -6,16 +6,18 @@ import hashlib
 import os
 import shutil
 import subprocess
+import time
 from pathlib import Path
 
 from local.bootstrap import ENVIRONMENTS, ROOT, STATE
-from local.platform.processes import Service
+from local.platform.processes import Service, working_in
 from local.platform.state import HOST, PlatformError, platform_secrets, read_json, write_json
 
 USER = "concert"
 WAREHOUSE = "concerts"
 METADATA = "airflow"
 CHOSEN_HOME = STATE / "postgres-home.json"
+RELEASE_SECONDS = 20  # processes of a server that was killed end by themselves, at once as a rule
 UNPRIVILEGED = 65534  # nobody: PostgreSQL refuses to run as root
 
 
@@ -100,6 +102,30 @@ def initialise() -> None:
     except subprocess.CalledProcessError as error:
         reason = (error.stderr.strip().splitlines() or ["no message"])[-1]
         raise PlatformError(f"PostgreSQL's data directory {data} cannot be made: {reason}") from None
+
+
+def release_lock() -> None:
+    """Take away the lock file of a server that was killed.
+
+    PostgreSQL takes any process that has the number in it for that server: one that is not reaped yet, or, later,
+    another program's.
+
+    :raises PlatformError: when what the server has left behind does not end
+    """
+    data = (home() / "data").resolve()
+    lock = data / "postmaster.pid"
+    if not lock.exists():
+        return
+    server, deadline = lock.read_text().split("\n", 1)[0], time.monotonic() + RELEASE_SECONDS
+    while left := working_in(data):
+        if server in map(str, left):
+            return
+        if time.monotonic() > deadline:
+            raise PlatformError(
+                f"process {left[0]} of a killed PostgreSQL still works in {data}: end it, then run again"
+            )
+        time.sleep(0.05)
+    lock.unlink(missing_ok=True)
 
 
 def service(port: int) -> Service:

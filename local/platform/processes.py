@@ -156,6 +156,16 @@ def _started_at(pid: int) -> str | None:
     return None if stat is None or stat[0] == "Z" else stat[19]
 
 
+def working_in(folder: Path) -> list[int]:
+    """Process ids of what has this working folder, as far as this user may know; the dead have none."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").readlink() == folder:
+                found.append(int(entry.name))
+    return found
+
+
 def _session(leader: int) -> list[int]:
     """Process ids of a session, leader included."""
     found = []

@@ -15,6 +15,7 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -76,13 +77,18 @@ def main() -> None:
     make("clean")
     for number in range(1, options.kills + 1):
         wait = moments.uniform(3.0, options.longest)
-        job = subprocess.Popen(["make", "run"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            job.wait(timeout=wait)
-            print(f"kill {number}: the run had ended before {wait:.1f} s with exit code {job.returncode}", flush=True)
-        except subprocess.TimeoutExpired:
-            print(f"kill {number}: {kill_everything()} processes after {wait:.1f} s", flush=True)
-            job.wait()
+        with tempfile.TemporaryFile("w+") as output:
+            job = subprocess.Popen(["make", "run"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                code = job.wait(timeout=wait)
+                print(f"kill {number}: the run had ended before {wait:.1f} s with exit code {code}", flush=True)
+            except subprocess.TimeoutExpired:
+                print(f"kill {number}: {kill_everything()} processes after {wait:.1f} s", flush=True)
+                job.wait()
+                continue
+            output.seek(0)
+            if code != 0:
+                sys.exit(f"a run after a kill has failed by itself:\n{output.read()[-3000:]}")
     make("run")
     disturbed = checksums()
     make("stop")
