@@ -22,6 +22,9 @@ from pathlib import Path
 from warehouse_checksums import ROOT, checksums
 
 
+OF_EACH_RUN = ("quality.check_result", "quality.load_audit")
+
+
 def make(target: str) -> None:
     answer = subprocess.run(["make", target], cwd=ROOT, capture_output=True, text=True, check=False)
     if answer.returncode != 0:
@@ -73,7 +76,7 @@ def main() -> None:
 
     make("clean")
     make("run")
-    undisturbed = checksums()
+    undisturbed, ended = checksums(), 0
     make("clean")
     for number in range(1, options.kills + 1):
         wait = moments.uniform(3.0, options.longest)
@@ -86,6 +89,7 @@ def main() -> None:
                 print(f"kill {number}: {kill_everything()} processes after {wait:.1f} s", flush=True)
                 job.wait()
                 continue
+            ended += 1
             output.seek(0)
             if code != 0:  # a task that was killed at each of its tries fails its run: the next one begins anew
                 print("\n".join(line for line in output.read().splitlines() if line.startswith("error:")), flush=True)
@@ -93,14 +97,14 @@ def main() -> None:
     disturbed = checksums()
     make("stop")
 
-    differing = sorted(
-        table for table in undisturbed.keys() | disturbed.keys() if undisturbed.get(table) != disturbed.get(table)
-    )
+    # After a run that nobody killed the next one is another, with rows of its own where each run has some.
+    compared = (undisturbed.keys() | disturbed.keys()) - (set(OF_EACH_RUN) if ended else set())
+    differing = sorted(table for table in compared if undisturbed.get(table) != disturbed.get(table))
     for table in sorted(undisturbed):
         print(f"{table:32s} {undisturbed[table][0]:>9,} {disturbed.get(table, (0, ''))[0]:>9,}", flush=True)
     if differing:
         sys.exit(f"these tables differ from those of the undisturbed run: {', '.join(differing)}")
-    print(f"{len(undisturbed)} tables are the same after {options.kills} kills")
+    print(f"{len(compared)} tables are the same after {options.kills - ended} kills")
 
 
 if __name__ == "__main__":
