@@ -21,7 +21,6 @@ from pathlib import Path
 
 from warehouse_checksums import ROOT, checksums
 
-
 OF_EACH_RUN = ("quality.check_result", "quality.load_audit")
 
 
