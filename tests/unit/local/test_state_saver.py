@@ -24,6 +24,13 @@ def saved():
 
 def services(get_state):
     emulator._build_persistence_save_dict = lambda: {"probe": get_state}
+
+def with_saver(steps):
+    async def begin():
+        saver = state_files.StateSaver()
+        saver.changes = 1
+        await steps(saver)
+    asyncio.run(begin())
 """
 
 
@@ -42,10 +49,8 @@ def test_the_emulator_goes_on_while_its_state_of_one_moment_is_written(tmp_path:
         def get_state():
             gate.read_text()  # blocks until somebody writes
             return dict(state)
-        async def main():
+        async def steps(saver):
             services(get_state)
-            saver = state_files.StateSaver()
-            saver.changes = 1
             saving = asyncio.create_task(saver.save(1))
             await asyncio.sleep(0)  # the child is there
             state["value"] = "after"
@@ -53,16 +58,14 @@ def test_the_emulator_goes_on_while_its_state_of_one_moment_is_written(tmp_path:
             await asyncio.to_thread(gate.write_text, "")
             await saving
             print(saved())
-        asyncio.run(main())
+        with_saver(steps)
     """
     assert run(tmp_path, body) == "before"
 
 
 def test_a_save_that_died_is_said_and_made_again(tmp_path: Path) -> None:
     body = """
-        async def main():
-            saver = state_files.StateSaver()
-            saver.changes = 1
+        async def steps(saver):
             once = folder / "died"
             def dies_once():
                 if not once.exists():
@@ -72,7 +75,7 @@ def test_a_save_that_died_is_said_and_made_again(tmp_path: Path) -> None:
             services(dies_once)
             await saver.save(1)
             print(saved())
-        asyncio.run(main())
+        with_saver(steps)
     """
     assert run(tmp_path, body) == "before"
 
@@ -90,13 +93,11 @@ def test_an_orphaned_save_writes_nothing(tmp_path: Path) -> None:
 
 def test_after_the_end_no_older_state_replaces_the_last_one(tmp_path: Path) -> None:
     body = """
-        async def main():
-            saver = state_files.StateSaver()
-            saver.changes = 1
+        async def steps(saver):
             services(lambda: state)
             await saver.end()
             await saver.save(1)
             print(saved())
-        asyncio.run(main())
+        with_saver(steps)
     """
     assert run(tmp_path, body) == "None"
