@@ -9,6 +9,8 @@ import pytest
 
 from concert_platform import settings as settings_module
 from concert_platform import warehouse
+from concert_platform.cloudformation import load_template
+from concert_platform.cloudformation.documents import Values, parse_document
 from concert_platform.warehouse import data_api
 from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
 from tests.contract.curated_runs import DAY, FIRST, Platform, event, interaction, report
@@ -37,10 +39,8 @@ def platform(emulator: Emulator) -> Iterator[Platform]:
     role = names.role_arn("warehouse").rpartition("/")[2]
     trust = {"Effect": "Allow", "Principal": {"Service": ["redshift.amazonaws.com"]}, "Action": "sts:AssumeRole"}
     iam.create_role(RoleName=role, AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [trust]}))
-    access = {"Effect": "Allow", "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"], "Resource": "*"}
-    iam.put_role_policy(
-        RoleName=role, PolicyName="main", PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [access]})
-    )
+    access = {"Version": "2012-10-17", "Statement": warehouse_rights(names)}
+    iam.put_role_policy(RoleName=role, PolicyName="main", PolicyDocument=json.dumps(access))
     name = names.workgroup
     serverless.create_namespace(namespaceName=name, dbName=names.database, iamRoles=[names.role_arn("warehouse")])
     serverless.create_workgroup(workgroupName=name, namespaceName=name, baseCapacity=8)
@@ -54,6 +54,24 @@ def platform(emulator: Emulator) -> Iterator[Platform]:
     iam.delete_role(RoleName=role)
     patch.undo()
     _forget_clients()
+
+
+def warehouse_rights(names: settings_module.Settings) -> list[dict[str, Any]]:
+    """What the template allows the warehouse's role on S3; there is no key here that it could use."""
+    document = parse_document(load_template("storage-processing").body)
+    known = {"AWS::Partition": "aws", "RawBucket": names.raw_bucket, "CuratedBucket": names.curated_bucket,
+             "ArtifactsBucket": names.artifacts_bucket}  # fmt: skip
+    values = Values({}, known)
+    (policy,) = document["Resources"]["WarehouseRole"]["Properties"]["Policies"]
+    return [
+        {**statement, "Resource": [values.of(item) for item in _several(statement["Resource"])]}
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Sid"] != "UseDataKey"
+    ]
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def _forget_clients() -> None:
