@@ -83,6 +83,35 @@ class Trained:
     reference: drift.Reference
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Which reports a training fits on, sets blend and intervals by, and holds out; masks over all reports."""
+
+    early: pd.Series
+    middle: pd.Series
+    recent: pd.Series
+    holdout_from: pd.Timestamp
+
+    def only(self, wanted: pd.Series) -> Windows:
+        return replace(self, early=self.early & wanted, middle=self.middle & wanted, recent=self.recent & wanted)
+
+
+def windows(reports: pd.DataFrame, options: argparse.Namespace) -> Windows:
+    """:raises TooLittleHistoryError: when the history is shorter than calibration and holdout together"""
+    started, ended = reports["period_start"], reports["period_end"]
+    holdout_from = ended.max() - pd.Timedelta(days=options.holdout_days)
+    calibration_from = holdout_from - pd.Timedelta(days=options.calibration_days)
+    # What had not ended when a part begins belongs to no earlier one.
+    middle = (started >= calibration_from) & (ended < holdout_from)
+    early = ended < calibration_from
+    if not (early.any() and middle.any()):
+        raise TooLittleHistoryError(
+            f"box-office reports from {started.min():%Y-%m-%d} to {ended.max():%Y-%m-%d} are too few: "
+            f"{options.holdout_days + options.calibration_days} days are set aside before training"
+        )
+    return Windows(early, middle, started >= holdout_from, holdout_from)
+
+
 def train(
     reports: pd.DataFrame,
     options: argparse.Namespace,
@@ -94,84 +123,101 @@ def train(
     :param absent: why there is no champion
     :raises TooLittleHistoryError: when the history is shorter than calibration and holdout together
     """
-    end = reports["period_end"].max()
-    holdout_from = end - pd.Timedelta(days=options.holdout_days)
-    calibration_from = holdout_from - pd.Timedelta(days=options.calibration_days)
-    started, ended = reports["period_start"], reports["period_end"]
-    recent = started >= holdout_from
-    # What had not ended when a part begins belongs to no earlier one.
-    middle = (started >= calibration_from) & (ended < holdout_from)
-    early = ended < calibration_from
-    if not (early.any() and middle.any()):
-        raise TooLittleHistoryError(
-            f"box-office reports from {started.min():%Y-%m-%d} to {end:%Y-%m-%d} are too few: "
-            f"{options.holdout_days + options.calibration_days} days are set aside before training"
-        )
-    process = gaussian.learn(features.usable(reports[early]))
-    used = reports[early].tail(TRAIN_ROWS).index.union(reports.index[middle | recent])
+    parts = windows(reports, options)
+    process = gaussian.learn(features.usable(reports[parts.early]))
+    used = reports[parts.early].tail(TRAIN_ROWS).index.union(reports.index[parts.middle | parts.recent])
     rows = features.build(reports, reports.loc[used], options.horizon_days, process).reindex(reports.index)
     target, capacity = features.utilisation(reports), reports["capacity"].astype(float)
     taught = target.between(0, 1.6, inclusive="right") & pd.Series(reports.index.isin(used), index=reports.index)
-    early, middle, recent = (part & taught for part in (early, middle, recent))
+    parts = parts.only(taught)
 
     def fitted(part: pd.Series) -> model.SalesModel:
         newest = reports.index[part][-TRAIN_ROWS:]
         settings = {"seed": options.seed, "rounds": options.rounds, "threads": options.threads, "process": process}
         return model.fit(rows.loc[newest], target[newest], capacity[newest], **settings)
 
-    judged = model.calibrate(fitted(early), rows[middle], target[middle], capacity[middle])
-    holdout, seen = reports[recent], rows[recent]
-    challenger = judgement.judge(judged, seen, holdout)
+    judged = model.calibrate(fitted(parts.early), rows[parts.middle], target[parts.middle], capacity[parts.middle])
     kept = replace(fitted(taught), blend=judged.blend, margins=judged.margins)
-    calibrated = judgement.judge(judged, rows[middle], reports[middle])
+    challenger = judgement.judge(judged, rows[parts.recent], reports[parts.recent])
+    calibrated = judgement.judge(judged, rows[parts.middle], reports[parts.middle])
+    baseline = judgement.naive(judged.mean_utilisation, rows[parts.recent], reports[parts.recent])
     report = {
         "name": "sales",
         "version": options.version,
         "feature_schema": features.FEATURE_SCHEMA,
         "seed": options.seed,
         "horizon_days": options.horizon_days,
-        "data_from": f"{started.min():%Y-%m-%d}",
-        "data_through": f"{end:%Y-%m-%d}",
+        "data_from": f"{reports['period_start'].min():%Y-%m-%d}",
+        "data_through": f"{reports['period_end'].max():%Y-%m-%d}",
         "data_sha256": fingerprint(reports),
-        "holdout_from": f"{holdout_from:%Y-%m-%d}",
-        "rows": {"train": int(early.sum()), "calibration": int(middle.sum()), "holdout": int(recent.sum())},
+        "holdout_from": f"{parts.holdout_from:%Y-%m-%d}",
+        "rows": {
+            "train": int(parts.early.sum()),
+            "calibration": int(parts.middle.sum()),
+            "holdout": int(parts.recent.sum()),
+        },
         "metrics": dict(challenger.metrics),
         "calibration": dict(calibrated.metrics),
-        "baseline": {"name": BASELINE, **judgement.naive(judged.mean_utilisation, seen, holdout)},
+        "baseline": {"name": BASELINE, **baseline},
         "blend": kept.blend,
         "margins": kept.margins,
     }
-    rival, in_service, view = None, judged, seen
-    if champion is not None and champion.holdout_from <= holdout_from:
-        in_service = champion.judged
-        view = features.with_process(seen, reports, holdout, options.horizon_days, in_service.process)
-        rival = (champion.version, judgement.judge(in_service, view, holdout))
-    if champion is not None and rival is None:
-        # Its judged model has seen part of tonight's holdout: nothing fair can be said, so nothing is replaced.
-        decision = promotion.keep(
-            promotion.SALES,
-            f"champion {champion.version} may know reports before {champion.holdout_from:%Y-%m-%d}, held out here from "
-            f"{holdout_from:%Y-%m-%d} on: the history ends before the champion's",
-        )
-    else:
-        decision = promotion.decide(
-            promotion.SALES, challenger, report["baseline"]["wape"], rival and rival[1], absent=absent
-        )
+    contest = against(champion, reports, rows, parts, options.horizon_days)
+    decision = contest.refusal or promotion.decide(
+        promotion.SALES, challenger, baseline["wape"], contest.rival and contest.rival[1], absent=absent
+    )
+    known = champion if champion and contest.rival else None
     watched = judgement.watched(rows, target)
-    newest = taught & (started > end - pd.Timedelta(days=judgement.NEWEST_INPUTS))
-    before = taught & (started > end - pd.Timedelta(days=drift.REFERENCE_DAYS))
-    known = champion if rival else None
-    kept_inputs = known.reference if known else None
+    age = reports["period_end"].max() - reports["period_start"]
+    before = taught & (age < pd.Timedelta(days=drift.REFERENCE_DAYS))
+    newest = taught & (age < pd.Timedelta(days=judgement.NEWEST_INPUTS))
     drifted = {
         "inputs": drift.inputs(
-            drift.reference(watched[before & ~newest]) if kept_inputs is None else kept_inputs, watched[newest]
+            known.reference if known and known.reference is not None else drift.reference(watched[before & ~newest]),
+            watched[newest],
         ),
         "errors": judgement.drift_of_errors(
-            in_service, known.calibration if known else dict(calibrated.metrics), view, holdout
+            known.judged if known else judged,
+            known.calibration if known else dict(calibrated.metrics),
+            rows[parts.recent] if contest.view is None else contest.view,
+            reports[parts.recent],
         ),
     }
-    evaluated = evaluation.content(promotion.SALES, report, challenger, rival, decision, drifted)
+    evaluated = evaluation.content(promotion.SALES, report, challenger, contest.rival, decision, drifted)
     return Trained(kept, judged, report, evaluated, drift.reference(watched[before]))
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The champion on the challenger's holdout.
+
+    :param rival: version and scores; None when there is no champion, or nothing fair can be said of it
+    :param view: features of the holdout as the champion's own process has them
+    :param refusal: why nothing may be replaced
+    """
+
+    rival: tuple[str, promotion.Judgement] | None = None
+    view: pd.DataFrame | None = None
+    refusal: promotion.Decision | None = None
+
+
+def against(
+    champion: judgement.Champion | None, reports: pd.DataFrame, rows: pd.DataFrame, parts: Windows, horizon_days: int
+) -> Contest:
+    """Judge the champion on the holdout, if it has seen none of that."""
+    if champion is None:
+        return Contest()
+    if champion.holdout_from > parts.holdout_from:
+        return Contest(
+            refusal=promotion.keep(
+                promotion.SALES,
+                f"champion {champion.version} may know reports before {champion.holdout_from:%Y-%m-%d}, held out here "
+                f"from {parts.holdout_from:%Y-%m-%d} on: the history ends before the champion's",
+            )
+        )
+    holdout = reports[parts.recent]
+    view = features.with_process(rows[parts.recent], reports, holdout, horizon_days, champion.judged.process)
+    return Contest((champion.version, judgement.judge(champion.judged, view, holdout)), view)
 
 
 def fingerprint(reports: pd.DataFrame) -> str:
