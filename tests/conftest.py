@@ -29,15 +29,19 @@ def sort(items: list[pytest.Item], *, in_parallel: bool) -> None:
     (`--no-loadscope-reorder`).
     """
     if not in_parallel:
-        items.sort(key=lambda item: _group(item) == PLATFORM)
+        items.sort(key=lambda item: (_group(item) == PLATFORM, _is_last(item)))
         return
     sizes = Counter(_group(item) for item in items)
 
-    def place(item: pytest.Item) -> tuple[bool, bool, int, str]:
+    def place(item: pytest.Item) -> tuple[bool, bool, int, str, bool]:
         group = _group(item)
-        return group != PLATFORM, not group.startswith(REAL_ENGINES), -sizes[group], group
+        return group != PLATFORM, not group.startswith(REAL_ENGINES), -sizes[group], group, _is_last(item)
 
     items.sort(key=place)
+
+
+def _is_last(item: pytest.Item) -> bool:
+    return item.get_closest_marker("ends_the_platform") is not None
 
 
 def _group(item: pytest.Item) -> str:

@@ -23,7 +23,6 @@ def broken_sales_training(checkout: Checkout) -> Iterator[Path]:
     program.write_text(whole.replace('if __name__ == "__main__":', 'raise ValueError("no GPU")\nif __name__:'))
     yield program
     program.write_text(whole)
-    assert checkout.command("run").returncode == 0, "the code before is published again"
 
 
 def served(checkout: Checkout) -> dict[str, str]:
@@ -37,6 +36,7 @@ def served(checkout: Checkout) -> dict[str, str]:
     }
 
 
+@pytest.mark.ends_the_platform
 def test_a_failed_training_leaves_its_scores_and_a_version_that_is_no_better_does_not_serve(
     checkout: Checkout, broken_sales_training: Path
 ) -> None:

@@ -1,7 +1,7 @@
 """`make bench`: what the platform adds to its engines, as ratios measured side by side; needs a finished `make run`.
 
 orchestration   wall time of each DAG / time of the engines' own work in it (Glue, SageMaker, Redshift statements)
-COPY            Parquet through the Redshift Data API / the same rows by psycopg2 COPY into the same server
+COPY, MERGE     through the Redshift Data API (COPY of Parquet) / the same rows by psycopg2 into the same server
 DAG files       seconds to import each, beyond Airflow itself
 ingest          pages by the Ticketmaster connector / by a bare requests session; PAGES=10000
 stream          records from PutRecords to the aggregate in DynamoDB: STREAM_SECONDS=120
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ def main() -> None:
     known = json.loads((STATE / "endpoints.json").read_text())
     report = json.loads((STATE / "run-report.json").read_text())
     orchestration(known, report)
-    copy(known)
+    loads(known)
     dag_files()
     ingest()
     stream()
@@ -92,8 +93,8 @@ def _born(path: Path) -> float:
     return float(answer.stdout)
 
 
-def copy(known: dict[str, Any]) -> None:
-    """COPY of the same rows: Parquet by the Data API, and text by psycopg2 as the bare engine."""
+def loads(known: dict[str, Any]) -> None:
+    """COPY and MERGE of the same rows: by the Data API, and by psycopg2 as the bare engine."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -104,18 +105,43 @@ def copy(known: dict[str, Any]) -> None:
     bucket, key = known["buckets"]["curated"], "curated/_bench/rows.parquet"
     client(known, "s3").put_object(Bucket=bucket, Key=key, Body=parquet.getvalue())
     role = f"arn:aws:iam::000000000000:role/{known['redshift_workgroup']}"
-    run(known, "CREATE TABLE IF NOT EXISTS staging.bench (id BIGINT, value DOUBLE PRECISION)")
-    started = time.perf_counter()
-    run(known, f"COPY staging.bench FROM 's3://{bucket}/{key}' IAM_ROLE '{role}' FORMAT AS PARQUET")
-    through_api = time.perf_counter() - started
+    for name in ("bench", "bench_target"):
+        run(known, f"CREATE TABLE IF NOT EXISTS staging.{name} (id BIGINT, value DOUBLE PRECISION)")
+    copy = f"COPY staging.bench FROM 's3://{bucket}/{key}' IAM_ROLE '{role}' FORMAT AS PARQUET"
     text = io.StringIO("".join(f"{row['id']}\t{row['value']}\n" for row in table.to_pylist()))
-    with psycopg2.connect(known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
-        started = time.perf_counter()
-        cursor.copy_expert("COPY staging.bench FROM STDIN", text)
-        bare = time.perf_counter() - started
-    run(known, "DROP TABLE staging.bench")
-    client(known, "s3").delete_object(Bucket=bucket, Key=key)
-    print(f"COPY of {ROWS:,} rows: {through_api:.2f} s, bare engine {bare:.2f} s, ratio {through_api / bare:.2f}")
+    # Half of the rows are known to the target, as a day's load meets those of the day before.
+    half = (
+        "TRUNCATE staging.bench_target; INSERT INTO staging.bench_target SELECT * FROM staging.bench WHERE id % 2 = 0"
+    )
+    merge = (
+        "MERGE INTO staging.bench_target USING staging.bench AS rows ON bench_target.id = rows.id "
+        "WHEN MATCHED THEN UPDATE SET value = rows.value WHEN NOT MATCHED THEN INSERT VALUES (rows.id, rows.value)"
+    )
+    try:
+        with psycopg2.connect(known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            bare_copy = timed(lambda: cursor.copy_expert("COPY staging.bench FROM STDIN", text))
+            cursor.execute("TRUNCATE staging.bench")
+            compare("COPY", timed(lambda: run(known, copy)), bare_copy)
+            cursor.execute(half)
+            bare_merge = timed(lambda: cursor.execute(merge))
+            cursor.execute(half)
+            compare("MERGE", timed(lambda: run(known, merge)), bare_merge)
+    finally:
+        for name in ("bench", "bench_target"):
+            run(known, f"DROP TABLE staging.{name}")
+        client(known, "s3").delete_object(Bucket=bucket, Key=key)
+
+
+def timed(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def compare(what: str, through_api: float, bare: float) -> None:
+    print(f"{what} of {ROWS:,} rows: {through_api:.2f} s ({ROWS / through_api:,.0f} rows/s), "
+          f"bare engine {bare:.2f} s ({ROWS / bare:,.0f} rows/s), ratio {through_api / bare:.2f}")  # fmt: skip
 
 
 def dag_files() -> None:
@@ -153,7 +179,7 @@ def stream() -> None:
         sys.executable,
         ROOT / "tests" / "performance" / "stream.py",
         "--seconds",
-        os.environ.get("SECONDS", "20"),
+        os.environ.get("STREAM_SECONDS", "20"),
     ]
     subprocess.run(command, check=True)
 
