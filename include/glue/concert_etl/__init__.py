@@ -16,8 +16,10 @@
 
 A frame on its way has these columns beside those of its entity:
 
-    _meta      where a record comes from: source (of the manifest), run_id, ingested_at, file_name, position in the file
+    _meta      where a record comes from: source (of the manifest), ingested_at, file_name, position in the file; once
+               judged, columns of their own (PROVENANCE)
     _record    the original record as JSON text; once judged, of rejected ones alone
+    _row       what an interaction's _record is made of
     _records   number of records that make up the report; 1 unless the mapping groups
     _rows      number of rows that the record becomes; 1 unless it is a setlist with songs
     _malformed why a record could not be read at all, else null

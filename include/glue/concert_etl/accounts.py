@@ -61,8 +61,8 @@ class Account:
 def count(judged: DataFrame) -> list[Count]:
     """Count a judged frame (one pass)."""
     groups = judged.groupBy(
-        F.col("_meta.source").alias("manifest_source"),
-        F.col("_meta.file_name").alias("file_name"),
+        F.col("_manifest_source").alias("manifest_source"),
+        "file_name",
         account_source().alias("source"),
         F.col("_broken.rule").alias("rule"),
         F.col("_repeat").alias("is_repeat"),

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from concert_etl import artist, box_office, event, interaction, setlist, venue
 from concert_etl.entities import ORIGIN, WIDTHS, Entity
+from concert_etl.raw import record_text
 
 CURATE = {
     "event": event.curate,
@@ -15,6 +16,13 @@ CURATE = {
     "setlist": setlist.curate,
     "box_office": box_office.curate,
     "interaction": interaction.curate,
+}
+# Field of _meta -> column of judged records.
+PROVENANCE = {
+    "source": "_manifest_source",
+    "ingested_at": "ingested_at",
+    "file_name": "file_name",
+    "position": "_position",
 }
 # Beside the entity's own columns, what the ids and the rows of a good record are made from.
 EXTRA = ("_artist_keys", "_performer", "_songs")
@@ -28,9 +36,11 @@ def judged_columns(judged: DataFrame, entity: Entity) -> DataFrame:
     """What is kept of judged records: neither their text nor, of a good one, the original record."""
     known = set(judged.columns)
     own = [name for name in (*entity.columns, *EXTRA) if name in known and name not in ORIGIN]
+    record = F.col("_record") if "_record" in known else record_text(F.col("_row"))
+    # Columns of their own: a struct is not compressed in memory, and would be shuffled beside each of its fields.
     return judged.select(
-        "_meta",
-        F.when(F.col("_broken").isNotNull(), F.col("_record")).alias("_record"),
+        *(F.col(f"_meta.{name}").alias(column) for name, column in PROVENANCE.items()),
+        F.when(F.col("_broken").isNotNull(), record).alias("_record"),
         "_records",
         (F.col("_rows") if "_rows" in known else F.lit(1)).alias("_rows"),
         "_broken",
@@ -41,12 +51,12 @@ def judged_columns(judged: DataFrame, entity: Entity) -> DataFrame:
 def mark_repeats(judged: DataFrame, entity: Entity) -> DataFrame:
     """Add ``_repeat``: a good record whose key comes again in the run, newer, in a later file or further down."""
     newest_first = Window.partitionBy(F.col("_broken").isNull(), *entity.record_key).orderBy(
-        F.desc("_meta.ingested_at"), F.desc("_meta.file_name"), F.desc("_meta.position")
+        F.desc("ingested_at"), F.desc("file_name"), F.desc("_position")
     )
     return (
         judged.withColumn("_rank", F.row_number().over(newest_first))
         .select("*", (F.col("_broken").isNull() & (F.col("_rank") > 1)).alias("_repeat"))
-        .drop("_rank")
+        .drop("_rank", "_position")
     )
 
 
@@ -61,14 +71,13 @@ def curated_rows(identified: DataFrame, entity: Entity) -> DataFrame:
     :param identified: good records with their ids
     """
     rows = setlist.songs(identified) if "_songs" in identified.columns else identified
-    origin = {name: f"_meta.{name}" for name in ORIGIN}
-    return rows.select(*(F.col(origin.get(name, name)).cast(kind).alias(name) for name, kind in entity.columns.items()))
+    return rows.select(*(F.col(name).cast(kind).alias(name) for name, kind in entity.columns.items()))
 
 
 def account_source() -> Column:
     """The source that a record is accounted to: its own, or that of its manifest when it names none that can be one."""
     is_fit = F.octet_length("source") <= WIDTHS["source"]
-    return F.coalesce(F.when(is_fit, F.col("source")), F.col("_meta.source"))
+    return F.coalesce(F.when(is_fit, F.col("source")), F.col("_manifest_source"))
 
 
 def rejected_records(judged: DataFrame, entity: Entity, *, dt: str, large_prefix: str) -> DataFrame:
@@ -82,9 +91,9 @@ def rejected_records(judged: DataFrame, entity: Entity, *, dt: str, large_prefix
     return judged.where(F.col("_broken").isNotNull()).select(
         account_source().alias("source"),
         F.lit(entity.name).alias("entity"),
-        F.col("_meta.run_id").alias("run_id"),
+        "run_id",
         F.lit(dt).alias("dt"),
-        F.col("_meta.file_name").alias("file_name"),
+        "file_name",
         F.col("_broken.rule").alias("rule"),
         F.col("_broken.reason").alias("reason"),
         F.when(is_large, F.to_json(F.struct(beginning, length.alias("length")))).otherwise(record).alias("record"),

@@ -33,7 +33,7 @@ def curate(cells: DataFrame) -> DataFrame:
     """Type and judge interactions given as the raw cells of a file."""
     texts = [clean(F.col(column)).alias(name) for name, column in COLUMNS.items()]
     typed = cells.select(
-        "_meta", "_record", F.lit(1).alias("_records"), "_malformed", F.struct(*texts).alias("_text")
+        "_meta", "_row", F.lit(1).alias("_records"), "_malformed", F.struct(*texts).alias("_text")
     ).select(
         "*",
         F.col("_meta.source").alias("source"),

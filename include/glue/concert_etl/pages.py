@@ -14,7 +14,7 @@ from concert_etl.texts import clean
 VALUE = "value"
 
 
-def read_pages(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run_id: str) -> DataFrame:
+def read_pages(spark: SparkSession, bucket: RawBucket, manifest: Manifest) -> DataFrame:
     """Records of JSON documents, each as the JSON text in ``_record``; a page may have none, and no array either."""
     alike: dict[str, list[str]] = defaultdict(list)
     for file in manifest.files:
@@ -25,7 +25,7 @@ def read_pages(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run_i
         .select("_file_name", F.explode(_records(path)).alias("_record"))
         for path, uris in alike.items()
     ]
-    return reduce(DataFrame.union, frames).select(meta(manifest, run_id), "_record")
+    return reduce(DataFrame.union, frames).select(meta(manifest), "_record")
 
 
 def _records(path: str) -> Column:

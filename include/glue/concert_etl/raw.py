@@ -165,10 +165,15 @@ class RawBucket:
             names = next(lines, "").rstrip("\r\n").split("\t")
         else:
             names = next(csv.reader(lines, delimiter=delimiter), [])
-        names = [name.strip() or f"_c{number}" for number, name in enumerate(names)]
-        if len({name.casefold() for name in names}) < len(names):
-            raise CurationError(f"s3://{self.bucket}/{file.key} names a column twice: {', '.join(names)}")
-        return tuple(names)
+        return _distinct(names, f"s3://{self.bucket}/{file.key}")
+
+
+def _distinct(names: Iterable[str], uri: str) -> tuple[str, ...]:
+    """:raises CurationError: when two columns differ by nothing but case or surrounding space"""
+    found = tuple(name.strip() or f"_c{number}" for number, name in enumerate(names))
+    if len({name.casefold() for name in found}) < len(found):
+        raise CurationError(f"{uri} names a column twice: {', '.join(found)}")
+    return found
 
 
 def read_cells(
@@ -220,7 +225,7 @@ def _parquet(spark: SparkSession, uri: str, file: RawFile) -> DataFrame:
     except SPARK_ERRORS as error:
         reason = one_line(error)
         raise CurationError(f"{uri}: {reason}") if isinstance(reason, CurationError) else reason from None
-    names = [item.name.strip() or f"_c{number}" for number, item in enumerate(fields)]
+    names = _distinct([item.name for item in fields], uri)
     frame = frame.toDF(*(f"c{number}" for number in range(len(names))))
     cells = [
         _moment(column) if item.name in file.nanosecond_columns else _as_text(F.col(column), item.dataType.typeName())
@@ -267,28 +272,43 @@ def escaped(uris: Iterable[str]) -> list[str]:
     return [re.sub(r"([\\{}\[\]*?])", r"\\\1", uri) for uri in uris]
 
 
-def with_record(cells: DataFrame, manifest: Manifest, run_id: str) -> DataFrame:
-    """Add ``_meta`` and ``_record`` to raw cells; a malformed line's record is the line itself."""
-    record = F.to_json(CELLS, {"ignoreNullFields": "false"})
-    line = F.to_json(F.struct(F.col(MALFORMED).alias("line")))
-    is_malformed = F.col(MALFORMED).isNotNull()
-    count = len(cell_names(cells))
-    reason = F.lit(f"the line does not have {count} cells, one for each column of the header")
+def with_row(cells: DataFrame, manifest: Manifest) -> DataFrame:
+    """Add ``_meta`` and ``_row`` to raw cells: what :func:`record_text` makes the record of, where one is wanted.
+
+    JSON text of each of millions of rows takes longer than to judge them.
+    """
+    names = cell_names(cells).values()
+    row = F.struct(
+        F.col(MALFORMED).alias("line"),
+        F.array(*map(F.lit, names)).alias("names"),
+        F.array(*(F.col(CELLS).getField(name) for name in names)).alias("cells"),
+    )
+    reason = F.lit(f"the line does not have {len(names)} cells, one for each column of the header")
     return cells.select(
-        meta(manifest, run_id),
-        F.when(is_malformed, line).otherwise(record).alias("_record"),
-        F.when(is_malformed, reason).alias(MALFORMED),
-        CELLS,
+        meta(manifest), row.alias("_row"), F.when(F.col(MALFORMED).isNotNull(), reason).alias(MALFORMED), CELLS
     )
 
 
-def meta(manifest: Manifest, run_id: str) -> Column:
+def record_text(row: Column) -> Column:
+    """The record as JSON text; of a malformed line, the line itself."""
+    line, names, cells = (row.getField(name) for name in ("line", "names", "cells"))
+    return F.when(line.isNotNull(), F.to_json(F.struct(line.alias("line")))).otherwise(
+        F.to_json(F.map_from_arrays(names, cells))
+    )
+
+
+def with_record(cells: DataFrame, manifest: Manifest) -> DataFrame:
+    """Add ``_meta`` and ``_record`` to raw cells."""
+    return with_row(cells, manifest).select("_meta", record_text(F.col("_row")).alias("_record"), MALFORMED, CELLS)
+
+
+def meta(manifest: Manifest) -> Column:
     """``_meta`` of records that have their file in ``_file_name``."""
-    delivered = F.create_map(*(F.lit(text) for file in manifest.files for text in (file.name, file.ingested_at)))
+    moments = {file.name: F.lit(file.ingested_at).cast("timestamp") for file in manifest.files}
+    delivered = F.create_map(*(part for name, moment in moments.items() for part in (F.lit(name), moment)))
     return F.struct(
         F.lit(manifest.source).alias("source"),
-        F.lit(run_id).alias("run_id"),
-        delivered[F.col("_file_name")].cast("timestamp").alias("ingested_at"),
+        delivered[F.col("_file_name")].alias("ingested_at"),
         F.col("_file_name").alias("file_name"),
         F.monotonically_increasing_id().alias("position"),
     ).alias("_meta")

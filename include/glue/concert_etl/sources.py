@@ -15,7 +15,7 @@ from concert_etl.errors import CurationError
 from concert_etl.interaction import COLUMNS as INTERACTION_COLUMNS
 from concert_etl.mapping import apply_mapping, load_mapping
 from concert_etl.pages import read_pages
-from concert_etl.raw import CELLS, Manifest, RawBucket, RawFile, cell_names, read_cells, with_record
+from concert_etl.raw import CELLS, Manifest, RawBucket, RawFile, cell_names, read_cells, with_record, with_row
 
 
 def judged_records(
@@ -25,26 +25,27 @@ def judged_records(
 
     :raises CurationError: when a file lacks a column or its mapping is unknown
     """
-    frames = [frame for manifest in manifests if manifest.files for frame in _read(spark, bucket, manifest, run_id)]
+    frames = [frame for manifest in manifests if manifest.files for frame in _read(spark, bucket, manifest)]
     if not frames:
         return None
     records = reduce(lambda left, right: left.unionByName(right), frames)
-    return mark_repeats(judged_columns(CURATE[entity.name](records), entity), entity)
+    judged = mark_repeats(judged_columns(CURATE[entity.name](records), entity), entity)
+    return judged.withColumn("run_id", F.lit(run_id))
 
 
-def _read(spark: SparkSession, bucket: RawBucket, manifest: Manifest, run_id: str) -> list[DataFrame]:
+def _read(spark: SparkSession, bucket: RawBucket, manifest: Manifest) -> list[DataFrame]:
     if all(file.format == "json" for file in manifest.files):
-        return [read_pages(spark, bucket, manifest, run_id)]
+        return [read_pages(spark, bucket, manifest)]
     if manifest.entity == "interaction":
         cells = read_cells(spark, bucket, manifest.files)
         required = tuple(INTERACTION_COLUMNS.values())
-        return [_interactions(with_record(frame, manifest, run_id), manifest, required) for frame in cells]
+        return [_interactions(with_row(frame, manifest), manifest, required) for frame in cells]
     frames = []
     for name, files in groupby(sorted(manifest.files, key=_mapping_of), key=_mapping_of):
         mapping = load_mapping(name)
         for frame in read_cells(spark, bucket, list(files), mapping.delimiter):
             _require(frame, mapping.required_columns, manifest)
-            frames.append(apply_mapping(with_record(frame, manifest, run_id), mapping))
+            frames.append(apply_mapping(with_record(frame, manifest), mapping))
     return frames
 
 
@@ -52,7 +53,7 @@ def _interactions(frame: DataFrame, manifest: Manifest, required: tuple[str, ...
     _require(frame, required, manifest)
     known = cell_names(frame)
     cells = [F.col(CELLS).getField(known[name]).alias(name) for name in required]
-    return frame.select("_meta", "_record", "_malformed", *cells)
+    return frame.select("_meta", "_row", "_malformed", *cells)
 
 
 def _mapping_of(file: RawFile) -> str:
