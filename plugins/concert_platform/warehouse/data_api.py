@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
+from concert_platform import clients
 from concert_platform.settings import settings
 
 FINISHED = "FINISHED"
@@ -26,9 +27,7 @@ class StatementFailedError(RuntimeError):
 
 @cache
 def client(service: str) -> Any:
-    import boto3
-
-    return boto3.client(service)
+    return clients.client(service)
 
 
 def client_token(ti: Any, attempt: int = 0, part: str = "") -> str:
