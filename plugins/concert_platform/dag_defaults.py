@@ -12,6 +12,7 @@ from concert_platform.settings import settings
 from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug
 
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
+EXECUTION_TIMEOUT = timedelta(hours=2)  # of a try; also of each of its waits, unless the operator says otherwise
 
 
 def daily(cron: str) -> CronTriggerTimetable:
@@ -27,7 +28,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "owner": "data-platform",
     "retries": 2,
     "retry_delay": timedelta(seconds=5),
-    "execution_timeout": timedelta(hours=2),
+    "execution_timeout": EXECUTION_TIMEOUT,
     "aws_conn_id": None,  # the execution role's credentials: no Airflow connection holds a key
 }
 

@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from concert_platform import glue_runs
 from concert_platform.compat import AirflowException, AirflowFailException
+from concert_platform.load_outcome import ERROR_KEY
 from concert_platform.metrics import publish_job_run
 from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.triggers.glue import ACTIVE, GlueJobRunTrigger, job_runs, stop_run
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 TOKEN_ARGUMENT = "--run_token"  # noqa: S105 - names a request, opens nothing
 # An error of this name in a run's message is about the data: trying again does not cure it.
 DATA_ERROR = "CurationError"
-ERROR_KEY, FIGURES_KEY, RUN_KEY = "error", "figures", "job_run_id"
+FIGURES_KEY, RUN_KEY = "figures", "job_run_id"
 
 
 class GlueJobRunError(AirflowException):
@@ -61,7 +62,7 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
         if state == "SUCCEEDED":
             self.log.info("run %s of %s has already succeeded", found["Id"], self.job_name)
             return found["Id"]
-        if state in ACTIVE:
+        if state in ACTIVE and state != "STOPPING":  # what is being stopped holds the job, and will not succeed
             self.log.info("run %s of %s is under way: waiting for it", found["Id"], self.job_name)
             self._job_run_id = found["Id"]
         else:

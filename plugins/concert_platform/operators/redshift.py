@@ -56,11 +56,7 @@ class RunSqlBatchOperator(FreshRetryMixin, RedshiftDataOperator):
             ti.xcom_push(key=ERROR_KEY, value=str(error))
             raise
         if status != warehouse.FINISHED:
-            self.defer(
-                trigger=SqlBatchTrigger(statement_id=self.statement_id, task=_named(ti)),
-                method_name="execute_complete",
-                timeout=self.execution_timeout,
-            )
+            self.defer(trigger=SqlBatchTrigger(statement_id=self.statement_id), method_name="execute_complete")
         return self.statement_id
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
@@ -128,9 +124,7 @@ class LoadPartitionOperator(FreshRetryMixin, RedshiftDataOperator):
             if status != warehouse.FINISHED:
                 self.log.info("%s takes longer: deferring", name)
                 self.defer(
-                    trigger=SqlBatchTrigger(statement_id=self.statement_ids[name], task=_named(ti)),
-                    method_name="execute_complete",
-                    timeout=self.execution_timeout,
+                    trigger=SqlBatchTrigger(statement_id=self.statement_ids[name]), method_name="execute_complete"
                 )
         if failed:
             raise warehouse.StatementFailedError("; ".join(failed))
@@ -147,7 +141,3 @@ def submit(ti: Any, statements: Sequence[str], retries: int | None, part: str = 
         if warehouse.describe(statement_id)["Status"] not in warehouse.UNSUCCESSFUL:
             break
     return statement_id
-
-
-def _named(ti: Any) -> dict[str, Any]:
-    return {"dag_id": ti.dag_id, "run_id": ti.run_id, "task_id": ti.task_id, "map_index": ti.map_index}

@@ -65,7 +65,7 @@ class _ReattachingJob(ABC):
             suffix = f"-{attempt}"
             name = base[: LONGEST_JOB_NAME - len(suffix)].rstrip("-") + suffix
             status = describe_job(self.job_type, name)["status"]
-            if status not in ("Failed", "Stopped"):
+            if status not in ("Failed", "Stopping", "Stopped"):
                 return name, status
         raise SageMakerJobError(f"{base} has failed {MAX_ATTEMPTS} times: mend the job, then trigger a new run")
 

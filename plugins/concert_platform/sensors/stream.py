@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.partitions import run_slug
 from concert_platform.triggers.stream import StreamConsumedTrigger
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class StreamConsumedSensor(BaseOperator):
+class StreamConsumedSensor(FreshRetryMixin, BaseOperator):
     """Wait deferrably until the stream's function has dealt with what an ingest run has sent, if anything.
 
     :param ingest_run_id: Airflow run id of ingest_concerts (templated)
-    :param wait_for: longest wait; a batch that the function cannot use is tried again for hours, and is not waited for
+    :param wait_for: longest wait of a try; a batch that the function cannot use is tried again for hours, which is not
+        waited for
     """
 
     template_fields: Sequence[str] = ("ingest_run_id",)

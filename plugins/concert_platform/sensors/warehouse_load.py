@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from concert_platform.compat import AirflowFailException
+from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.partitions import run_slug
-from concert_platform.triggers.warehouse_load import WarehouseLoadTrigger
+from concert_platform.triggers.warehouse_load import LONGEST_IDLE, WarehouseLoadTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class WarehouseLoadSensor(BaseOperator):
+class WarehouseLoadSensor(FreshRetryMixin, BaseOperator):
     """Wait deferrably until quality.load_audit accounts for an ingest run.
 
     :param ingest_run_id: Airflow run id of ingest_concerts (templated)
     :param report_etag: version of the curated report that must be loaded; default any (templated)
-    :param wait_for: longest wait
+    :param wait_for: longest wait of a try
+    :param idle_for: how long no run of the chain may be under way before it is taken as broken, which no retry mends
     """
 
     template_fields: Sequence[str] = ("ingest_run_id", "report_etag")
@@ -32,16 +34,22 @@ class WarehouseLoadSensor(BaseOperator):
         ingest_run_id: str,
         report_etag: str | None = None,
         wait_for: timedelta = timedelta(hours=1),
+        idle_for: timedelta = timedelta(seconds=LONGEST_IDLE),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.ingest_run_id = ingest_run_id
         self.report_etag = report_etag
         self.wait_for = wait_for
+        self.idle_for = idle_for
 
     def execute(self, context: Context) -> None:
         self.defer(
-            trigger=WarehouseLoadTrigger(run_id=run_slug(self.ingest_run_id), report_etag=self.report_etag),
+            trigger=WarehouseLoadTrigger(
+                run_id=run_slug(self.ingest_run_id),
+                report_etag=self.report_etag,
+                idle_timeout=self.idle_for.total_seconds(),
+            ),
             method_name="execute_complete",
             timeout=self.wait_for,
         )
@@ -52,7 +60,7 @@ class WarehouseLoadSensor(BaseOperator):
         if not audits:
             raise AirflowFailException(
                 f"ingest run {event['run_id']} never reached quality.load_audit and no run of curate_concerts or "
-                "load_warehouse is under way: look at their last runs"
+                f"load_warehouse was under way for {self.idle_for}: look at their last runs"
             )
         failed = [f"{source}/{entity}: {message}" for source, entity, status, message in audits if status != "loaded"]
         if failed:

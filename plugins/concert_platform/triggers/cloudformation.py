@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from concert_platform.clients import client
+from concert_platform.triggers.waiting import WaitTrigger
 
 
-class StackIdleTrigger(BaseTrigger):
+class StackIdleTrigger(WaitTrigger):
     """Fire when CloudFormation has finished with a stack, well or not.
 
     The operation is not cancelled when the task is killed: a half-done update would have to be rolled back, and the
@@ -20,26 +20,27 @@ class StackIdleTrigger(BaseTrigger):
     :param longest_pause: seconds between two looks at an operation that takes long; the first ones follow faster
     """
 
-    def __init__(self, *, stack: str, longest_pause: float = 5.0) -> None:
-        super().__init__()
+    fields = ("stack", "longest_pause")
+
+    def __init__(self, *, stack: str, longest_pause: float = 5.0, deadline: str | None = None) -> None:
+        super().__init__(deadline=deadline)
         self.stack = stack
         self.longest_pause = longest_pause
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {"stack": self.stack, "longest_pause": self.longest_pause},
-        )
+    @property
+    def what(self) -> str:
+        return f"stack {self.stack}"
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        import boto3
+    def pauses(self) -> Iterator[float]:
+        from concert_platform.cloudformation.stacks import pauses
 
-        from concert_platform.cloudformation.stacks import Stack, is_busy, pauses
+        return pauses(self.longest_pause)
 
-        stack = Stack(await sync_to_async(boto3.client)("cloudformation"), self.stack)
-        for pause in pauses(self.longest_pause):
-            status = await sync_to_async(stack.status)()
-            if not is_busy(status):
-                yield TriggerEvent({"stack": self.stack, "status": status})
-                return
-            await asyncio.sleep(pause)
+    async def look(self) -> dict[str, Any] | None:
+        return await asyncio.to_thread(self._look)
+
+    def _look(self) -> dict[str, Any] | None:
+        from concert_platform.cloudformation.stacks import Stack, is_busy
+
+        status = Stack(client("cloudformation"), self.stack).status()
+        return None if is_busy(status) else {"stack": self.stack, "status": status}

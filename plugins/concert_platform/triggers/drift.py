@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from concert_platform.clients import client
+from concert_platform.triggers.waiting import ERROR, TRANSIENT, WaitTrigger
 
 
-class DriftDetectionTrigger(BaseTrigger):
+class DriftDetectionTrigger(WaitTrigger):
     """Fire with the detection when it has ended, or with an `error` when it cannot be started.
 
     The trigger starts it, so that no killed worker can lose it between start and wait. A stack takes one detection at a
@@ -21,30 +21,32 @@ class DriftDetectionTrigger(BaseTrigger):
     :param poll_interval: seconds between two looks
     """
 
-    def __init__(self, *, stack: str, poll_interval: float = 2.0) -> None:
-        super().__init__()
+    fields = ("stack", "poll_interval")
+
+    def __init__(self, *, stack: str, poll_interval: float = 2.0, deadline: str | None = None) -> None:
+        super().__init__(deadline=deadline)
         self.stack = stack
         self.poll_interval = poll_interval
+        self._steps: Iterator[dict[str, Any] | None] | None = None
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {"stack": self.stack, "poll_interval": self.poll_interval},
-        )
+    @property
+    def what(self) -> str:
+        return f"drift detection of stack {self.stack}"
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        import boto3
-        from botocore.exceptions import ClientError
+    async def look(self) -> dict[str, Any] | None:
+        return await asyncio.to_thread(self._look)
 
+    def _look(self) -> dict[str, Any] | None:
         from concert_platform.cloudformation.drift import detect
         from concert_platform.cloudformation.errors import CloudFormationError, one_line
         from concert_platform.cloudformation.stacks import Stack
 
-        stack = Stack(await sync_to_async(boto3.client)("cloudformation"), self.stack)
-        steps = detect(stack)
+        if self._steps is None:
+            self._steps = detect(Stack(client("cloudformation"), self.stack))
         try:
-            while (event := await sync_to_async(next)(steps)) is None:
-                await asyncio.sleep(self.poll_interval)
-        except (CloudFormationError, ClientError) as error:
-            event = {"error": one_line(f"drift of stack {self.stack} cannot be detected now: {error}")}
-        yield TriggerEvent(event)
+            return next(self._steps)
+        except CloudFormationError as error:
+            return {ERROR: one_line(f"drift of stack {self.stack} cannot be detected now: {error}")}
+        except TRANSIENT:
+            self._steps = None  # a generator that has raised is over
+            raise

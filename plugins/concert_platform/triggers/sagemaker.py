@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from concert_platform.clients import client
+from concert_platform.triggers.waiting import WaitTrigger
 
 TERMINAL = ("Completed", "Failed", "Stopped")
 
 
-class SageMakerJobTrigger(BaseTrigger):
+class SageMakerJobTrigger(WaitTrigger):
     """Fire when a training or processing job has ended.
 
     The provider's trigger raises when a job fails, which hides the job's FailureReason behind a waiter's message.
@@ -22,31 +21,34 @@ class SageMakerJobTrigger(BaseTrigger):
     :param poll_interval: seconds between two looks
     """
 
-    def __init__(self, *, job_name: str, job_type: str, poll_interval: float = 5.0) -> None:
-        super().__init__()
+    fields = ("job_name", "job_type", "poll_interval")
+
+    def __init__(
+        self, *, job_name: str, job_type: str, poll_interval: float = 5.0, deadline: str | None = None
+    ) -> None:
+        super().__init__(deadline=deadline)
         self.job_name = job_name
         self.job_type = job_type
         self.poll_interval = poll_interval
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {"job_name": self.job_name, "job_type": self.job_type, "poll_interval": self.poll_interval},
-        )
+    @property
+    def what(self) -> str:
+        return f"SageMaker {self.job_type.lower()} job {self.job_name}"
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        while (job := await sync_to_async(describe_job)(self.job_type, self.job_name))["status"] not in TERMINAL:
-            await asyncio.sleep(self.poll_interval)
-        yield TriggerEvent({"job_name": self.job_name, **job})
+    async def look(self) -> dict[str, Any] | None:
+        job = await asyncio.to_thread(describe_job, self.job_type, self.job_name)
+        return {"job_name": self.job_name, **job} if job["status"] in TERMINAL else None
+
+    def stop(self) -> None:
+        stop_job(self.job_type, self.job_name)
 
 
 def describe_job(job_type: str, job_name: str) -> dict[str, str]:
     """Status and failure reason of a job; status ``Missing`` when there is none of that name."""
-    import boto3
     from botocore.exceptions import ClientError
 
-    client = boto3.client("sagemaker")
-    describe = getattr(client, f"describe_{job_type.lower()}_job")
+    sagemaker = client("sagemaker")
+    describe = getattr(sagemaker, f"describe_{job_type.lower()}_job")
     try:
         job = describe(**{f"{job_type}JobName": job_name})
     except ClientError as error:
@@ -58,7 +60,5 @@ def describe_job(job_type: str, job_name: str) -> dict[str, str]:
 
 def stop_job(job_type: str, job_name: str) -> None:
     """Ask SageMaker to stop a job; one that has ended already is left alone."""
-    import boto3
-
     if describe_job(job_type, job_name)["status"] == "InProgress":
-        getattr(boto3.client("sagemaker"), f"stop_{job_type.lower()}_job")(**{f"{job_type}JobName": job_name})
+        getattr(client("sagemaker"), f"stop_{job_type.lower()}_job")(**{f"{job_type}JobName": job_name})

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-from asgiref.sync import sync_to_async
+from concert_platform.clients import client
+from concert_platform.triggers.waiting import WaitTrigger
 
 
-class StreamConsumedTrigger(BaseTrigger):
+class StreamConsumedTrigger(WaitTrigger):
     """Fire when a micro-batch reaches each position that the run has noted.
 
     :param positions: shard to the last sequence number of the run
@@ -19,21 +18,23 @@ class StreamConsumedTrigger(BaseTrigger):
     :param poll_interval: seconds between two looks
     """
 
-    def __init__(self, *, positions: dict[str, str], noted_at: str, poll_interval: float = 1.0) -> None:
-        super().__init__()
+    fields = ("positions", "noted_at", "poll_interval")
+
+    def __init__(
+        self, *, positions: dict[str, str], noted_at: str, poll_interval: float = 1.0, deadline: str | None = None
+    ) -> None:
+        super().__init__(deadline=deadline)
         self.positions = positions
         self.noted_at = noted_at
         self.poll_interval = poll_interval
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {"positions": self.positions, "noted_at": self.noted_at, "poll_interval": self.poll_interval},
-        )
+    @property
+    def what(self) -> str:
+        return f"what was sent to {len(self.positions)} shards until {self.noted_at}"
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
+    async def look(self) -> dict[str, Any] | None:
         from concert_platform.streams.micro_batches import is_consumed
 
-        while not await sync_to_async(is_consumed)(self.positions, datetime.fromisoformat(self.noted_at)):
-            await asyncio.sleep(self.poll_interval)
-        yield TriggerEvent({"shards": len(self.positions)})
+        noted_at = datetime.fromisoformat(self.noted_at)
+        consumed = await asyncio.to_thread(lambda: is_consumed(self.positions, noted_at, client("s3")))
+        return {"shards": len(self.positions)} if consumed else None

@@ -1,6 +1,6 @@
 """The warehouse through the Redshift Data API, and the SQL files of include/sql that run there. No Airflow import.
 
-data_api.py     query, execute_batch run SQL and wait; submit_batch, wait, describe, cancel the same in steps
+data_api.py     query, execute_batch run SQL and wait; submit_query, submit_batch, wait, rows, cancel in steps
 sql_files.py    render: SQL files to statements, values checked by filters
 migrations.py   the numbered files of include/sql/migrations, applied once and recorded
 loads.py        what load_warehouse needs to know of each curated partition, and its transactions
@@ -21,7 +21,9 @@ from concert_platform.warehouse.data_api import (
     execute_batch,
     failure,
     query,
+    rows,
     submit_batch,
+    submit_query,
     wait,
 )
 from concert_platform.warehouse.gates import MART_FILES, CheckFailedError, check, checks, record_failure, refresh_marts
@@ -55,8 +57,10 @@ __all__ = [
     "record_failure",
     "refresh_marts",
     "render",
+    "rows",
     "split",
     "submit_batch",
+    "submit_query",
     "transactions",
     "wait",
 ]

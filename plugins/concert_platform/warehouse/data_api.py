@@ -10,6 +10,7 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
+from concert_platform import clients
 from concert_platform.settings import settings
 
 FINISHED = "FINISHED"
@@ -26,9 +27,7 @@ class StatementFailedError(RuntimeError):
 
 @cache
 def client(service: str) -> Any:
-    import boto3
-
-    return boto3.client(service)
+    return clients.client(service)
 
 
 def client_token(ti: Any, attempt: int = 0, part: str = "") -> str:
@@ -47,12 +46,20 @@ def query(sql: str, **params: object) -> list[list[Any]]:
     :param params: values of ``:name`` in the statement
     :raises StatementFailedError: when the warehouse refuses it
     """
+    return rows(wait(submit_query(sql, **params)))
+
+
+def submit_query(sql: str, **params: object) -> str:
+    """Send one statement without waiting for it; returns its id. Parameters and errors as of `query`."""
     request: dict[str, Any] = {"WorkgroupName": settings().workgroup, "Database": settings().database, "Sql": sql}
     if params:
         request["Parameters"] = [{"name": name, "value": str(value)} for name, value in params.items()]
-    statement_id = _submit("execute_statement", request, f"statement {_first_line(sql)!r}")
-    answer = wait(statement_id)
-    return _rows(statement_id) if answer.get("HasResultSet") else []
+    return _submit("execute_statement", request, f"statement {_first_line(sql)!r}")
+
+
+def rows(answer: Mapping[str, Any]) -> list[list[Any]]:
+    """Rows of a statement that has finished, from its description; types as of `query`."""
+    return _rows(answer["Id"]) if answer.get("HasResultSet") else []
 
 
 def execute_batch(statements: Sequence[str], token: str | None = None) -> str:
@@ -149,15 +156,15 @@ def _first_line(sql: str) -> str:
 
 
 def _rows(statement_id: str) -> list[list[Any]]:
-    rows: list[list[Any]] = []
+    found: list[list[Any]] = []
     page: dict[str, Any] = {}
     while True:
         more = {"NextToken": page["NextToken"]} if page.get("NextToken") else {}
         page = client("redshift-data").get_statement_result(Id=statement_id, **more)
         types = [column.get("typeName", "") for column in page["ColumnMetadata"]]
-        rows += [[_typed(field, kind) for field, kind in zip(row, types, strict=True)] for row in page["Records"]]
+        found += [[_typed(field, kind) for field, kind in zip(row, types, strict=True)] for row in page["Records"]]
         if not page.get("NextToken"):
-            return rows
+            return found
 
 
 def _typed(field: Mapping[str, Any], kind: str) -> Any:

@@ -1,7 +1,6 @@
 """RunGlueJobOperator and its trigger, against a Glue that answers as the service documents."""
 
 import asyncio
-import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +12,6 @@ from botocore.exceptions import ClientError
 from concert_platform import metrics
 from concert_platform.compat import AirflowFailException
 from concert_platform.operators.glue import TOKEN_ARGUMENT, GlueJobRunError, RunGlueJobOperator, error_of
-from concert_platform.triggers import glue as trigger_module
 from concert_platform.triggers.glue import GlueJobRunTrigger
 
 JOB = "concert-platform-development-concert-etl-job"
@@ -274,11 +272,11 @@ def test_a_kill_stops_the_run(glue: Glue, context: Any) -> None:
     assert glue.stopped == ["jr_0"]
 
 
-def cancel(glue: Glue, trigger: GlueJobRunTrigger, *message: str) -> None:
+def cancel(glue: Glue, trigger: GlueJobRunTrigger) -> None:
     async def run() -> None:
         waiting = asyncio.ensure_future(first_event(trigger))
         await glue.seen(glue.looks + 1)
-        waiting.cancel(*message)
+        waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
 
@@ -301,17 +299,11 @@ def test_a_cancelled_trigger_stops_the_run_of_a_task_that_waits_no_more(
     assert glue.stopped == stopped
 
 
-@pytest.mark.parametrize("moment", ["between two looks", "during a look"])
-def test_a_triggerer_that_shuts_down_leaves_the_run_alone(glue: Glue, context: Any, moment: str) -> None:
-    trigger = execute(glue, context)
-    trigger.task_instance = context["ti"]
-    if moment == "during a look":
-        look = trigger._look
-        trigger._look = lambda: (look(), time.sleep(0.2))[0]
+def test_a_retry_does_not_wait_for_a_run_that_is_being_stopped(glue: Glue, context: Any) -> None:
+    execute(glue, context)
+    glue.end("STOPPING")
 
-    cancel(glue, trigger, trigger_module.SHUTTING_DOWN)
-
-    assert glue.stopped == []
+    assert execute(glue, context).run_id == "jr_1"
 
 
 def test_the_trigger_survives_serialisation(glue: Glue) -> None:

@@ -10,6 +10,7 @@ from airflow.exceptions import TaskDeferred
 from concert_platform.sensors.stream import StreamConsumedSensor
 from concert_platform.sources import changes
 from concert_platform.streams import micro_batches
+from concert_platform.triggers import stream
 from concert_platform.triggers.stream import StreamConsumedTrigger
 
 NOTED = {"positions": {"shardId-000000000000": "7"}, "noted_at": "2026-07-03T12:00:00+00:00"}
@@ -39,11 +40,12 @@ def test_the_trigger_fires_once_the_positions_are_reached(monkeypatch: pytest.Mo
     answers = [False, False, True]
     asked: list[tuple[dict, datetime]] = []
 
-    def is_consumed(positions: dict[str, str], noted_at: datetime) -> bool:
+    def is_consumed(positions: dict[str, str], noted_at: datetime, s3: Any) -> bool:
         asked.append((positions, noted_at))
         return answers[len(asked) - 1]
 
     monkeypatch.setattr(micro_batches, "is_consumed", is_consumed)
+    monkeypatch.setattr(stream, "client", lambda service: service)
     trigger = StreamConsumedTrigger(**NOTED, poll_interval=0)  # type: ignore[arg-type]
 
     async def first() -> Any:

@@ -126,9 +126,6 @@ def test_a_killed_task_cancels_its_batch(api: FakeDataApi) -> None:
     assert api.cancelled == ["batch-0"]
 
 
-TASK = {"dag_id": "d", "run_id": "r", "task_id": "load", "map_index": -1}
-
-
 @pytest.mark.parametrize(("still_deferred", "cancelled"), [(False, ["batch-0"]), (True, [])])
 def test_a_cancelled_trigger_cancels_the_batch_unless_the_task_goes_on_waiting(
     api: FakeDataApi, monkeypatch: pytest.MonkeyPatch, still_deferred: bool, cancelled: list[str]
@@ -137,7 +134,7 @@ def test_a_cancelled_trigger_cancels_the_batch_unless_the_task_goes_on_waiting(
     monkeypatch.setattr(SqlBatchTrigger, "is_still_deferred", lambda self: still_deferred)
 
     async def cancel_once_it_waits() -> None:
-        events = SqlBatchTrigger(statement_id="batch-0", task=TASK, poll_interval=60).run()
+        events = SqlBatchTrigger(statement_id="batch-0", poll_interval=60).run()
         waiting = asyncio.ensure_future(anext(events))
         while not api.looks:
             await asyncio.sleep(0.01)
@@ -147,35 +144,6 @@ def test_a_cancelled_trigger_cancels_the_batch_unless_the_task_goes_on_waiting(
 
     asyncio.run(cancel_once_it_waits())
     assert api.cancelled == cancelled
-
-
-@pytest.mark.parametrize(
-    ("map_index", "states", "expected"),
-    [
-        (-1, {"r": {"load": "deferred"}}, True),
-        (-1, {"r": {"load": "failed"}}, False),
-        (2, {"r": {"load_1": "deferred", "load_2": "failed"}}, False),
-        (-1, {}, False),
-    ],
-)
-def test_the_trigger_knows_the_state_of_its_own_task(
-    monkeypatch: pytest.MonkeyPatch, map_index: int, states: dict[str, dict[str, str]], expected: bool
-) -> None:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(lambda **_: states))
-    trigger = SqlBatchTrigger(statement_id="batch-0", task={**TASK, "map_index": map_index})
-    assert trigger.is_still_deferred() is expected
-
-
-def test_a_trigger_that_cannot_ask_airflow_leaves_the_batch_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
-
-    def closed(**_: Any) -> None:
-        raise EOFError("connection closed")
-
-    monkeypatch.setattr(RuntimeTaskInstance, "get_task_states", staticmethod(closed))
-    assert SqlBatchTrigger(statement_id="batch-0", task=TASK).is_still_deferred()
 
 
 def test_a_batch_beyond_the_apis_limits_is_refused_before_it_is_sent(api: FakeDataApi) -> None:
