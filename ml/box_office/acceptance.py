@@ -5,6 +5,12 @@ from __future__ import annotations
 import pandas as pd
 
 MOST_SEATED = 1.6  # times the capacity; between 1 and this is standing room
+MOST_PERFORMANCES = 2**31 - 1  # of an INT
+LARGEST_CAPACITY = 1_000_000_000  # seats
+SMALLEST_TOO_LARGE = 999_999_999_999.995  # is rounded to more than a DECIMAL(14, 2) holds
+# Bytes of UTF-8 that the warehouse's columns hold.
+WIDTHS = {"source": 128, "report_id": 256, "show": 4096, "artist": 4096, "venue": 4096, "city": 1024, "country": 1024,
+          "currency": 16}  # fmt: skip
 
 
 def accepted(reports: pd.DataFrame, no_day: pd.Series) -> pd.DataFrame:
@@ -13,21 +19,26 @@ def accepted(reports: pd.DataFrame, no_day: pd.Series) -> pd.DataFrame:
     ``attrs["rejected"]`` counts the others by the first rule that they break, ``attrs["repeated"]`` the repeated keys.
     A column of which no report tells anything breaks no rule; a report then counts as one performance.
 
-    :param reports: as ml.box_office.reports.read gives them
+    :param reports: as ml.box_office.reports.read gives them, with prices
     :param no_day: whether a report gives something for a date that is none
     """
     tickets, capacity = reports["tickets_sold"], reports["capacity"]
     told = reports.notna().any()
     if not told["performances"]:
         reports = reports.assign(performances=1.0)
+    performances, gross = reports["performances"], reports["gross"]
     rules = {
+        "no_source_or_id": _untold(reports, told, "source") | _untold(reports, told, "report_id"),
         "no_show_or_artist": reports["show"].isna() & reports["artist"].isna() & (told["show"] or told["artist"]),
-        "no_venue": reports["venue"].isna() | (reports["country"].isna() & told["country"]),
+        "no_venue": reports["venue"].isna() | _untold(reports, told, "country"),
         "bad_period": no_day | (reports["period_start"] > reports["period_end"]),
-        "performances": ~(reports["performances"] >= 1),
-        "capacity": ~(capacity > 0),
+        "performances": ~performances.between(1, MOST_PERFORMANCES) | (performances % 1 != 0),
+        "capacity": ~((capacity > 0) & (capacity <= LARGEST_CAPACITY)) | (capacity % 1 != 0),
         "tickets_sold": ~(tickets > 0) | (tickets % 1 != 0) | (tickets > MOST_SEATED * capacity),
-        "gross": ~(reports["gross"] >= 0) & told["gross"],
+        "gross": ~((gross >= 0) & (gross < SMALLEST_TOO_LARGE)) & told["gross"],
+        "no_currency": _untold(reports, told, "currency"),
+        "price": (reports["average_price"] < 0) | (reports["top_price"] < 0),
+        "text_too_long": _too_long(reports),
     }
     rejected, bad = {}, pd.Series(False, index=reports.index)
     for name, broken in rules.items():
@@ -39,3 +50,15 @@ def accepted(reports: pd.DataFrame, no_day: pd.Series) -> pd.DataFrame:
     unique.attrs["rejected"] = {name: count for name, count in rejected.items() if count}
     unique.attrs["repeated"] = int(repeated.sum())
     return unique
+
+
+def _untold(reports: pd.DataFrame, told: pd.Series, name: str) -> pd.Series:
+    return reports[name].isna() & bool(told[name])
+
+
+def _too_long(reports: pd.DataFrame) -> pd.Series:
+    long = [
+        reports[name].map(lambda text, width=width: isinstance(text, str) and len(text.encode()) > width)
+        for name, width in WIDTHS.items()
+    ]
+    return pd.concat(long, axis=1).any(axis=1)

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from ml.box_office import sql_functions
-from ml.box_office.sql_functions import UnsupportedExpressionError
+from ml.box_office import sql_functions, sql_values
+from ml.box_office.sql_values import Int, UnsupportedExpressionError
 
 ROWS_OF_GROUP = "\0rows"  # the rows of a group, for its aggregates
 
@@ -21,9 +21,13 @@ Row = Mapping[str, Any]
 Value = Callable[[Row], Any]
 
 _TOKEN = re.compile(
-    r"\s*(?:(?P<number>\d+\.?\d*)[lLdD]?(?![\w])|'(?P<text>(?:[^']|'')*)'|`(?P<quoted>[^`]+)`|(?P<name>[A-Za-z_]\w*)"
-    r"|(?P<sign>->|<=>|<=|>=|<>|!=|==|\|\||[-+*/%()=<>,.]))"
+    r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?:[lLdD]|[bB][dD])?)(?![\w])"
+    r"|'(?P<text>(?:[^'\\]|\\.|'')*)'|\"(?P<double>(?:[^\"\\]|\\.|\"\")*)\"|`(?P<quoted>(?:[^`]|``)+)`"
+    r"|(?P<name>[A-Za-z_]\w*)|(?P<sign>->|<=>|<=|>=|<>|!=|==|\|\||[-+*/%()=<>,.]))",
+    re.DOTALL,
 )
+_ESCAPED = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([01][0-7]{2})|(.))", re.DOTALL)
+_ESCAPES = {"0": "\0", "b": "\b", "n": "\n", "r": "\r", "t": "\t", "Z": "\x1a", "%": "\\%", "_": "\\_"}
 _END = ("end", "")
 
 
@@ -34,9 +38,35 @@ def _tokens(text: str) -> list[tuple[str, str]]:
         if match is None:
             raise UnsupportedExpressionError(f"{text!r} cannot be read from {text[place : place + 20]!r} on")
         kind = str(match.lastgroup)
-        found.append((kind, match[kind].replace("''", "'") if kind == "text" else match[kind]))
+        value = match[kind]
+        if kind in ("text", "double"):
+            quote = "'" if kind == "text" else '"'
+            kind, value = "text", _unescaped(value.replace(quote * 2, quote))
+        found.append((kind, value.replace("``", "`") if kind == "quoted" else value))
         place = match.end()
     return [*found, _END]
+
+
+def _unescaped(literal: str) -> str:
+    """The text of a literal: a backslash escapes what follows, so that a pattern needs two of them."""
+
+    def sign(match: re.Match[str]) -> str:
+        code = int(match[1] or match[2] or "0", 16) or int(match[3] or "0", 8)
+        return chr(code) if match[4] is None else _ESCAPES.get(match[4], match[4])
+
+    return _ESCAPED.sub(sign, literal)
+
+
+def _number(text: str) -> Any:
+    """INT or BIGINT, DECIMAL with a point, DOUBLE with an exponent or a D."""
+    suffix = text.lstrip("0123456789.+-eE").lower()
+    digits = text[: len(text) - len(suffix)]
+    if suffix == "d" or (suffix == "" and "e" in digits.lower()):
+        return float(digits)
+    if suffix == "bd" or "." in digits:
+        return Decimal(digits)
+    number = int(digits)
+    return number if suffix == "l" or number >= 2 ** sql_values.WHOLE["int"] else Int(number)
 
 
 def _joined(join: Callable[[Row, Value, Value], Any], left: Value, right: Value) -> Value:
@@ -72,8 +102,9 @@ def _of_field(struct: Value, name: str) -> Value:
 class _Parser:
     """Recursive descent: one method a level of precedence, each giving a function of a row."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, lose: Callable[[str], None]) -> None:
         self.text, self.tokens, self.place = text, _tokens(text), 0
+        self.lose, self.columns = lose, set[str]()
 
     def refuse(self, what: str) -> UnsupportedExpressionError:
         return UnsupportedExpressionError(f"{what} in {self.text!r} is not evaluated here: rewrite the mapping")
@@ -131,12 +162,12 @@ class _Parser:
         if self.takes("IN"):
             self.needs("(")
             options = self.arguments()
-            return lambda row: sql_functions.among(value(row), [option(row) for option in options])
+            return lambda row: sql_values.among(value(row), [option(row) for option in options])
         kind, sign = self.tokens[self.place]
         if kind == "sign" and sign in ("=", "==", "<>", "!=", "<", ">", "<=", ">="):
             self.place += 1
             other = self.summed()
-            return lambda row: sql_functions.compare(sign, value(row), other(row))
+            return lambda row: sql_values.compare(sign, value(row), other(row))
         return value
 
     def summed(self) -> Value:
@@ -150,7 +181,7 @@ class _Parser:
         while self.tokens[self.place][0] == "sign" and self.tokens[self.place][1] in signs:
             sign = self.next()[1]
             compute = sql_functions.strict(
-                sql_functions.STRICT["concat"] if sign == "||" else sql_functions.arithmetic(sign)
+                sql_functions.STRICT["concat"] if sign == "||" else sql_values.arithmetic(sign)
             )
             value = _computed(compute, value, operand())
         return value
@@ -158,7 +189,7 @@ class _Parser:
     def fielded(self) -> Value:
         value = self.single()
         while self.takes("."):
-            value = _of_field(value, self.next()[1])
+            value = _of_field(value, self.next()[1].casefold())
         return value
 
     def single(self) -> Value:
@@ -168,15 +199,15 @@ class _Parser:
             return value
         if self.takes("-"):
             negative = self.fielded()
-            return lambda row: sql_functions.strict(sql_functions.arithmetic("*"))(-1, negative(row))
+            return lambda row: sql_values.negative(negative(row))
         kind, text = self.next()
         if kind == "number":
-            number: Any = Decimal(text) if "." in text else int(text)
+            number = _number(text)
             return lambda _: number
         if kind == "text":
             return lambda _: text
         if kind == "quoted":
-            return lambda row: row[text]
+            return self.column(text)
         if kind == "name":
             return self.named(text)
         raise self.refuse(repr(text))
@@ -188,28 +219,48 @@ class _Parser:
         if word == "CASE":
             return self.case()
         if not self.takes("("):
-            return lambda row: row[name]
+            return self.column(name)
         if word in ("CAST", "TRY_CAST"):
-            value = self.either()
-            self.needs("AS")
-            kind = self.next()[1].lower()
-            scale = self.scale()
-            self.needs(")")
-            sql_functions.cast(None, kind)
-            return lambda row: sql_functions.cast(value(row), kind, scale)
+            return self.cast()
         return self.call(name.lower())
 
-    def scale(self) -> int | None:
-        """Digits after the point of a type such as DECIMAL(14, 2)."""
+    def column(self, name: str) -> Value:
+        key = name.casefold()
+        self.columns.add(key)
+        return lambda row: row[key]
+
+    def cast(self) -> Value:
+        value = self.either()
+        self.needs("AS")
+        kind = self.next()[1].lower()
+        size = self.size()
+        self.needs(")")
+        sql_values.cast(None, kind)
+        return self.told(lambda given: sql_values.cast(given, kind, size), value)
+
+    def told(self, convert: Callable[..., Any], value: Value, *more: Value) -> Value:
+        """A conversion that says of which texts it makes nothing."""
+
+        def compute(row: Row) -> Any:
+            given = value(row)
+            made = convert(given, *(other(row) for other in more))
+            if made is None and isinstance(given, str) and given.strip():
+                self.lose(given)
+            return made
+
+        return compute
+
+    def size(self) -> tuple[int, int]:
+        """Digits of a type such as DECIMAL(14, 2), and those after its point."""
         if not self.takes("("):
-            return None
+            return 10, 0
         sizes = [self.next()]
         while self.takes(","):
             sizes.append(self.next())
         self.needs(")")
-        if any(kind != "number" for kind, _ in sizes):
+        if any(kind != "number" or not text.isdigit() for kind, text in sizes) or len(sizes) > 2:
             raise self.refuse("the size of a type")
-        return int(sizes[1][1]) if len(sizes) > 1 else 0
+        return int(sizes[0][1]), int(sizes[1][1]) if len(sizes) > 1 else 0
 
     def case(self) -> Value:
         branches = []
@@ -232,6 +283,8 @@ class _Parser:
         if function is None:
             raise self.refuse(f"{name}()")
         values = self.arguments()
+        if name in ("to_date", "try_to_date") and values:
+            return self.told(function, *values)
         return lambda row: function(*(value(row) for value in values))
 
     def arguments(self) -> list[Value]:
@@ -249,8 +302,10 @@ class _Parser:
             return lambda group: len(group[ROWS_OF_GROUP])
         value = self.either()
         self.needs(")")
-        reduce = sql_functions.AGGREGATES[name]
-        return lambda group: reduce([found for row in group[ROWS_OF_GROUP] if (found := value(row)) is not None])
+        reduce, all_values = sql_functions.AGGREGATES[name], name in sql_functions.SEES_NULLS
+        return lambda group: reduce(
+            [found for row in group[ROWS_OF_GROUP] if (found := value(row)) is not None or all_values]
+        )
 
     def fold(self) -> Value:
         """aggregate(array, start, (total, one) -> expression)"""
@@ -259,17 +314,19 @@ class _Parser:
         start = self.either()
         self.needs(",")
         self.needs("(")
-        total = self.next()[1]
+        total = self.next()[1].casefold()
         self.needs(",")
-        one = self.next()[1]
+        one = self.next()[1].casefold()
         self.needs(")")
         self.needs("->")
         body = self.either()
         self.needs(")")
 
         def compute(row: Row) -> Any:
-            value = start(row)
-            for item in array(row) or []:
+            value, items = start(row), array(row)
+            if items is None:
+                return None
+            for item in items:
                 value = body({**row, total: value, one: item})
             return value
 
@@ -283,9 +340,34 @@ def _field(of: Any, name: str) -> Any:
     return None if of is None else of[name]
 
 
-def parse(text: str) -> Value:
-    """A Spark SQL expression as a function of a row, a mapping of column names to values.
+def _ignore(_: str) -> None:
+    return
 
-    :raises UnsupportedExpressionError: when it uses what is not evaluated here
+
+def parse(text: str, lose: Callable[[str], None] = _ignore) -> Value:
+    """A Spark SQL expression as a function of a row, a mapping of case-folded column names to values.
+
+    :param lose: called with each text that a cast makes nothing of
+    :raises UnsupportedExpressionError: when it uses what is not evaluated here; so does the function
     """
-    return _Parser(text).whole()
+    value = _Parser(text, lose).whole()
+
+    def compute(row: Row) -> Any:
+        try:
+            return value(row)
+        except (TypeError, AttributeError, ValueError, ArithmeticError) as error:
+            if isinstance(error, UnsupportedExpressionError):
+                raise
+            raise UnsupportedExpressionError(f"{text!r} cannot be computed ({error}): rewrite the mapping") from error
+
+    return compute
+
+
+def names(text: str) -> set[str]:
+    """Case-folded names of an expression that may be columns.
+
+    :raises UnsupportedExpressionError: as ``parse``
+    """
+    parser = _Parser(text, _ignore)
+    parser.whole()
+    return parser.columns

@@ -1,193 +1,190 @@
-"""Functions and casts of Spark SQL on plain values: null where nothing can be computed, as under try_*."""
+"""Functions of Spark SQL on plain values: null where nothing can be computed, as under try_*."""
 
 from __future__ import annotations
 
-import datetime as dt
 import re
+import warnings
 from collections.abc import Callable
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-
-class UnsupportedExpressionError(ValueError):
-    """An expression uses SQL that is not evaluated here."""
-
-
-def _decimal(value: Any) -> Decimal | None:
-    try:
-        return None if value is None or isinstance(value, bool) else Decimal(str(value).strip())
-    except InvalidOperation:
-        return None
-
-
-def _date(value: Any) -> dt.date | None:
-    if isinstance(value, dt.datetime):
-        return value.date()
-    if value is None or isinstance(value, dt.date):
-        return value
-    match = re.fullmatch(r"(\d{4})(?:-(\d{1,2}))?(?:-(\d{1,2}))?(?:[T ].*)?", str(value).strip())
-    try:
-        return dt.date(int(match[1]), int(match[2] or 1), int(match[3] or 1)) if match else None
-    except ValueError:
-        return None
+from ml.box_office.sql_dates import date_in
+from ml.box_office.sql_values import (
+    EXACT,
+    MOST_DIGITS,
+    Int,
+    UnsupportedExpressionError,
+    arithmetic,
+    cast,
+    comparable,
+    compare,
+    date_of,
+    decimal,
+    decimal_of,
+    text_of,
+)
 
 
-TYPES = {
-    "string", "varchar", "char", "date", "timestamp", "boolean", "bigint", "int", "integer", "smallint", "long",
-    "double", "float", "decimal", "numeric",
-}  # fmt: skip
+def _text(value: Any) -> str:
+    return str(text_of(value))
 
 
-def cast(value: Any, kind: str, scale: int | None = None) -> Any:
-    """A value as a Spark type, null when it is none.
-
-    :param scale: digits after the point that a decimal is rounded to; all are kept if not given
-    """
-    if kind not in TYPES:
-        raise UnsupportedExpressionError(f"CAST to {kind} is not evaluated here")
-    if value is None:
-        return None
-    if kind in ("string", "varchar", "char"):
-        return str(value)
-    if kind in ("date", "timestamp"):
-        return _date(value)
-    if kind == "boolean":
-        return {"true": True, "false": False}.get(str(value).lower())
-    number = _decimal(value)
-    if number is None or not number.is_finite():
-        return None
-    if kind in ("bigint", "int", "integer", "smallint", "long"):
-        return int(number)
-    if kind in ("double", "float"):
-        return float(number)
-    return number if scale is None else _rounded(number, scale)
+def _round(value: Any, digits: Any = 0) -> Any:
+    number = decimal_of(value)
+    rounded = None if number is None else decimal(number, MOST_DIGITS, int(digits))
+    if rounded is None or isinstance(value, Decimal):
+        return rounded
+    return type(value)(rounded) if isinstance(value, int) else float(rounded)
 
 
-def _rounded(number: Decimal, scale: int) -> Decimal | None:
-    try:
-        return number.quantize(Decimal(1).scaleb(-scale), rounding=ROUND_HALF_UP)
-    except InvalidOperation:  # more digits than a decimal holds
-        return None
-
-
-def arithmetic(sign: str) -> Callable[[Any, Any], Any]:
-    def compute(left: Any, right: Any) -> Any:
-        if isinstance(left, dt.date) and sign in "+-":
-            days = cast(right, "bigint")
-            return None if days is None else left + dt.timedelta(days=days if sign == "+" else -days)
-        one, other = _decimal(left), _decimal(right)
-        if one is None or other is None or (sign in "/%" and not other):
-            return None
-        made = {
-            "+": lambda: one + other, "-": lambda: one - other, "*": lambda: one * other,
-            "/": lambda: one / other, "%": lambda: one % other,
-        }[sign]()  # fmt: skip
-        return int(made) if sign != "/" and isinstance(left, int) and isinstance(right, int) else made
+def _to_whole(rounding: str) -> Callable[[Any], Any]:
+    def compute(value: Any) -> Any:
+        number = decimal_of(value)
+        return None if number is None else cast(number.to_integral_value(rounding), "bigint")
 
     return compute
 
 
-def compare(sign: str, left: Any, right: Any) -> bool | None:
-    if left is None or right is None:
-        return None
-    if type(left) is not type(right):
-        numbers = _decimal(left), _decimal(right)
-        left, right = numbers if None not in numbers else (str(left), str(right))
-    return {
-        "=": left == right, "==": left == right, "<>": left != right, "!=": left != right,
-        "<": left < right, ">": left > right, "<=": left <= right, ">=": left >= right,
-    }[sign]  # fmt: skip
+def _abs(value: Any) -> Any:
+    number = cast(value, "double") if isinstance(value, str) else value
+    return None if number is None else abs(number) if not isinstance(number, Int) else cast(abs(number), "int")
 
 
-def among(value: Any, options: list[Any]) -> bool | None:
-    """``value IN (options)``: null for null, and where only a null among the options could be it."""
-    found = [compare("=", value, option) for option in options]
-    return True if any(found) else None if None in found else False
+def _substring(text: Any, start: Any, length: Any = None) -> str:
+    """From the end for a negative start; 0 is the first character as 1 is."""
+    letters, place = _text(text), int(start)
+    begin = place - 1 if place > 0 else len(letters) + place if place < 0 else 0
+    end = len(letters) if length is None else begin + int(length)
+    return letters[max(begin, 0) : max(end, 0)]
 
 
-def _round(value: Any, digits: Any = 0) -> Any:
-    number = _decimal(value)
-    return None if number is None else _rounded(number, int(digits))
+def _initcap(text: Any) -> str:
+    """Only a space begins a word."""
+    return " ".join(word[:1].upper() + word[1:] for word in _text(text).lower().split(" "))
 
 
-def _split_part(text: str, separator: str, part: int) -> str:
-    parts = text.split(separator)
-    place = part - 1 if part > 0 else len(parts) + part
+def _split_part(text: Any, separator: Any, part: Any) -> str:
+    place = int(part)
+    if place == 0:
+        raise UnsupportedExpressionError("split_part counts from 1, or from -1 backwards: its part 0 stops Spark")
+    parts = _text(text).split(separator) if separator else [_text(text)]
+    place = place - 1 if place > 0 else len(parts) + place
     return parts[place] if 0 <= place < len(parts) else ""
 
 
-def _format_of(pattern: str) -> str:
-    for spark, python in (("yyyy", "%Y"), ("MMMM", "%B"), ("MMM", "%b"), ("MM", "%m"), ("dd", "%d"), ("yy", "%y")):
-        pattern = pattern.replace(spark, python)
-    return re.sub(r"(?<!%)\bd\b", "%d", re.sub(r"(?<!%)\bM\b", "%m", pattern))
-
-
-def _to_date(value: Any, pattern: str | None = None) -> dt.date | None:
-    if pattern is None:
-        return _date(value)
+@lru_cache(maxsize=64)
+def _pattern(text: str) -> re.Pattern[str]:
+    """A pattern that means the same to Java."""
     try:
-        return dt.datetime.strptime(str(value), _format_of(pattern)).date()  # noqa: DTZ007 - a day has no zone
-    except ValueError:
-        return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", FutureWarning)  # a set of sets
+            return re.compile(text, re.ASCII)
+    except (re.error, FutureWarning) as error:
+        raise UnsupportedExpressionError(f"the pattern {text!r} is not evaluated here ({error})") from error
+
+
+def _regexp_extract(text: Any, pattern: str, group: Any = 1) -> str:
+    found = _pattern(pattern)
+    if not 0 <= int(group) <= found.groups:
+        raise UnsupportedExpressionError(f"the pattern {pattern!r} has no group {group}")
+    match = found.search(_text(text))
+    return (match[int(group)] or "") if match else ""
+
+
+def _regexp_replace(text: Any, pattern: str, new: Any) -> str:
+    r"""``$1`` is a group and ``\`` takes the sign behind it as it is, as in Java."""
+    found, parts = _pattern(pattern), re.findall(r"\\(.)|\$(\d)|([^\\$]+)", _text(new), re.DOTALL)
+    if sum(len(quoted or rest) + len(group) for quoted, group, rest in parts) + sum(
+        1 for quoted, group, _ in parts if quoted or group
+    ) != len(_text(new)) or any(int(group) > found.groups for _, group, _ in parts if group):
+        raise UnsupportedExpressionError(f"the replacement {new!r} of {pattern!r} is not evaluated here")
+    return found.sub(lambda match: "".join(quoted or rest or match[int(group)] or "" for quoted, group, rest in parts),
+                     _text(text))  # fmt: skip
+
+
+def _to_date(value: Any, pattern: str | None = None) -> Any:
+    return date_of(value) if pattern is None else date_in(_text(value), pattern)
 
 
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
 
 
-def _days_between(end: dt.date | None, start: dt.date | None) -> int | None:
-    return None if end is None or start is None else (end - start).days
+def _days_between(end: Any, start: Any) -> int | None:
+    last, first = date_of(end), date_of(start)
+    return None if last is None or first is None else Int((last - first).days)
 
 
-def _extreme(choose: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *values: choose((value for value in values if value is not None), default=None)
+def _extreme(sign: str) -> Callable[..., Any]:
+    """The least or greatest of the values that are not null."""
+
+    def choose(*values: Any) -> Any:
+        found = None
+        for value in values:
+            if isinstance(value, str) != isinstance(found, str) and None not in (value, found):
+                raise UnsupportedExpressionError("greatest and least of text and numbers are not evaluated here")
+            if found is None or compare(sign, value, found):
+                found = value if value is not None else found
+        return found
+
+    return choose
+
+
+def _joined(separator: Any, *parts: Any) -> str | None:
+    if separator is None:
+        return None
+    flat = [one for part in parts for one in (part if isinstance(part, list) else [part])]
+    return _text(separator).join(_text(one) for one in flat if one is not None)
+
+
+def _size(values: Any) -> Int:
+    if not isinstance(values, list):
+        raise UnsupportedExpressionError("size of what is no array is not evaluated here")
+    return Int(len(values))
 
 
 # Null in any argument gives null.
 STRICT: dict[str, Callable[..., Any]] = {
-    "abs": lambda value: abs(number) if (number := _decimal(value)) is not None else None,
-    "concat": lambda *parts: "".join(map(str, parts)),
-    "ceil": lambda value: (
-        None if (number := _decimal(value)) is None else int(number.to_integral_value("ROUND_CEILING"))
-    ),
-    "date_add": lambda day, days: arithmetic("+")(_date(day), days) if _date(day) else None,
-    "date_sub": lambda day, days: arithmetic("-")(_date(day), days) if _date(day) else None,
-    "datediff": lambda end, start: _days_between(_date(end), _date(start)),
-    "floor": lambda value: (
-        None if (number := _decimal(value)) is None else int(number.to_integral_value("ROUND_FLOOR"))
-    ),
-    "greatest": _extreme(max),
-    "initcap": lambda text: str(text).title(),
-    "least": _extreme(min),
-    "length": lambda text: len(str(text)),
-    "lower": lambda text: str(text).lower(),
-    "regexp_extract": lambda text, pattern, group=1: m[int(group)] or "" if (m := re.search(pattern, text)) else "",
-    "regexp_replace": lambda text, pattern, new: re.sub(pattern, re.sub(r"\$(\d)", r"\\\1", new), text),
-    "replace": lambda text, old, new="": str(text).replace(old, new),
+    "abs": _abs,
+    "concat": lambda *parts: "".join(map(_text, parts)),
+    "ceil": _to_whole("ROUND_CEILING"),
+    "date_add": lambda day, days: arithmetic("+")(date_of(day), days) if date_of(day) else None,
+    "date_sub": lambda day, days: arithmetic("-")(date_of(day), days) if date_of(day) else None,
+    "datediff": _days_between,
+    "floor": _to_whole("ROUND_FLOOR"),
+    "initcap": _initcap,
+    "length": lambda text: Int(len(_text(text))),
+    "lower": lambda text: _text(text).lower(),
+    "regexp_extract": _regexp_extract,
+    "regexp_replace": _regexp_replace,
+    "replace": lambda text, old, new="": _text(text).replace(old, _text(new)) if old else _text(text),
     "round": _round,
-    "size": len,
-    "split_part": lambda text, separator, part: _split_part(str(text), separator, int(part)),
-    "substring": lambda text, start, length=None: str(text)[int(start) - 1 :][
-        : None if length is None else int(length)
-    ],
+    "size": _size,
+    "split_part": _split_part,
+    "substring": _substring,
     "to_date": _to_date,
-    "trim": lambda text: str(text).strip(),
+    "trim": lambda text: _text(text).strip(" "),
     "try_add": arithmetic("+"),
     "try_divide": arithmetic("/"),
     "try_multiply": arithmetic("*"),
     "try_subtract": arithmetic("-"),
     "try_to_date": _to_date,
-    "upper": lambda text: str(text).upper(),
-    "year": lambda day: found.year if (found := _date(day)) else None,
+    "upper": lambda text: _text(text).upper(),
+    "year": lambda day: Int(found.year) if (found := date_of(day)) else None,
 }
 # These see nulls.
 LENIENT: dict[str, Callable[..., Any]] = {
     "coalesce": _first,
-    "concat_ws": lambda separator, *parts: separator.join(str(part) for part in parts if part is not None),
+    "concat_ws": _joined,
+    "greatest": _extreme(">"),
     "if": lambda condition, then, otherwise: then if condition else otherwise,
     "ifnull": _first,
     "isnull": lambda value: value is None,
-    "named_struct": lambda *pairs: dict(zip(pairs[::2], pairs[1::2], strict=True)),
+    "least": _extreme("<"),
+    "named_struct": lambda *pairs: {
+        str(name).casefold(): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)
+    },
     "nullif": lambda value, other: None if compare("=", value, other) else value,
     "nvl": _first,
 }
@@ -202,21 +199,50 @@ def _distinct(values: list[Any]) -> list[Any]:
 
 
 def _sum(values: list[Any]) -> Any:
-    numbers = [number for value in values if (number := _decimal(value)) is not None]
-    return sum(numbers) if numbers else None
+    """Of texts as doubles; whole numbers as BIGINT."""
+    total: Any = None
+    for value in values:
+        number = cast(value, "double") if isinstance(value, str) else int(value) if isinstance(value, Int) else value
+        if number is None:
+            continue
+        total = number if total is None else arithmetic("+")(total, number)
+        if total is None:
+            return None
+    return total
+
+
+def _average(values: list[Any]) -> Any:
+    numbers = [cast(value, "double") if isinstance(value, str) else value for value in values]
+    total = _sum(known := [number for number in numbers if number is not None])
+    if total is None:
+        return None
+    return EXACT.divide(total, Decimal(len(known))) if isinstance(total, Decimal) else total / len(known)
+
+
+def _extreme_of(sign: str) -> Callable[[list[Any]], Any]:
+    def choose(values: list[Any]) -> Any:
+        found = values[0] if values else None
+        for value in values[1:]:
+            one, other = comparable(value, found)
+            if compare(sign, one, other):
+                found = value
+        return found
+
+    return choose
 
 
 # Over the values, without nulls, of the rows of a group.
 AGGREGATES: dict[str, Callable[[list[Any]], Any]] = {
-    "avg": lambda values: _sum(values) / len(values) if values else None,
+    "avg": _average,
     "collect_list": list,
     "collect_set": _distinct,
     "count": len,
     "first": lambda values: values[0] if values else None,
-    "max": lambda values: max(values, default=None),
-    "min": lambda values: min(values, default=None),
+    "max": _extreme_of(">"),
+    "min": _extreme_of("<"),
     "sum": _sum,
 }
+SEES_NULLS = {"first"}
 
 
 def strict(function: Callable[..., Any]) -> Callable[..., Any]:

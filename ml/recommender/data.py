@@ -23,6 +23,7 @@ USER_COLUMNS = ("user",)
 # Names of the same columns in the samples and in the warehouse.
 ALIASES = {"user_id": "user", "artist_id": "item", "item_id": "item", "tag_id": "tag", "friend_id": "friend"}
 LEAST_WEIGHT = 1e-6
+LARGEST_WEIGHT = 1e30  # sums of such stay finite in 32 bits
 
 
 class InputError(ValueError):
@@ -83,7 +84,7 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pa.Table:
 
     Identifiers come dictionary-encoded: ten million rows then take 120 MB, not gigabytes of Python text.
 
-    :raises InputError: when it is missing, unreadable, or lacks a column
+    :raises InputError: when it is missing, unreadable, or lacks a column or has it twice
     """
     if not path.exists():
         raise InputError(f"{path} does not exist: name a file with the columns {', '.join(columns)}")
@@ -95,11 +96,21 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pa.Table:
     except (pa.ArrowInvalid, OSError, UnicodeDecodeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read ({reason}): give a UTF-8 file with tabs between cells") from error
-    table = table.rename_columns([ALIASES.get(name, name) for name in table.column_names])
+    table = _in_own_names(path, table, columns)
     missing = [name for name in columns if name not in table.column_names]
     if missing:
         raise InputError(f"{path} lacks the column {missing[0]}: its header must hold {', '.join(columns)}")
     return table.select(list(columns))
+
+
+def _in_own_names(path: Path, table: pa.Table, columns: tuple[str, ...]) -> pa.Table:
+    """The table with its columns under the names that they have here."""
+    named = [ALIASES.get(name, name) for name in table.column_names]
+    for wanted in columns:
+        alike = [name for name, own in zip(table.column_names, named, strict=True) if own == wanted]
+        if len(alike) > 1:
+            raise InputError(f"{path} has several columns for {wanted}, {' and '.join(alike)}: keep one of them")
+    return table.rename_columns(named)
 
 
 def _read_tsv(path: Path) -> pa.Table:
@@ -148,14 +159,18 @@ def positions(column: pa.ChunkedArray, known: np.ndarray | None = None) -> tuple
 def read_dataset(interactions: Path, tags: Path | None = None, friends: Path | None = None) -> Dataset:
     """Interactions with their side data; tags and friends of users or items without an interaction are left out.
 
-    :raises InputError: when there is no interaction, or a weight is negative or no number
+    :raises InputError: when there is no interaction, or a weight is negative, no number or above LARGEST_WEIGHT
     """
     table = read_table(interactions, INTERACTION_COLUMNS)
     if table.num_rows == 0:
         raise InputError(f"{interactions} holds no interaction: give at least one row of user, item and weight")
     user, users = positions(table["user"])
     item, items = positions(table["item"])
-    weight = table["weight"].cast(pa.float64()).to_numpy()
+    try:
+        weight = table["weight"].cast(pa.float64()).to_numpy()
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{interactions} has a weight that is no number ({reason}): correct the row") from error
     del table
     _check_interactions(interactions, user, item, weight)
     weights = pair_matrix(user, item, weight, (len(users), len(items)))
@@ -168,6 +183,10 @@ def _check_interactions(path: Path, user: np.ndarray, item: np.ndarray, weight: 
     if broken.any():
         line = int(np.flatnonzero(broken)[0]) + 2
         raise InputError(f"{path} line {line} has no user or item, or a weight that is no number >= 0: correct the row")
+    large = np.flatnonzero(weight > LARGEST_WEIGHT)
+    if len(large):
+        what = f"a weight of {weight[large[0]]:g}, above {LARGEST_WEIGHT:g}"
+        raise InputError(f"{path} line {int(large[0]) + 2} has {what}: correct the row")
 
 
 def pair_matrix(row: np.ndarray, column: np.ndarray, value: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from ml import command_line
 from ml.recommender import features, hybrid, metrics, tuning
 from ml.recommender.content import Factors
 from ml.recommender.data import Dataset, InputError, read_dataset
@@ -31,9 +32,9 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--interactions", type=Path, required=True, help="TSV with the header: user item weight")
     parser.add_argument("--tags", type=Path, help="TSV with the header: user item tag")
     parser.add_argument("--friends", type=Path, help="TSV with the header: user friend")
-    parser.add_argument("--seeds", default="1,2,3", help="one split each, separated by commas")
+    parser.add_argument("--seeds", type=command_line.seeds, default="1,2,3", help="one split each, between commas")
     parser.add_argument("--compare-factors", action="store_true", help="also fit ALS and BPR of the implicit library")
-    parser.add_argument("--output", type=Path, help="write the report as JSON")
+    parser.add_argument("--output", type=command_line.output_file, help="write the report as JSON")
     return parser.parse_args(arguments)
 
 
@@ -208,12 +209,11 @@ def table_lines(report: dict[str, Any]) -> list[str]:
 
 def run(arguments: list[str] | None = None, write: Callable[[str], None] = print) -> None:
     options = parse_arguments(arguments)
-    seeds = [int(seed) for seed in options.seeds.split(",")]
-    report = evaluate(
-        read_dataset(options.interactions, options.tags, options.friends), seeds, factors=options.compare_factors
-    )
-    if options.output:
-        options.output.write_text(json.dumps(report, indent=2))
+    data = read_dataset(options.interactions, options.tags, options.friends)
+    written = command_line.made_parent(options.output) if options.output else None
+    report = evaluate(data, options.seeds, factors=options.compare_factors)
+    if written:
+        written.write_text(json.dumps(report, indent=2))
     for line in table_lines(report):
         write(line)
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import csv
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ml.recommender import hybrid, metrics, tuning
+from ml import command_line
+from ml.recommender import features, hybrid, metrics, tuning
 from ml.recommender.data import Dataset, InputError, read_dataset, read_users
 
 
@@ -26,8 +28,8 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--limit", type=int, default=10, help="items per user; fewer where the catalogue ends")
     parser.add_argument("--algorithm", choices=hybrid.ALGORITHMS, default="hybrid")
     parser.add_argument("--tune", action="store_true", help="choose the blend on a validation part (fits twice)")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--output", type=Path, required=True, help="TSV to write: user, item, score")
+    parser.add_argument("--seed", type=command_line.seed, default=7)
+    parser.add_argument("--output", type=command_line.output_file, required=True, help="TSV of user, item, score")
     return parser.parse_args(arguments)
 
 
@@ -57,18 +59,36 @@ def recommendations(
             yield user, model.items[item], float(share)
 
 
+def check_writable(path: Path, names: Iterable[str]) -> None:
+    """
+    :raises InputError: when a name holds what ends a cell or a line of a TSV, as one of a Parquet file may
+    """
+    for name in names:
+        if any(sign in name for sign in "\t\r\n"):
+            raise InputError(
+                f"{path} has the name {name!r}, with a tab or a line end, which no TSV can hold: rename it"
+            )
+
+
 def run(arguments: list[str] | None = None) -> None:
     asked = parse_arguments(arguments)
     if asked.limit < 1:
         raise InputError(f"limit {asked.limit} asks for no item: give 1 or more")
+    if asked.algorithm == "content" and asked.tags is None:
+        raise InputError("the algorithm content ranks by tags alone: give --tags")
     users = read_users(asked.users)
     read = read_dataset(asked.train, asked.tags, asked.friends)
+    for path, names in ((asked.users, users), (asked.train, read.users), (asked.train, read.items)):
+        check_writable(path, names)
     data = read.with_weights(read.weights)
     options = replace(hybrid.Options(), seed=asked.seed)
     if asked.tune:
         options = tuned_options(data, options)
     model = hybrid.fit(data, options, with_plain=asked.algorithm == "collaborative")
-    with asked.output.open("w", encoding="utf-8", newline="") as file:
+    if asked.algorithm == "content" and "tags" not in model.signals:
+        least = f"is used {features.LEAST_TAG_USES} times or more on pairs of {asked.train}"
+        print(f"no tag of {asked.tags} {least}: the most popular items are written", file=sys.stderr)
+    with command_line.made_parent(asked.output).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
         writer.writerow(("user", "item", "score"))
         for user, item, score in recommendations(model, users, asked.limit, asked.algorithm):

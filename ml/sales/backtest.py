@@ -4,7 +4,8 @@ Each report whose period ends in --from..--to is forecast from the reports whose
 --horizon-days before its own starts, and from its own capacity, performances, place, dates and names. Its tickets,
 gross and prices are never seen. The output has one row per such report, in the order of the files. `predicted`
 estimates the mean of tickets, `lower` and `upper` bound an 80 % interval. A report without a capacity gets that of its
-venue's, else its act's, last one before the cut-off (else the median known), and is left out of the figures.
+venue's, else its act's, last one before the cut-off (else the median known), and is left out of the figures. So is one
+whose period_start cannot be read: it has no cut-off, and its row no forecast.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ml import command_line
 from ml.box_office import reports
 from ml.sales import features, metrics, naive, rolling
 
@@ -25,27 +27,22 @@ NO_SEATS_KNOWN = 1000.0  # seats of a performance where no report tells any
 
 
 class NothingToForecastError(ValueError):
-    """No report lies in the range asked for."""
-
-
-def _days(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number of days from 1 on")
-    return int(text)
+    """No report lies in the range asked for, or none says what a forecast could be learnt from."""
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reports", type=Path, nargs="+", required=True, help="CSV, gzipped CSV or Parquet files")
     parser.add_argument("--format", required=True, help="canonical, or the name of a file of include/mappings/")
-    parser.add_argument("--from", dest="first", type=pd.Timestamp, required=True, help="first period_end, YYYY-MM-DD")
-    parser.add_argument("--to", dest="last", type=pd.Timestamp, required=True, help="last period_end, YYYY-MM-DD")
-    parser.add_argument("--horizon-days", type=_days, default=features.HORIZON_DAYS)
-    parser.add_argument("--output", type=Path, required=True, help="CSV file to write")
-    parser.add_argument("--refit-days", type=_days, default=rolling.REFIT_DAYS, help="days between two trainings")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--metrics", type=Path, help="JSON file to write the figures to as well")
+    day, days, output_file = command_line.day, command_line.days, command_line.output_file
+    parser.add_argument("--from", dest="first", type=day, required=True, help="first period_end, YYYY-MM-DD")
+    parser.add_argument("--to", dest="last", type=day, required=True, help="last period_end, YYYY-MM-DD")
+    parser.add_argument("--horizon-days", type=days, default=features.HORIZON_DAYS)
+    parser.add_argument("--output", type=output_file, required=True, help="CSV file to write")
+    parser.add_argument("--refit-days", type=days, default=rolling.REFIT_DAYS, help="days between two trainings")
+    parser.add_argument("--seed", type=command_line.seed, default=7)
+    parser.add_argument("--threads", type=command_line.count, default=2)
+    parser.add_argument("--metrics", type=output_file, help="JSON file to write the figures to as well")
     return parser.parse_args(arguments)
 
 
@@ -81,7 +78,7 @@ def assumed_capacity(known: pd.DataFrame, targets: pd.DataFrame, horizon_days: i
 def run(frame: pd.DataFrame, options: argparse.Namespace) -> tuple[pd.DataFrame, dict[str, object]]:
     """Output rows and figures.
 
-    :raises NothingToForecastError: when no report's period ends in the range
+    :raises NothingToForecastError: when no report's period ends in the range, or none has a capacity and tickets
     """
     known = identified(frame)
     asked = known["period_end"].between(options.first, options.last)
@@ -95,17 +92,26 @@ def run(frame: pd.DataFrame, options: argparse.Namespace) -> tuple[pd.DataFrame,
                 else "none has a date"
             )
         )
+    if features.usable(known).empty:
+        raise NothingToForecastError(
+            f"none of {len(frame)} reports has a capacity, tickets and dates, so nothing can be learnt: give others"
+        )
     targets = known[asked]
     given = targets["capacity"].notna()
     targets = targets.assign(capacity=assumed_capacity(known, targets, options.horizon_days))
     settings = rolling.Settings(options.horizon_days, options.refit_days, options.seed, options.threads)
     # Outcomes of the targets are columns of history alone: nothing below can look at them by mistake.
-    hidden = targets.drop(columns=["tickets_sold", "gross"])
-    found = rolling.forecast(known, hidden, settings)
+    hidden = targets[targets["period_start"].notna()].drop(columns=["tickets_sold", "gross"])
+    if hidden.empty:
+        raise NothingToForecastError(
+            f"none of the {len(targets)} reports asked for has a readable period_start, so none has a cut-off"
+        )
+    found = rolling.forecast(known, hidden, settings).reindex(targets.index)
     capacity, actual = targets["capacity"], targets["tickets_sold"]
     output = frame.loc[targets.index, OUTPUT].assign(
         actual=actual, **{name: (found[name] * capacity).round(2) for name in ("predicted", "lower", "upper")}
     )
+    given &= found["predicted"].notna()
     counted = given & (features.utilisation(targets) <= 1.6) & actual.gt(0)
     return output, figures(output[counted], capacity[counted], naive.forecasts(found, capacity)[counted], len(output))
 
@@ -134,6 +140,18 @@ def _errors(actual: pd.Series, predicted: pd.Series, capacity: pd.Series) -> dic
     }
 
 
+def tell_left_out(frame: pd.DataFrame, options: argparse.Namespace) -> None:
+    """Say of which reports there is no row, or no forecast, since a date is missing."""
+    undated = int(frame["period_end"].isna().sum())
+    if undated:
+        print(f"{undated} of {len(frame)} reports have no period_end that can be read: no row", file=sys.stderr)
+    asked = frame["period_end"].between(options.first, options.last)
+    unstarted = int((asked & frame["period_start"].isna()).sum())
+    if unstarted:
+        print(f"{unstarted} of {int(asked.sum())} reports in the range have no period_start that can be read:"
+              " a row without a forecast", file=sys.stderr)  # fmt: skip
+
+
 def shown(report: dict[str, object]) -> str:
     """The figures as lines for a terminal."""
     lines = [f"{report['rows']} reports forecast, {report['counted']} with capacity and tickets to be judged by"]
@@ -156,14 +174,16 @@ def shown(report: dict[str, object]) -> str:
 def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
-        output, report = run(reports.read(options.reports, options.format), options)
-    except (reports.UnreadableReportsError, NothingToForecastError, ValueError) as error:
+        frame = reports.read(options.reports, options.format)
+        tell_left_out(frame, options)
+        written = [command_line.made_parent(path) for path in (options.output, options.metrics) if path]
+        output, report = run(frame, options)
+    except (reports.UnreadableReportsError, NothingToForecastError) as error:
         print(f"backtest: {error}", file=sys.stderr)
         return 2
-    options.output.parent.mkdir(parents=True, exist_ok=True)
-    output.to_csv(options.output, index=False, date_format="%Y-%m-%d")
+    output.to_csv(written[0], index=False, date_format="%Y-%m-%d")
     if options.metrics:
-        options.metrics.write_text(json.dumps(report, indent=2))
+        written[1].write_text(json.dumps(report, indent=2))
     print(shown(report))
     return 0
 

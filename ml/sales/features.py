@@ -276,7 +276,8 @@ def _as_of(
     """The newest row of the same group that is not after the day asked for."""
     left = asked[keys].assign(_day=asked[on] + shift)
     dated = left.dropna(subset=["_day", *keys])
-    right = daily[[*keys, *VALUES]].assign(_day=daily["period_end"])
+    # Without any report the keys have no type that the others could be compared with.
+    right = daily[[*keys, *VALUES]].assign(_day=daily["period_end"]).astype(dated[keys].dtypes if daily.empty else {})
     merged = pd.merge_asof(dated, right, on="_day", by=keys, tolerance=tolerance)
     merged.index = dated.index
     return _aligned(merged, left)

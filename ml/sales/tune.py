@@ -21,6 +21,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
+from ml import command_line
 from ml.box_office import reports
 from ml.sales import backtest, calibration, features, gaussian, metrics, model
 
@@ -116,12 +117,14 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reports", type=Path, nargs="+", required=True)
     parser.add_argument("--format", nargs="+", required=True, help="one mapping for each file")
-    parser.add_argument("--until", type=pd.Timestamp, required=True, help="reports that end on or after it stay unseen")
-    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument(
+        "--until", type=command_line.day, required=True, help="reports that end on or after it stay unseen"
+    )
+    parser.add_argument("--trials", type=command_line.count, default=40)
     parser.add_argument("--seconds", type=float, default=900)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=model.HYPERPARAMETERS_FILE)
+    parser.add_argument("--seed", type=command_line.seed, default=7)
+    parser.add_argument("--threads", type=command_line.count, default=2)
+    parser.add_argument("--output", type=command_line.output_file, default=model.HYPERPARAMETERS_FILE)
     return parser.parse_args(arguments)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,11 +22,24 @@ MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augus
 WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
-def analyze(rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, venue_id: str) -> dict[str, Any]:
+def analyze_all(
+    rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, wanted: Iterable[str] | None = None
+) -> list[dict[str, Any]]:
+    """``analyze`` of each venue, or of those wanted: what is alike for all is computed once."""
+    rates = fitted.rates(venues)
+    own = dict(list(rows.groupby("venue_id", sort=False)))
+    asked = [str(name) for name in (venues.index if wanted is None else wanted)]
+    return [analyze(own.get(name, rows.iloc[:0]), venues, fitted, name, rates) for name in asked]
+
+
+def analyze(
+    rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, venue_id: str, rates: pd.Series | None = None
+) -> dict[str, Any]:
     """Everything about a venue. The attendance estimate is what an engagement may expect; ``all_seats`` is the share of
     all seats ever offered that were sold, in which a long hit outweighs everything else.
 
-    :param rows: features.build of all reports; ``venues`` is features.per_venue of them
+    :param rows: features.build of all reports, of which the venue's own are taken; ``venues`` is features.per_venue
+    :param rates: fitted.rates of all venues, where many are analysed
     :raises UnknownVenueError: when the venue has no report
     """
     if venue_id not in venues.index:
@@ -52,7 +66,7 @@ def analyze(rows: pd.DataFrame, venues: pd.DataFrame, fitted: VenueModel, venue_
         "capacity_utilisation": utilisation(own),
         "revenue_trend": revenue_trend(own),
         "seasonality": {"month": by_month(own, fitted), "weekday": by_weekday(own)},
-        "rank": rank(venues, fitted, venue_id),
+        "rank": rank(venues, fitted.rates(venues) if rates is None else rates, venue_id),
     }
 
 
@@ -199,18 +213,17 @@ def by_weekday(own: pd.DataFrame) -> dict[str, Any]:
     return {"effects": effects, "reason": None}
 
 
-def rank(venues: pd.DataFrame, fitted: VenueModel, venue_id: str) -> dict[str, Any]:
-    """Place by shrunk attendance among venues of like size, 1 is the best; ties share the better place."""
+def rank(venues: pd.DataFrame, rates: pd.Series, venue_id: str) -> dict[str, Any]:
+    """Place by shrunk attendance among venues of like size, 1 is the best; ties share the better place.
+
+    :param rates: VenueModel.rates of the venues
+    """
     group = model.peers(venues, venue_id)
-    rates = {
-        str(key): fitted.shrunk(row.engagement_rate, row.engagements, row.log_seats)[0]
-        for key, row in zip(group.index, group.itertuples(), strict=True)
-    }
-    better = sum(rate > rates[venue_id] for rate in rates.values())
+    shrunk = rates[group.index]
     return {
-        "place": better + 1,
+        "place": int((shrunk > rates[venue_id]).sum()) + 1,
         "of": len(group),
         "peer_seats_from": round(float(group["seats"].min())),
         "peer_seats_to": round(float(group["seats"].max())),
-        "peer_attendance_rate": round(float(np.median(list(rates.values()))), 4),
+        "peer_attendance_rate": round(float(np.median(shrunk)), 4),
     }

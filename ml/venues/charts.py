@@ -21,8 +21,9 @@ def draw(analysis: dict[str, Any], own: pd.DataFrame, path: Path) -> None:
     figure = Figure(figsize=(10, 8), layout="constrained")
     FigureCanvasAgg(figure)
     rate = analysis["attendance_rate"]
+    name = f"{analysis['venue']}, {analysis['city'] or analysis['country']}".replace("$", r"\$")  # no formula
     figure.suptitle(
-        f"{analysis['venue']}, {analysis['city'] or analysis['country']}: {rate['estimate']:.0%} of seats sold"
+        f"{name}: {rate['estimate']:.0%} of seats sold"
         f" ({rate['lower_80']:.0%} to {rate['upper_80']:.0%}), {analysis['basis']['reports']} reports"
     )
     over_time, money, months, weekdays = figure.subplots(2, 2).ravel()

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ml import command_line
 from ml.box_office import reports
 from ml.venues import features, model
 
@@ -73,7 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reports", type=Path, nargs="+", required=True)
     parser.add_argument("--format", default="canonical")
-    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--seed", type=command_line.seed, default=7)
     asked = parser.parse_args(arguments)
     try:
         rows = features.build(reports.read_accepted(asked.reports, asked.format))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import hashlib
 import unicodedata
 
 import numpy as np
 import pandas as pd
 
 FEATURE_SCHEMA = 1
+KEY_LENGTH = 100  # characters of a venue's key, and bytes: a file's name has at most 255
+KEY_BYTES = 200
+HASH_LENGTH = 12
 SOLD_OUT = 0.98  # utilisation from which a report counts as sold out: house seats stay unsold
 
 
@@ -17,10 +20,44 @@ class NoReportsError(ValueError):
 
 
 def venue_key(venue: str, city: str | None, country: str | None) -> str:
-    """An identifier of a venue for files without the platform's venue_id."""
+    """An identifier of a venue for files without the platform's venue_id, which can be a file's name.
+
+    Letters, digits and marks of any script in lower case, Latin ones without accents, and hyphens between the words.
+    Spelling, spaces and punctuation tell no venues apart, but signs do (A+ is not A) and so do names of nothing else:
+    a hash of the place is then added, as it is to what is cut to KEY_LENGTH.
+    """
     parts = [str(part) for part in (venue, city, country) if isinstance(part, str) and part]
-    plain = unicodedata.normalize("NFKD", " ".join(parts)).encode("ascii", "ignore").decode() or " ".join(parts)
-    return re.sub(r"[^a-z0-9]+", "-", plain.casefold()).strip("-") or "-".join(parts)
+    spelt = unicodedata.normalize("NFKC", " ".join(parts)).casefold()
+    slug = _words(spelt)
+    has_sign = any(unicodedata.category(letter)[0] == "S" for letter in spelt)
+    if has_sign or not _words(str(venue)) or not _fits(slug, KEY_LENGTH):
+        exact = hashlib.sha256(" ".join(spelt.split()).encode()).hexdigest()[:HASH_LENGTH]
+        slug = f"{_cut(slug, KEY_LENGTH - HASH_LENGTH - 1)}-{exact}".strip("-")
+    return slug
+
+
+def _words(text: str) -> str:
+    letters = "".join(map(_plain, unicodedata.normalize("NFKC", text).casefold()))
+    return "-".join(letters.split())
+
+
+def _plain(letter: str) -> str:
+    """A letter without accents if it is Latin, as it is if it is of another script; a space for all else."""
+    latin = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode()
+    if latin.isalnum():
+        return latin
+    return letter if unicodedata.category(letter)[0] in "LMN" else " "
+
+
+def _fits(slug: str, length: int) -> bool:
+    return len(slug) <= length and len(slug.encode()) <= KEY_BYTES
+
+
+def _cut(slug: str, length: int) -> str:
+    cut = slug[:length]
+    while len(cut.encode()) > KEY_BYTES - HASH_LENGTH - 1:
+        cut = cut[:-1]
+    return cut.rstrip("-")
 
 
 def build(reports: pd.DataFrame) -> pd.DataFrame:

@@ -59,6 +59,15 @@ class VenueModel:
         half = float(stdtrit(self.freedom, 0.9) * np.sqrt(variance))
         return estimate, max(estimate - half, 0.0), min(estimate + half, 1.6)
 
+    def rates(self, venues: pd.DataFrame) -> pd.Series:
+        """The estimate of ``shrunk`` of each venue that has an engagement.
+
+        :param venues: features.per_venue
+        """
+        weight = venues["engagements"] / (venues["engagements"] + self.within / self.between)
+        expected = (self.prior + self.slope * (venues["log_seats"] - self.centre)).clip(0.0, 1.0)
+        return weight * venues["engagement_rate"] + (1 - weight) * expected
+
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=2))
 

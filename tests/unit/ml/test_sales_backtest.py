@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -249,3 +250,49 @@ def test_the_distance_to_a_holiday_is_that_to_the_nearest() -> None:
 def test_a_bill_is_split_into_its_acts() -> None:
     assert features.bill("Act A / Act B with Act C") == ["Act A", "Act B", "Act C"]
     assert features.bill("Simon & Garfunkel") == ["Simon & Garfunkel"]
+
+
+@pytest.mark.parametrize("column", ["capacity", "tickets_sold"])
+def test_files_without_any_capacity_or_tickets_are_refused_plainly(known: pd.DataFrame, column: str) -> None:
+    with pytest.raises(backtest.NothingToForecastError, match="none of 900 reports has a capacity, tickets and dates"):
+        run(known.assign(**{column: np.nan}))
+
+
+def test_features_of_a_history_that_teaches_nothing_are_empty(known: pd.DataFrame) -> None:
+    seen = backtest.identified(known.head(5))
+    rows = features.build(seen.assign(tickets_sold=np.nan), seen)
+    assert list(rows.index) == list(seen.index)
+    assert rows["act_last"].isna().all()
+    assert rows["log_capacity"].notna().all()
+
+
+def test_a_report_whose_start_is_unknown_has_a_row_without_a_forecast(
+    known: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = known.copy()
+    row = odd.index[odd["period_end"].between(FIRST, LAST)][3]
+    odd.loc[row, "period_start"] = pd.NaT
+    odd.loc[[0, 1], ["period_start", "period_end"]] = pd.NaT
+    output, figures = run(odd)
+    found = output[["predicted", "lower", "upper"]].isna().all(axis=1)
+    assert list(output.index[found]) == [row]
+    assert figures["counted"] == figures["rows"] - 1
+    backtest.tell_left_out(odd, options())
+    told = capsys.readouterr().err
+    assert "2 of 900 reports have no period_end that can be read: no row" in told
+    assert f"1 of {len(output)} reports in the range have no period_start that can be read" in told
+
+
+def options(**changed: str) -> argparse.Namespace:
+    given = {"--reports": "-", "--format": "canonical", "--output": "-", "--from": f"{FIRST:%Y-%m-%d}",
+             "--to": f"{LAST:%Y-%m-%d}", **{f"--{name}": value for name, value in changed.items()}}  # fmt: skip
+    return backtest.parse_arguments([word for pair in given.items() for word in pair])
+
+
+def test_what_is_written_gets_its_folder(known: pd.DataFrame, tmp_path: Path) -> None:
+    known.head(60).to_csv(tmp_path / "a.csv", index=False)
+    day = f"{known['period_end'].iloc[:60].max():%Y-%m-%d}"
+    written = {"output": tmp_path / "new" / "folder" / "preds.csv", "metrics": tmp_path / "other" / "m.json"}
+    asked = {"reports": tmp_path / "a.csv", "format": "canonical", "from": day, "to": day, **written}
+    assert backtest.main([word for name, value in asked.items() for word in (f"--{name}", str(value))]) == 0
+    assert all(path.is_file() for path in written.values())

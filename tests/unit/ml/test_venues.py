@@ -192,6 +192,64 @@ def test_files_are_analysed_with_a_chart_per_venue(
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
 
 
+def test_only_the_best_venues_are_drawn_unless_all_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(analyze.charts, "draw", lambda found, own, path: drawn.append(path.name))
+    reports(30, 3).to_csv(tmp_path / "reports.csv", index=False)
+    named = ["--reports", str(tmp_path / "reports.csv"), "--output", str(tmp_path / "out")]
+    analyze.run(named)
+    assert "charts of the first 20 of 30 venues: --charts all draws each" in capsys.readouterr().err
+    best = json.loads((tmp_path / "out" / "venues.json").read_text())[:20]
+    assert drawn == [f"{found['venue_id']}.png" for found in best]
+    for arguments, count in ((["--charts", "all"], 30), (["--charts", "3"], 3), (["--no-charts"], 0)):
+        drawn.clear()
+        analyze.run([*named, *arguments])
+        assert len(drawn) == count
+
+
+def test_analyses_made_together_are_those_made_one_by_one() -> None:
+    rows = features.build(reports())
+    venues, fitted = features.per_venue(rows), model.fit(rows)
+    together = analysis.analyze_all(rows, venues, fitted)
+    assert together == [analysis.analyze(rows, venues, fitted, str(name)) for name in venues.index]
+    rates = fitted.rates(venues)
+    for name, row in zip(venues.index, venues.itertuples(), strict=True):
+        assert rates[name] == fitted.shrunk(row.engagement_rate, row.engagements, row.log_seats)[0]
+
+
+def test_a_name_with_signs_of_formulas_can_be_drawn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("WARNING", "matplotlib")
+    reports(1, 3).assign(venue="The $ Hall $x_{").to_csv(tmp_path / "reports.csv", index=False)
+    analyze.run(["--reports", str(tmp_path / "reports.csv"), "--output", str(tmp_path)])
+    assert len(list(tmp_path.glob("*.png"))) == 1
+
+
+def test_venues_of_any_script_have_keys_of_their_own() -> None:
+    names = ["東京ドーム", "日本武道館", "Зал", "Концертный зал", "A+", "A-", "!!!", "???", "हॉल", "ホール", "ボール"]
+    keys = [features.venue_key(name, "Tokyo", "JP") for name in names]
+    assert len(set(keys)) == len(names)
+    assert keys[0] == "東京ドーム-tokyo-jp"
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "..", "/", "x" * 300, "東" * 300, "a\0b", "C:\\x", "+" * 300])
+def test_a_key_is_a_file_name_in_its_folder(tmp_path: Path, name: str) -> None:
+    key = features.venue_key(name, None, None)
+    assert 0 < len(key) <= 100
+    (tmp_path / f"{key}.png").write_text("")
+    assert [path.parent for path in tmp_path.rglob("*.png")] == [tmp_path]
+
+
+def test_long_names_that_begin_alike_have_keys_of_their_own() -> None:
+    assert features.venue_key("x" * 300, None, None) != features.venue_key("x" * 301, None, None)
+
+
+@pytest.mark.parametrize("other", ["THE  FORUM", "the forum", "The Forum!", "Thé Forum"])
+def test_spelling_tells_no_venues_apart(other: str) -> None:
+    assert features.venue_key(other, "LA", "US") == features.venue_key("The Forum", "LA", "US") == "the-forum-la-us"
+
+
 def test_a_venue_without_reports_is_named_with_the_closest(tmp_path: Path) -> None:
     reports(2, 3).to_csv(tmp_path / "reports.csv", index=False)
     with pytest.raises(UnknownVenueError, match="did you mean Hall"):

@@ -1,0 +1,109 @@
+"""Arguments of the command lines, refused before any work is done: days, counts, seeds and what is to be written."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+
+MOST_DAYS = 36_500  # a hundred years: more than any history has
+LARGEST_SEED = 2**31 - 1
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def day(text: str) -> pd.Timestamp:
+    """A day without a time."""
+    try:
+        if _DAY.fullmatch(text):
+            return pd.Timestamp(text)
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no day: write YYYY-MM-DD, such as 2018-05-27")
+
+
+def days(text: str) -> int:
+    """A number of days, at least 1."""
+    number = _number(text)
+    if number is None or number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number of days from 1 on")
+    if number > MOST_DAYS:
+        raise argparse.ArgumentTypeError(f"{text} is more than {MOST_DAYS} days: give fewer")
+    return number
+
+
+def count(text: str) -> int:
+    """A whole number, at least 1."""
+    number = _number(text)
+    if number is None or not 1 <= number <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {LARGEST_SEED}")
+    return number
+
+
+def seed(text: str) -> int:
+    number = _number(text)
+    if number is None or not 0 <= number <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to {LARGEST_SEED}")
+    return number
+
+
+def seeds(text: str) -> list[int]:
+    """Seeds between commas."""
+    return [seed(part.strip()) for part in text.split(",")]
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else None
+
+
+def output_file(text: str) -> Path:
+    """A file that can be written; its folder may not be there yet (see ``made_parent``)."""
+    path = Path(text)
+    if not text or text.endswith(("/", os.sep)) or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is a folder: name a file to write")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise argparse.ArgumentTypeError(f"{text!r} may not be written: name another file")
+    _check_folder(text, path.parent)
+    return path
+
+
+def output_folder(text: str) -> Path:
+    """A folder that is there or can be made."""
+    path = Path(text)
+    if not text:
+        raise argparse.ArgumentTypeError("'' is no folder: name one to write")
+    _check_folder(text, path)
+    return path
+
+
+def _check_folder(text: str, folder: Path) -> None:
+    try:
+        nearest = next(place for place in (folder, *folder.parents) if place.exists())
+        usable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} cannot be written ({error.strerror})") from error
+    if not usable:
+        what = "may not be written" if nearest.is_dir() else "is no folder"
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {nearest} {what}")
+
+
+def made_parent(path: Path) -> Path:
+    """The path, whose folder is there now.
+
+    :raises SystemExit: when it cannot be made
+    """
+    return made_folder(path.parent) / path.name
+
+
+def made_folder(path: Path) -> Path:
+    """The folder, made with those above it.
+
+    :raises SystemExit: when it cannot be made
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"the folder {path} cannot be made ({error.strerror}): name another") from error
+    return path
