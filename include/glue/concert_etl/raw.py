@@ -10,13 +10,14 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from concert_etl.errors import SPARK_ERRORS, CurationError, one_line
-from concert_etl.texts import SPACES
+from concert_etl.texts import SPACES, is_visible
 
 EVENTS_PATH = "_embedded.events"  # of the pages of manifests that name no path
 MALFORMED = "_malformed"
@@ -209,7 +210,8 @@ def _delimited(spark: SparkSession, uris: list[str], names: tuple[str, ...], dia
     last = F.col(places[-1])  # in a file whose lines end in CR LF it has the CR
     stripped = F.when(last.endswith("\r"), F.nullif(F.regexp_replace(last, "\r+$", ""), F.lit(""))).otherwise(last)
     cells = [*map(F.col, places[:-1]), stripped]
-    return frame.where(~F.coalesce(is_blank, F.lit(False))).select(
+    has_text = reduce(lambda found, place: found | is_visible(F.col(place)), places[1:], is_visible(F.col(places[0])))
+    return frame.where(F.coalesce(has_text, F.lit(False)) | ~F.coalesce(is_blank, F.lit(False))).select(
         _cells(cells, names), file_name(), F.regexp_replace(MALFORMED, "[\r\n]+$", "").alias(MALFORMED)
     )
 
@@ -264,7 +266,9 @@ def cell_names(frame: DataFrame) -> dict[str, str]:
 def file_name() -> Column:
     """``_file_name``: the file that a row was read from."""
     # Spark gives it percent-encoded, with '+' as it is.
-    return F.url_decode(F.replace(F.col("_metadata.file_name"), F.lit("+"), F.lit("%2B"))).alias("_file_name")
+    name = F.col("_metadata.file_name")
+    decoded = F.url_decode(F.replace(name, F.lit("+"), F.lit("%2B")))
+    return F.when(F.contains(name, F.lit("%")), decoded).otherwise(name).alias("_file_name")
 
 
 def escaped(uris: Iterable[str]) -> list[str]:

@@ -23,7 +23,15 @@ def quoted(name: str) -> str:
 def clean(text: Column, null_values: Sequence[str] = ()) -> Column:
     """Text without surrounding space and without NUL, which no database stores; null when nothing is left of it."""
     trimmed = F.btrim(F.translate(text, "\x00", ""), F.lit(SPACES))
-    return F.when(~trimmed.isin("", *null_values), trimmed)
+    cleaned = F.when(~trimmed.isin("", *null_values), trimmed)
+    # Most cells need none of this, which takes longer than all else that is done with one.
+    is_clean = is_visible(text) & is_visible(F.substring(text, -1, 1)) & ~F.contains(text, F.lit("\x00"))
+    return F.when(is_clean & ~text.isin(*null_values) if null_values else is_clean, text).otherwise(cleaned)
+
+
+def is_visible(text: Column) -> Column:
+    """Whether a text begins with an ASCII character that is seen."""
+    return F.ascii(text).between(0x21, 0x7E)
 
 
 def shown(name: str) -> str:
