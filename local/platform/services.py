@@ -33,6 +33,8 @@ AIRFLOW_COMPONENTS = {
 # What a new environment has in its secrets until someone puts real keys there (storage-processing.yaml).
 REPLAY_KEY = "replace-with-your-key"
 REPLAY_SPOTIFY_CLIENT = "replace-with-your-id:replace-with-your-secret"
+# What the orchestration stack sets in this region; jobs run without a container here.
+MODEL_IMAGE = f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.0-5"
 SOURCE_APIS = ("ticketmaster", "spotify", "spotify_accounts", "setlistfm")
 
 
@@ -162,6 +164,7 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "CONCERT_PLATFORM__ENVIRONMENT": ENVIRONMENT,
+        "CONCERT_PLATFORM__MODEL_IMAGE": MODEL_IMAGE,
         **{f"CONCERT_PLATFORM__{api.upper()}_URL": url(ports["replay"]) for api in SOURCE_APIS},
     }
     return {
