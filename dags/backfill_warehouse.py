@@ -19,6 +19,7 @@ from airflow.sdk import DAG, chain, task
 from concert_platform.assets import CURATED_CONCERTS
 from concert_platform.compat import AirflowSkipException
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.require_stacks import RequireStacks
 
 
@@ -40,6 +41,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

@@ -23,6 +23,7 @@ from airflow.sdk import DAG, Param, chain, task
 from concert_platform.assets import RAW_CONCERTS
 from concert_platform.compat import TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.require_stacks import RequireStacks
 
 # After its predecessor, whatever became of that; a skipped run stays skipped.
@@ -99,6 +100,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

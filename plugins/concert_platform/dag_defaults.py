@@ -1,4 +1,4 @@
-"""What every DAG shares: owner, retries, start date and the names available to templates."""
+"""What every DAG shares: owner, retries, alerts, start date and the names available to templates."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from airflow.timetables.trigger import CronTriggerTimetable
 
+from concert_platform.failure_alerts import keep_reason
 from concert_platform.partitions import partitions, run_slug
 from concert_platform.settings import settings
 from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug
@@ -28,6 +29,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "retries": 2,
     "retry_delay": timedelta(seconds=5),
     "execution_timeout": timedelta(hours=2),
+    "on_failure_callback": keep_reason,
     "aws_conn_id": None,  # the execution role's credentials: no Airflow connection holds a key
 }
 

@@ -197,25 +197,19 @@ def write_for_api(name: str, serving: dict[str, str], scored: dict[str, str], as
 def check_unloaded_features(as_of: str, ti: Any = None) -> int:
     """Run every check of the features; one of severity 'fail' that finds rows stops the run before any training."""
     from concert_platform.models.features import FeatureCheckFailedError, check_features
-    from concert_platform.notifications import send_alert
     from concert_platform.warehouse import client_token
 
     try:
         return check_features(ti.run_id, as_of, client_token(ti, ti.try_number))
     except FeatureCheckFailedError as error:
-        send_alert("Concert platform: features stopped the training", str(error))
         raise AirflowFailException(str(error)) from error
 
 
 @task(task_id="report_failures", trigger_rule=TriggerRule.ALL_DONE)
 def tell_failures(ti: Any = None) -> None:
-    """Tell which models have kept their last scores because a task has failed; then fail, so that the run does."""
-    from concert_platform.notifications import send_alert
-
+    """Say which tasks have failed, whose models have kept their last scores; then fail, so that the run does."""
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
     failed = sorted(name for name, state in states.items() if state == "failed")
     if not failed:
         raise AirflowSkipException("nothing has failed")
-    message = f"{ti.dag_id} {ti.run_id}: {', '.join(failed)} failed; the scores before stay, the log has the reason"
-    send_alert(f"Concert platform: {ti.dag_id} failed", message)
-    raise AirflowFailException(message)
+    raise AirflowFailException(f"{', '.join(failed)} failed; the scores before stay, the log has the reason")
