@@ -22,7 +22,7 @@ from airflow.sdk import DAG, chain, task
 
 from concert_platform.assets import CURATED_CONCERTS, RAW_CONCERTS
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, JOB_RETRIES, MACROS, START_DATE
 from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.glue import RunGlueJobOperator, error_of
 from concert_platform.operators.require_stacks import RequireStacks
@@ -89,6 +89,7 @@ with DAG(
         job_name="{{ settings().etl_job }}",
         script_args={"--partitions": PARTITIONS},
         log_groups="{{ settings().etl_log_groups | join(',') }}",
+        retries=JOB_RETRIES,
     )
     publish_curated_concerts = announce_partitions(find_partitions)
     record_failure = note_failure()

@@ -136,6 +136,7 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "CORE__PARALLELISM": 8,
         "CORE__LOAD_EXAMPLES": False,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__DEFAULT_TASK_RETRY_DELAY": 2,  # seconds: nothing here is out of order for minutes, as it may be on AWS
         "CORE__FERNET_KEY": "",
         "CORE__EXECUTION_API_SERVER_URL": f"{url(ports['airflow'])}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_USER}:admin",

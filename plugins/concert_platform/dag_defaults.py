@@ -23,11 +23,16 @@ def daily(cron: str) -> CronTriggerTimetable:
     return CronTriggerTimetable(cron, timezone="UTC", run_immediately=timedelta(0))
 
 
-# A deferral race can resume a task twice, so every task needs at least one retry and an idempotent submit.
+# Each try of a Glue or SageMaker job that fails is paid for and takes minutes.
+JOB_RETRIES = 2
+# A deferral race can resume a task twice, so every task needs at least one retry and an idempotent submit. The first
+# delay is Airflow's option core.default_task_retry_delay: 20 s on AWS, where the last try then begins 5 to 10 minutes
+# after the first has failed, 2 s on the local platform. What no retry mends raises AirflowFailException.
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "data-platform",
-    "retries": 2,
-    "retry_delay": timedelta(seconds=5),
+    "retries": 4,
+    "retry_exponential_backoff": True,
+    "max_retry_delay": timedelta(minutes=5),
     "execution_timeout": timedelta(hours=2),
     "on_failure_callback": keep_reason,
     "aws_conn_id": None,  # the execution role's credentials: no Airflow connection holds a key

@@ -15,6 +15,7 @@ from typing import Any
 from airflow.sdk import TaskGroup, chain, task
 
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
+from concert_platform.dag_defaults import JOB_RETRIES
 from concert_platform.models import AS_OF, RUN_MOMENT, Model, scoring_job, training_job
 from concert_platform.operators.redshift import RunSqlBatchOperator
 from concert_platform.operators.sagemaker import ScoreModelOperator, TrainModelOperator
@@ -43,6 +44,7 @@ def retrain(model: Model, fingerprints: Any) -> TaskGroup:
             config=training_job(model),
             skip_reason=f"{{{{ ti.xcom_pull(task_ids='{model.name}.look_for_new_data')['nothing_new'] }}}}",
             check_interval=CHECK_INTERVAL,
+            retries=JOB_RETRIES,
         )
         register_version = register_trained.override(task_id="register_version")(
             model.name, train.output, look_for_new_data
@@ -75,7 +77,9 @@ def score_and_publish(model: Model) -> Any:
         # A training that was skipped is no reason not to score; one that failed leaves the last scores as they are.
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )(model.name)
-    score = ScoreModelOperator(task_id="score", config=scoring_job(model), check_interval=CHECK_INTERVAL)
+    score = ScoreModelOperator(
+        task_id="score", config=scoring_job(model), check_interval=CHECK_INTERVAL, retries=JOB_RETRIES
+    )
     scores = f"ti.xcom_pull(task_ids='{model.name}.score')['scores']"
     publish_scores = RunSqlBatchOperator(
         task_id="publish_scores",
