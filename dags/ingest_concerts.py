@@ -22,7 +22,7 @@ from airflow.sdk import DAG, Param, chain, task
 
 from concert_platform.assets import RAW_CONCERTS
 from concert_platform.compat import TriggerRule
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
 from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.require_stacks import RequireStacks
 
@@ -96,7 +96,7 @@ def ingest(connector: str, **options: Any) -> Any:
 
 with DAG(
     "ingest_concerts",
-    schedule=daily("0 2 * * *"),  # 02:00 UTC, an hour before the models are trained
+    schedule=cron_utc("0 2 * * *"),  # 02:00 UTC, an hour before the models are trained
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

@@ -16,7 +16,7 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, chain, task
 
 from concert_platform.compat import TriggerRule
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
 from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.require_stacks import RequireStacks
 
@@ -52,7 +52,7 @@ def look_at_stream() -> str:
 
 with DAG(
     "monitor_stream",
-    schedule=daily("*/15 * * * *"),  # every 15 minutes
+    schedule=cron_utc("*/15 * * * *"),  # every 15 minutes
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,

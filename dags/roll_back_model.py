@@ -56,7 +56,7 @@ with DAG(
     start_date=START_DATE,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULT_ARGS,
+    default_args={**DEFAULT_ARGS, "owner": "models"},
     on_failure_callback=alert_on_failure,
     user_defined_macros={**MACROS, **MODEL_MACROS},
     user_defined_filters=FILTERS,

@@ -15,7 +15,7 @@ from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug
 START_DATE = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def daily(cron: str) -> CronTriggerTimetable:
+def cron_utc(cron: str) -> CronTriggerTimetable:
     """A schedule in UTC whose first run is the next tick after unpausing, not the one that was missed before.
 
     Airflow fires the missed tick whenever a DAG has a start date, even with catchup off: such a DAG has none.
@@ -29,7 +29,7 @@ JOB_RETRIES = 2
 # delay is Airflow's option core.default_task_retry_delay: 20 s on AWS, where the last try then begins 5 to 10 minutes
 # after the first has failed, 2 s on the local platform. What no retry mends raises AirflowFailException.
 DEFAULT_ARGS: dict[str, Any] = {
-    "owner": "data-platform",
+    "owner": "data-platform",  # the DAGs of the models have another one
     "retries": 4,
     "retry_exponential_backoff": True,
     "max_retry_delay": timedelta(minutes=5),
