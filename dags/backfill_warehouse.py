@@ -18,7 +18,8 @@ from airflow.sdk import DAG, chain, task
 
 from concert_platform.assets import CURATED_CONCERTS
 from concert_platform.compat import AirflowSkipException
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.require_stacks import RequireStacks
 
 
@@ -36,10 +37,11 @@ def ask_for_day(**context: Any) -> list[list[str | None]]:
 
 with DAG(
     "backfill_warehouse",
-    schedule=daily("0 4 * * *"),  # every day at 04:00 UTC, after the night's ingest
+    schedule=cron_utc("0 4 * * *"),  # every day at 04:00 UTC, after the night's ingest
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

@@ -22,7 +22,8 @@ from airflow.sdk import DAG, chain, task
 
 from concert_platform.assets import CURATED_CONCERTS, RAW_CONCERTS
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, JOB_RETRIES, MACROS, START_DATE
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.glue import RunGlueJobOperator, error_of
 from concert_platform.operators.require_stacks import RequireStacks
 
@@ -58,7 +59,6 @@ def announce_partitions(wanted: list[list[str | None]] | None, **context: Any) -
 def note_failure(**context: Any) -> None:
     """Tell those who wait for these partitions that they are not curated; then fail, so that the run does."""
     from concert_platform.backlog import not_passed
-    from concert_platform.notifications import send_alert
     from concert_platform.partitions import parse_partition, partitions
     from concert_platform.warehouse import record_failure as record
 
@@ -66,7 +66,6 @@ def note_failure(**context: Any) -> None:
     asked = context["ti"].xcom_pull(task_ids="find_partitions")  # the run's own and what earlier ones left
     wanted = [parse_partition(partition) for partition in asked] if asked else partitions(context)
     record(not_passed(context["ti"], wanted), message)
-    send_alert("Concert platform: curation stopped", message)
     raise AirflowFailException(message)
 
 
@@ -77,6 +76,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,
@@ -89,6 +89,7 @@ with DAG(
         job_name="{{ settings().etl_job }}",
         script_args={"--partitions": PARTITIONS},
         log_groups="{{ settings().etl_log_groups | join(',') }}",
+        retries=JOB_RETRIES,
     )
     publish_curated_concerts = announce_partitions(find_partitions)
     record_failure = note_failure()

@@ -28,6 +28,7 @@ from airflow.sdk import DAG, Param, TaskGroup, chain, task
 from concert_platform.cloudformation.templates import ARTIFACTS_PARAMETER
 from concert_platform.compat import TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.cloudformation import (
     CHANGE_SET,
     ExecuteChangesOperator,
@@ -66,6 +67,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

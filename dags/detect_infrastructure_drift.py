@@ -23,7 +23,8 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, chain
 
 from concert_platform.cloudformation.templates import TEMPLATES
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.drift import (
     AlertOnDriftOperator,
     CheckDriftOperator,
@@ -34,10 +35,11 @@ from concert_platform.operators.require_stacks import RequireStacks
 
 with DAG(
     "detect_infrastructure_drift",
-    schedule=daily("0 5 * * *"),  # every day at 05:00 UTC, after the night's loads
+    schedule=cron_utc("0 5 * * *"),  # every day at 05:00 UTC, after the night's loads
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

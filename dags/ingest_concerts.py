@@ -22,7 +22,8 @@ from airflow.sdk import DAG, Param, chain, task
 
 from concert_platform.assets import RAW_CONCERTS
 from concert_platform.compat import TriggerRule
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.require_stacks import RequireStacks
 
 # After its predecessor, whatever became of that; a skipped run stays skipped.
@@ -95,10 +96,11 @@ def ingest(connector: str, **options: Any) -> Any:
 
 with DAG(
     "ingest_concerts",
-    schedule=daily("0 2 * * *"),  # 02:00 UTC, an hour before the models are trained
+    schedule=cron_utc("0 2 * * *"),  # 02:00 UTC, an hour before the models are trained
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

@@ -17,7 +17,8 @@ from typing import Any
 
 from airflow.sdk import DAG, chain, task
 
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.redshift import RunSqlBatchOperator
 from concert_platform.operators.require_stacks import RequireStacks
 from concert_platform.streams.loading import FILES
@@ -51,10 +52,11 @@ def confirm_load(load: dict[str, Any]) -> None:
 
 with DAG(
     "load_stream",
-    schedule=daily("*/5 * * * *"),  # every 5 minutes
+    schedule=cron_utc("*/5 * * * *"),  # every 5 minutes
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

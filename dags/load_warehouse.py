@@ -27,6 +27,7 @@ from airflow.sdk import DAG, chain, get_current_context, task
 from concert_platform.assets import CURATED_CONCERTS
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.load_outcome import ERROR_KEY
 from concert_platform.operators.redshift import LoadPartitionOperator
 from concert_platform.operators.require_stacks import RequireStacks
@@ -77,7 +78,7 @@ def tell_stream(loads: list[dict[str, Any]] | None, ti: Any = None, dag_run: Any
         return publish(new, dag_run.run_after.date())
     except TableMissingError as error:
         raise AirflowSkipException(str(error)) from error
-    except Exception as error:  # the alert tells the reason
+    except Exception as error:  # record_failure tells the reason
         ti.xcom_push(key=ERROR_KEY, value=str(error))
         raise
 
@@ -103,7 +104,6 @@ def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
 def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None) -> None:
     """Tell those who wait for a partition why it is not loaded; then fail, so that the run does."""
     from concert_platform.load_outcome import failures, stream_failure
-    from concert_platform.notifications import send_alert
     from concert_platform.partitions import partitions
     from concert_platform.warehouse import record_failure as record
 
@@ -114,8 +114,6 @@ def note_failure(loads: list[dict[str, Any]] | None = None, ti: Any = None) -> N
         record([partition], reason)
     reasons = [f"{partition.run_id}: {reason}" for partition, reason in found.items()]
     message = "; ".join([*reasons, of_stream] if of_stream else reasons)
-    what = "load stopped" if found else "the stream does not know of what was loaded"
-    send_alert(f"Concert platform: {what}", message)
     raise AirflowFailException(message)
 
 
@@ -126,6 +124,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,  # days in their order; two loads at once are safe, see docs/decisions/0011
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

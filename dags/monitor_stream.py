@@ -16,7 +16,8 @@ from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG, Param, chain, task
 
 from concert_platform.compat import TriggerRule
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.require_stacks import RequireStacks
 
 
@@ -51,10 +52,11 @@ def look_at_stream() -> str:
 
 with DAG(
     "monitor_stream",
-    schedule=daily("*/15 * * * *"),  # every 15 minutes
+    schedule=cron_utc("*/15 * * * *"),  # every 15 minutes
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

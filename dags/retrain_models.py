@@ -18,17 +18,19 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, Param, chain
 
-from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, daily
+from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, cron_utc
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.model_tasks import check_unloaded_features, retrain, take_fingerprints, tell_failures, unload
 from concert_platform.models import AS_OF, MODEL_MACROS, MODELS
 from concert_platform.operators.require_stacks import RequireStacks
 
 with DAG(
     "retrain_models",
-    schedule=daily("0 3 * * *"),  # every night at 03:00 UTC, an hour after ingest
+    schedule=cron_utc("0 3 * * *"),  # every night at 03:00 UTC, an hour after ingest
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULT_ARGS,
+    default_args={**DEFAULT_ARGS, "owner": "models"},
+    on_failure_callback=alert_on_failure,
     user_defined_macros={**MACROS, **MODEL_MACROS},
     user_defined_filters=FILTERS,
     doc_md=__doc__,

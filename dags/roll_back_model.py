@@ -18,6 +18,7 @@ from airflow.sdk import DAG, Param, TaskGroup, chain, task
 
 from concert_platform.compat import AirflowFailException
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.model_tasks import record_version, score_and_publish, tell_failures, unload
 from concert_platform.models import MODEL_MACROS, MODELS
 
@@ -55,7 +56,8 @@ with DAG(
     start_date=START_DATE,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULT_ARGS,
+    default_args={**DEFAULT_ARGS, "owner": "models"},
+    on_failure_callback=alert_on_failure,
     user_defined_macros={**MACROS, **MODEL_MACROS},
     user_defined_filters=FILTERS,
     doc_md=__doc__,

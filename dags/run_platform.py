@@ -16,6 +16,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, chain, task
 
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.run_dag import RunDagOperator
 from concert_platform.sensors.stream import StreamConsumedSensor
 from concert_platform.sensors.warehouse_load import WarehouseLoadSensor
@@ -39,6 +40,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

@@ -22,6 +22,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, chain
 
 from concert_platform.dag_defaults import DEFAULT_ARGS, FILTERS, MACROS, START_DATE
+from concert_platform.failure_alerts import alert_on_failure
 from concert_platform.operators.teardown import (
     CheckTeardownOperator,
     DeleteRetainedOperator,
@@ -41,6 +42,7 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULT_ARGS,
+    on_failure_callback=alert_on_failure,
     user_defined_macros=MACROS,
     user_defined_filters=FILTERS,
     doc_md=__doc__,

@@ -11,8 +11,8 @@ import gzip
 import json
 import time
 import zlib
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Protocol
 
 CURRENT = "current"
 AT_ONCE = 100  # keys of a BatchGetItem
@@ -26,6 +26,13 @@ class NothingPublishedError(LookupError):
 
 class UnreadableScoresError(ValueError):
     """Published scores that cannot be read; the message names the place, the reason and what to do."""
+
+
+class SubjectStore(Protocol):
+    """Where a service reads what is published of one subject."""
+
+    def find(self, subject_id: str) -> Mapping[str, Any] | None:
+        """None when nothing is published of it."""
 
 
 class PublishedScores:
@@ -116,6 +123,21 @@ class PublishedScores:
             raise UnreadableScoresError(
                 f"{item['subject']['S']} in {self._table} is damaged ({error!r}): run retrain_models again"
             ) from error
+
+
+class PublishedStore:
+    """Subjects of one kind of a model, by their id; a store sees one publication: make one for each request.
+
+    :param kind: what its subjects begin with, such as ``concert``
+    :param client: of DynamoDB; without one, boto3's with its own configuration
+    """
+
+    def __init__(self, table: str, model: str, kind: str, client: Any = None) -> None:
+        self._scores, self._kind = PublishedScores(table, model, client), kind
+
+    def find(self, subject_id: str) -> Mapping[str, Any] | None:
+        found: Mapping[str, Any] | None = self._scores.content(f"{self._kind}/{subject_id}")
+        return found
 
 
 def _key(subject: str, publication: str) -> Item:

@@ -15,7 +15,6 @@ from local.platform.state import LOGS, STATE, PlatformError, read_json, write_js
 
 PROCESSES = STATE / "processes.json"
 STOP_SECONDS = 20
-LOG_TAIL = 3
 
 
 @dataclass(frozen=True)

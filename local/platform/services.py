@@ -33,6 +33,8 @@ AIRFLOW_COMPONENTS = {
 # What a new environment has in its secrets until someone puts real keys there (storage-processing.yaml).
 REPLAY_KEY = "replace-with-your-key"
 REPLAY_SPOTIFY_CLIENT = "replace-with-your-id:replace-with-your-secret"
+# What the orchestration stack sets in this region; jobs run without a container here.
+MODEL_IMAGE = f"683313688378.dkr.ecr.{REGION}.amazonaws.com/sagemaker-xgboost:3.0-5"
 SOURCE_APIS = ("ticketmaster", "spotify", "spotify_accounts", "setlistfm")
 
 
@@ -134,6 +136,7 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "CORE__PARALLELISM": 8,
         "CORE__LOAD_EXAMPLES": False,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__DEFAULT_TASK_RETRY_DELAY": 2,  # seconds: nothing here is out of order for minutes, as it may be on AWS
         "CORE__FERNET_KEY": "",
         "CORE__EXECUTION_API_SERVER_URL": f"{url(ports['airflow'])}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{AIRFLOW_USER}:admin",
@@ -162,6 +165,7 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "CONCERT_PLATFORM__ENVIRONMENT": ENVIRONMENT,
+        "CONCERT_PLATFORM__MODEL_IMAGE": MODEL_IMAGE,
         **{f"CONCERT_PLATFORM__{api.upper()}_URL": url(ports["replay"]) for api in SOURCE_APIS},
     }
     return {

@@ -62,10 +62,6 @@ class Spotify:
                 answer.status = 304
         return answer
 
-    def expire_tokens(self) -> None:
-        """Let every token that was given end now."""
-        self._tokens = dict.fromkeys(self._tokens, 0.0)
-
     def fault(self, status: int) -> Answer:
         answer = self._error(status, f"Answer {status} was ordered")
         if status == 429:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ml import archive
+from ml import archive, scoring
 from ml.recommender import artifact, explain, fold_in, hybrid
 from ml.recommender.data import Dataset, InputError, read_dataset
 from ml.recommender.schema import FEATURE_SCHEMA
@@ -160,15 +160,7 @@ def run(arguments: list[str] | None = None) -> None:
     names, events = read_rows(asked.artists, ("artist_id", "name")), read_rows(asked.events, EVENT_COLUMNS)
     write_rows(asked.output / "artists" / "artists.json", artists(data, names, events), {})
     write_rows(asked.output / "places" / "places.json", places(events), {})
-    registry = {
-        "name": MODEL_NAME,
-        "version": report["version"],
-        "run_id": asked.run_id,
-        "status": "published",
-        "metrics": json.dumps(report["metrics"]),
-        "baseline": json.dumps(report["baseline"]),
-        "model_uri": asked.model_uri,
-    }
+    registry = scoring.registry_row(MODEL_NAME, report, asked)
     write_rows(asked.output / "registry" / "registry.json", iter([registry]), {})
     publication = stamps | {
         "feature_schema": FEATURE_SCHEMA,

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from ml import archive
+from ml import archive, scoring
 from ml.sales import backtest, drivers, features, model
 from ml.sales.train import TooLittleHistoryError, read_reports
 
@@ -22,13 +22,7 @@ MODEL_NAME = "sales"
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("model", "history", "upcoming", "output"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"folder of {name}")
-    parser.add_argument("--run-id", required=True)
-    parser.add_argument("--as-of", required=True, help="day of the forecast, YYYY-MM-DD")
-    parser.add_argument("--model-uri", required=True, help="where model.tar.gz lies in S3, kept in the registry")
-    return parser.parse_args(arguments)
+    return scoring.parser(__doc__, ("model", "history", "upcoming", "output")).parse_args(arguments)
 
 
 def forecast(
@@ -166,11 +160,6 @@ def read_model(folder: Path) -> tuple[model.SalesModel, dict[str, Any]]:
         ) from error
 
 
-def write_rows(path: Path, rows: list[dict[str, object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
 def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     trained, report = read_model(options.model)
@@ -180,19 +169,11 @@ def run(arguments: list[str] | None = None) -> None:
     rows = features.build(history, upcoming, report["horizon_days"], trained.process)
     forecasts = forecast(trained, history, upcoming, report["horizon_days"], rows)
     stamped = forecasts.assign(**stamps, run_id=options.run_id) if not upcoming.empty else forecasts
-    write_rows(options.output / "forecasts" / "forecasts.json", stamped.to_dict("records"))
+    scoring.write_rows(options.output / "forecasts" / "forecasts.json", stamped.to_dict("records"))
     served = [] if upcoming.empty else published(trained, history, upcoming, stamped, rows)
-    write_rows(options.output / "service" / "forecasts.json", served)
-    registry = {
-        "name": MODEL_NAME,
-        "version": report["version"],
-        "run_id": options.run_id,
-        "status": "published",
-        "metrics": json.dumps(report["metrics"]),
-        "baseline": json.dumps(report["baseline"]),
-        "model_uri": options.model_uri,
-    }
-    write_rows(options.output / "registry" / "registry.json", [registry])
+    scoring.write_rows(options.output / "service" / "forecasts.json", served)
+    registry = scoring.registry_row(MODEL_NAME, report, options)
+    scoring.write_rows(options.output / "registry" / "registry.json", [registry])
     counts = stamped["basis"].value_counts().to_dict() if len(stamped) else {}
     print(f"{len(stamped)} upcoming events forecast; basis: {counts}")
 

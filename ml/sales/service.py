@@ -2,8 +2,8 @@
 
     TicketSalesPredictionService(scores).predict_sales(concert_id) -> SalesForecast
 
-Scores are read through ForecastStore. DynamoStore reads them where the nightly run publishes them; MemoryStore holds
-them in the process, read from the file that scoring has written.
+published_forecasts reads them where the nightly run publishes them; MemoryStore holds them in the process, read from
+the file that scoring has written.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from ml.published import PublishedScores
+from ml.published import PublishedStore, SubjectStore
 
 
 class UnknownConcertError(LookupError):
@@ -23,13 +23,6 @@ class UnknownConcertError(LookupError):
 
 class UnreadableForecastError(ValueError):
     """A published forecast lacks what a forecast has, or is damaged."""
-
-
-class ForecastStore(Protocol):
-    """Where published forecasts are read from."""
-
-    def forecast_of(self, concert_id: str) -> Mapping[str, Any] | None:
-        """The newest published row of a concert (ml.sales.predict.published), None when there is none."""
 
 
 @dataclass(frozen=True)
@@ -85,22 +78,13 @@ class MemoryStore:
         except (OSError, ValueError, KeyError, AttributeError) as error:
             raise UnreadableForecastError(f"{path} holds no readable forecasts ({error}): score again") from error
 
-    def forecast_of(self, concert_id: str) -> Mapping[str, Any] | None:
+    def find(self, concert_id: str) -> Mapping[str, Any] | None:
         return self._rows.get(concert_id)
 
 
-class DynamoStore:
-    """Forecasts of the publication that was current at the first read: make a store for each request.
-
-    :param client: of DynamoDB; without one, boto3's with its own configuration
-    """
-
-    def __init__(self, table: str, client: Any = None) -> None:
-        self._scores = PublishedScores(table, "sales", client)
-
-    def forecast_of(self, concert_id: str) -> Mapping[str, Any] | None:
-        row: Mapping[str, Any] | None = self._scores.content(f"concert/{concert_id}")
-        return row
+def published_forecasts(table: str, client: Any = None) -> PublishedStore:
+    """Forecasts of the publication that is current at the first read (rows of ml.sales.predict.published)."""
+    return PublishedStore(table, "sales", "concert", client)
 
 
 class TicketSalesPredictionService:
@@ -109,7 +93,7 @@ class TicketSalesPredictionService:
     :param store: where they are read from
     """
 
-    def __init__(self, store: ForecastStore) -> None:
+    def __init__(self, store: SubjectStore) -> None:
         self._store = store
 
     def predict_sales(self, concert_id: str) -> SalesForecast:
@@ -118,7 +102,7 @@ class TicketSalesPredictionService:
         :raises UnknownConcertError: when none is published
         :raises UnreadableForecastError: when the published one is damaged
         """
-        row = self._store.forecast_of(concert_id)
+        row = self._store.find(concert_id)
         if row is None:
             raise UnknownConcertError(
                 f"no sales forecast of concert {concert_id!r}: unknown, over, or listed after the last retrain_models"

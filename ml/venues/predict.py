@@ -11,19 +11,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ml import archive
+from ml import archive, scoring
 from ml.venues import analysis, features, model
 from ml.venues.train import MODEL_NAME, read_history
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in ("model", "history", "output"):
-        parser.add_argument(f"--{name}", type=Path, required=True, help=f"folder of {name}")
-    parser.add_argument("--run-id", required=True)
-    parser.add_argument("--as-of", required=True, help="day of the analysis, YYYY-MM-DD")
-    parser.add_argument("--model-uri", required=True, help="where model.tar.gz lies in S3, kept in the registry")
-    return parser.parse_args(arguments)
+    return scoring.parser(__doc__, ("model", "history", "output")).parse_args(arguments)
 
 
 def read_model(folder: Path) -> tuple[model.VenueModel, dict[str, Any]]:
@@ -54,25 +48,12 @@ def run(arguments: list[str] | None = None) -> None:
         {"venue_id": found["venue_id"], "venue": found["venue"], "analysis": json.dumps(found)} | stamps
         for found in analyses
     ]
-    _write(asked.output / "analyses" / "analyses.json", published)
-    registry = {
-        "name": MODEL_NAME,
-        "version": report["version"],
-        "run_id": asked.run_id,
-        "status": "published",
-        "metrics": json.dumps(report["metrics"]),
-        "baseline": json.dumps(report["baseline"]),
-        "model_uri": asked.model_uri,
-    }
-    _write(asked.output / "registry" / "registry.json", [registry])
+    scoring.write_rows(asked.output / "analyses" / "analyses.json", published)
+    registry = scoring.registry_row(MODEL_NAME, report, asked)
+    scoring.write_rows(asked.output / "registry" / "registry.json", [registry])
     evidence = [found["basis"]["evidence"] for found in analyses]
     counts = {name: evidence.count(name) for name in ("strong", "moderate", "weak")}
     print(f"{len(analyses)} venues analysed; evidence: {counts}")
-
-
-def _write(path: Path, rows: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 def main() -> None:

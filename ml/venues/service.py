@@ -6,9 +6,9 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from ml.published import PublishedScores
+from ml.published import PublishedStore, SubjectStore
 from ml.venues.errors import UnknownVenueError
 
 PUBLISHED_FOLDER = "VENUE_ANALYSES_FOLDER"
@@ -18,32 +18,17 @@ class PublicationError(ValueError):
     """Published analyses that cannot be read; the message names the place, the reason and what to do."""
 
 
-class VenueStore(Protocol):
-    """Where published analyses are read from."""
-
-    def analysis(self, venue_id: str) -> dict[str, Any] | None: ...
-
-
 @dataclass(frozen=True)
 class InMemoryStore:
     analyses: dict[str, dict[str, Any]]
 
-    def analysis(self, venue_id: str) -> dict[str, Any] | None:
+    def find(self, venue_id: str) -> dict[str, Any] | None:
         return self.analyses.get(venue_id)
 
 
-class DynamoStore:
-    """Analyses of the publication that was current at the first read: make a store for each request.
-
-    :param client: of DynamoDB; without one, boto3's with its own configuration
-    """
-
-    def __init__(self, table: str, client: Any = None) -> None:
-        self._scores = PublishedScores(table, "venues", client)
-
-    def analysis(self, venue_id: str) -> dict[str, Any] | None:
-        found: dict[str, Any] | None = self._scores.content(f"venue/{venue_id}")
-        return found
+def published_analyses(table: str, client: Any = None) -> PublishedStore:
+    """Analyses of the publication that is current at the first read."""
+    return PublishedStore(table, "venues", "venue", client)
 
 
 def read_files(folder: Path) -> InMemoryStore:
@@ -70,7 +55,7 @@ class VenuePopularityService:
     :param store: without one, the files in the folder that VENUE_ANALYSES_FOLDER names
     """
 
-    def __init__(self, store: VenueStore | None = None) -> None:
+    def __init__(self, store: SubjectStore | None = None) -> None:
         if store is None:
             folder = os.environ.get(PUBLISHED_FOLDER)
             if not folder:
@@ -83,7 +68,7 @@ class VenuePopularityService:
 
         :raises UnknownVenueError: when the venue has no report
         """
-        found = self._store.analysis(venue_id)
+        found = self._store.find(venue_id)
         if found is None:
             raise UnknownVenueError(f"venue {venue_id} has no box-office report: ask for one that has")
-        return found
+        return dict(found)

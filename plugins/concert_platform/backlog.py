@@ -9,6 +9,7 @@ report.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -18,9 +19,10 @@ from concert_platform.partitions import Partition, partitions
 from concert_platform.settings import settings
 
 INDEX = re.compile(r"raw/_runs/dt=([^/]+)/(.+)\.json")
-REPORT = re.compile(r"curated/_reports/dt=([^/]+)/run=(.+)\.json")
-# Each run that may be open costs a look at its report; nothing stays open for longer without a person knowing.
+REPORT = re.compile(r"curated/_(?:reports|failed)/dt=([^/]+)/run=(.+)\.json")
+# Each run that may be open costs a look at its report. One that is older and never came out is told, not taken up.
 LOOK_BACK = timedelta(days=14)
+NAMED = 5  # forgotten runs that an alert quotes
 # A partition is loaded when all its accounts are, and from one version of its report: a load that ended half-way, a
 # batch that outlived its task, and a run that another one's withdrawal concerns have left accounts that are 'partial'.
 LOADED_SQL = """
@@ -30,6 +32,8 @@ WHERE status <> 'failed'
 GROUP BY run_id
 HAVING COUNT(*) = COUNT(CASE WHEN status = 'loaded' THEN report_etag END) AND MIN(report_etag) = MAX(report_etag)
 """
+
+log = logging.getLogger(__name__)
 
 
 class Version(NamedTuple):
@@ -42,12 +46,15 @@ class Version(NamedTuple):
 def to_curate(context: Mapping[str, Any]) -> list[Partition]:
     """Partitions of a run of curate_concerts: its own, and ingest runs that are not curated as they are now.
 
-    A run that was refused for its data (curated/_failed) waits for a person, who names it in conf.
+    A run that was refused for its data (curated/_failed) waits for a person, who names it in conf; so does one whose
+    index is older than LOOK_BACK, of which an alert tells.
     """
     own = partitions(context)
     if _named_by_hand(context):
         return own
-    indexed = _versions(settings().raw_bucket, "raw/_runs/", INDEX, since=datetime.now(UTC) - LOOK_BACK)
+    edge = datetime.now(UTC) - LOOK_BACK
+    _tell_forgotten(edge)
+    indexed = _versions(settings().raw_bucket, "raw/_runs/", INDEX, since=edge)
     return _together(own, (run.partition for run in indexed if run.etag not in _curated_from(run.partition)))
 
 
@@ -110,6 +117,25 @@ def to_load_again(context: Mapping[str, Any]) -> list[Partition]:
     return _together([], (run.partition for run in runs))
 
 
+def _tell_forgotten(edge: datetime) -> None:
+    """Tell of ingest runs from before a moment that curation has neither published nor refused."""
+    from concert_platform.notifications import send_alert
+
+    left = {run.partition for run in _versions(settings().raw_bucket, "raw/_runs/", INDEX, until=edge)}
+    for kind in ("_reports", "_failed") if left else ():
+        left -= {run.partition for run in _versions(settings().curated_bucket, f"curated/{kind}/", REPORT)}
+    if not left:
+        return
+    named = [f"{run.date} {run.run_id}" for run in _together(left, [])]
+    more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+    message = (
+        f"{', '.join(named[:NAMED])}{more}: ingested over {LOOK_BACK.days} days ago and never curated. Trigger "
+        'curate_concerts with conf {"partitions": [["<day>", "<run>"]]}, or delete the index below raw/_runs/.'
+    )
+    log.warning("%s", message)
+    send_alert("Concert platform: ingest runs were never curated", message)
+
+
 def _loaded() -> set[tuple[str, str]]:
     """Run id and report version of each run that the warehouse accounts for as a whole."""
     from concert_platform.warehouse import query
@@ -125,13 +151,17 @@ def _together(own: Iterable[Partition], left: Iterable[Partition]) -> list[Parti
     return sorted({*own, *left}, key=lambda partition: (partition.date, partition.run_id or ""))
 
 
-def _versions(bucket: str, prefix: str, pattern: re.Pattern[str], since: datetime | None = None) -> Iterator[Version]:
+def _versions(
+    bucket: str, prefix: str, pattern: re.Pattern[str], since: datetime | None = None, until: datetime | None = None
+) -> Iterator[Version]:
+    """:param since: with until, when an object was written: from then on, and before then"""
     import boto3
 
     for page in boto3.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
         for item in page.get("Contents", []):
             match = pattern.fullmatch(item["Key"])
-            if match and (since is None or item["LastModified"] >= since):
+            written = item["LastModified"]
+            if match and (since is None or written >= since) and (until is None or written < until):
                 yield Version(Partition(match[1], match[2]), item["ETag"].strip('"'))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from airflow.sdk import TaskGroup, chain, task
 
 from concert_platform.compat import AirflowFailException, AirflowSkipException, TriggerRule
+from concert_platform.dag_defaults import JOB_RETRIES
 from concert_platform.models import AS_OF, RUN_MOMENT, Model, scoring_job, training_job
 from concert_platform.operators.redshift import RunSqlBatchOperator
 from concert_platform.operators.sagemaker import ScoreModelOperator, TrainModelOperator
@@ -43,6 +44,7 @@ def retrain(model: Model, fingerprints: Any) -> TaskGroup:
             config=training_job(model),
             skip_reason=f"{{{{ ti.xcom_pull(task_ids='{model.name}.look_for_new_data')['nothing_new'] }}}}",
             check_interval=CHECK_INTERVAL,
+            retries=JOB_RETRIES,
         )
         register_version = register_trained.override(task_id="register_version")(
             model.name, train.output, look_for_new_data
@@ -75,7 +77,9 @@ def score_and_publish(model: Model) -> Any:
         # A training that was skipped is no reason not to score; one that failed leaves the last scores as they are.
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
     )(model.name)
-    score = ScoreModelOperator(task_id="score", config=scoring_job(model), check_interval=CHECK_INTERVAL)
+    score = ScoreModelOperator(
+        task_id="score", config=scoring_job(model), check_interval=CHECK_INTERVAL, retries=JOB_RETRIES
+    )
     scores = f"ti.xcom_pull(task_ids='{model.name}.score')['scores']"
     publish_scores = RunSqlBatchOperator(
         task_id="publish_scores",
@@ -197,25 +201,19 @@ def write_for_api(name: str, serving: dict[str, str], scored: dict[str, str], as
 def check_unloaded_features(as_of: str, ti: Any = None) -> int:
     """Run every check of the features; one of severity 'fail' that finds rows stops the run before any training."""
     from concert_platform.models.features import FeatureCheckFailedError, check_features
-    from concert_platform.notifications import send_alert
     from concert_platform.warehouse import client_token
 
     try:
         return check_features(ti.run_id, as_of, client_token(ti, ti.try_number))
     except FeatureCheckFailedError as error:
-        send_alert("Concert platform: features stopped the training", str(error))
         raise AirflowFailException(str(error)) from error
 
 
 @task(task_id="report_failures", trigger_rule=TriggerRule.ALL_DONE)
 def tell_failures(ti: Any = None) -> None:
-    """Tell which models have kept their last scores because a task has failed; then fail, so that the run does."""
-    from concert_platform.notifications import send_alert
-
+    """Say which tasks have failed, whose models have kept their last scores; then fail, so that the run does."""
     states = ti.get_task_states(dag_id=ti.dag_id, run_ids=[ti.run_id]).get(ti.run_id, {})
     failed = sorted(name for name, state in states.items() if state == "failed")
     if not failed:
         raise AirflowSkipException("nothing has failed")
-    message = f"{ti.dag_id} {ti.run_id}: {', '.join(failed)} failed; the scores before stay, the log has the reason"
-    send_alert(f"Concert platform: {ti.dag_id} failed", message)
-    raise AirflowFailException(message)
+    raise AirflowFailException(f"{', '.join(failed)} failed; the scores before stay, the log has the reason")

@@ -1,8 +1,8 @@
 """Every name and tunable of the platform, read at run time and never while a DAG file is parsed.
 
 Names are built from the environment (development, staging, production) and the account, so that no bucket, stack, role
-or job name is written twice. The environment reaches Airflow as a configuration option, which Amazon MWAA sets from the
-orchestration stack (``concert_platform.environment``).
+or job name is written twice. The environment and the image of the models' jobs reach Airflow as configuration options
+(``concert_platform.environment``, ``.model_image``), which Amazon MWAA sets from the orchestration stack.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from functools import cache
 PROJECT = "concert-platform"
 ENVIRONMENTS = ("development", "staging", "production")
 ENVIRONMENT_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__ENVIRONMENT"
+MODEL_IMAGE_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__MODEL_IMAGE"
 # Addresses of the source APIs, without path; a configuration option (concert_platform.<name>_url) may name another.
 SOURCE_URLS = {
     "ticketmaster": "https://app.ticketmaster.com",
@@ -42,6 +43,7 @@ class Settings:
     environment: str
     account_id: str
     region: str
+    partition: str = "aws"
 
     @property
     def prefix(self) -> str:
@@ -69,7 +71,7 @@ class Settings:
 
     def role_arn(self, name: str) -> str:
         """ARN of one of the platform's roles: airflow-execution, cloudformation, glue-job, warehouse, training."""
-        return f"arn:aws:iam::{self.account_id}:role/{self.prefix}-{name}"
+        return f"arn:{self.partition}:iam::{self.account_id}:role/{self.prefix}-{name}"
 
     @property
     def glue_database(self) -> str:
@@ -166,13 +168,31 @@ def environment() -> str:
     return value
 
 
+def model_image() -> str:
+    """Container image of training and scoring, in the registry that SageMaker has in this region.
+
+    Code and requirements travel in the source bundle, so any image with SageMaker's script mode and the Python of
+    ml/requirements.txt will do.
+
+    :raises SettingsError: when the option is missing
+    """
+    value = os.environ.get(MODEL_IMAGE_VARIABLE, "")
+    if not value:
+        raise SettingsError(
+            f"{MODEL_IMAGE_VARIABLE} is not set: set the Airflow option concert_platform.model_image of the MWAA "
+            "environment, as the orchestration stack does (./deploy_stacks.sh)"
+        )
+    return value
+
+
 @cache
 def settings() -> Settings:
-    """Settings of the running process: the environment, and the account and region of its credentials."""
+    """Settings of the running process: the environment, and the account, region and partition of its credentials."""
     import boto3
 
     session = boto3.session.Session()
     if not session.region_name:
         raise SettingsError("AWS_REGION is not set: the platform needs a region to name its resources")
     account_id = session.client("sts").get_caller_identity()["Account"]
-    return Settings(environment=environment(), account_id=account_id, region=session.region_name)
+    partition = session.get_partition_for_region(session.region_name)
+    return Settings(environment(), account_id, session.region_name, partition)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from concert_platform import backlog, settings, warehouse
+from concert_platform import backlog, notifications, settings, warehouse
 from concert_platform.partitions import Partition
 from tests.contract.conftest import REGION, ROOT_KEYS, Emulator
 
@@ -82,6 +83,28 @@ def test_data_that_was_refused_waits_for_a_person(put: Put) -> None:
     put("curated", report("refused", "_failed"), {"index_etag": etag, "reason": "a gate"})
     assert backlog.to_curate(context("next")) == [Partition(DAY, "next")]
     assert backlog.to_curate(context("refused", by_hand=True)) == [Partition(DAY, "refused")]
+
+
+def test_a_run_that_is_too_old_to_be_taken_up_is_told_unless_it_came_out(
+    put: Put, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(notifications, "send_alert", lambda subject, message: told.append(message))
+    put("raw", index("done"), {"manifests": []})
+    put("curated", report("done"), {"index_etag": "of an earlier version"})
+    put("raw", index("refused"), {"manifests": []})
+    put("curated", report("refused", "_failed"), {"index_etag": "1"})
+    monkeypatch.setattr(backlog, "LOOK_BACK", -timedelta(days=1))  # whatever was written is older
+    assert backlog.to_curate(context("next")) == [Partition(DAY, "next")]
+    assert told == []
+    for number in range(7):
+        put("raw", index(f"lost-{number}"), {"manifests": []})
+    assert backlog.to_curate(context("next")) == [Partition(DAY, "next")]
+    [message] = told
+    assert message.startswith(", ".join(f"{DAY} lost-{number}" for number in range(5)) + " and 2 more: ")
+    monkeypatch.setattr(backlog, "LOOK_BACK", timedelta(days=14))
+    assert len(backlog.to_curate(context("next"))) == 10, "within the look-back they are taken up, and nobody is told"
+    assert len(told) == 1
 
 
 def test_a_curated_run_without_an_account_is_loaded_with_the_next_one(

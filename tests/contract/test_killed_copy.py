@@ -16,7 +16,7 @@ import pytest
 from concert_platform import warehouse
 from concert_platform.operators.redshift import submit
 from concert_platform.partitions import Partition
-from tests.contract.curated_runs import DAY, FIRST, Platform, event
+from tests.contract.curated_runs import DAY, FIRST, Platform, event, load
 from tests.contract.warehouse_platform import accounts, violations
 
 pytest_plugins = ["tests.contract.warehouse_platform"]
@@ -113,7 +113,7 @@ def test_a_kill_while_rows_are_written_leaves_nothing_and_the_retry_loads_them_o
     second = send(statements, 2, part)
     assert warehouse.wait(second, at_most=LONGEST)["Status"] == warehouse.FINISHED
     assert send(statements, 3, part) == second  # a try that was killed after the commit finds it
-    warehouse.load(values)  # the rest of the partition, and what is there already once more
+    load(values)  # the rest of the partition, and what is there already once more
     assert warehouse.query("SELECT COUNT(*) FROM core.fact_event") == [[3]]
     assert warehouse.query("SELECT COUNT(*) FROM quality.quarantine") == [[2]]
     assert accounts()["ticketmaster", "event"] == [6, 3, 2, 1]

@@ -19,10 +19,8 @@ from ml.recommender.data import read_dataset
 from ml.recommender.service import RecommendationService
 from ml.recommender.store import read_files
 from ml.recommender.table import DynamoStore as RecommendationTable
-from ml.sales.service import DynamoStore as ForecastTable
-from ml.sales.service import MemoryStore, TicketSalesPredictionService, UnknownConcertError
-from ml.venues.service import DynamoStore as AnalysisTable
-from ml.venues.service import UnknownVenueError, VenuePopularityService
+from ml.sales.service import MemoryStore, TicketSalesPredictionService, UnknownConcertError, published_forecasts
+from ml.venues.service import UnknownVenueError, VenuePopularityService, published_analyses
 from tests.contract.conftest import Emulator
 from tests.contract.curated_runs import Platform, event
 from tests.contract.model_platform import DAY, MOMENT, RECOMMENDER, SALES, VENUES, put, put_lines, scores_of
@@ -97,7 +95,7 @@ def test_a_published_forecast_is_served(registered: Platform, emulator: Emulator
     uri = scores_of("run-1", "sales")
     put_lines(registered, f"{uri}service/forecasts.json", [FORECAST, FORECAST | {"concert_id": "e2"}])
     publication.publish(SALES, uri, "p1", "v1", DAY, MOMENT)
-    service = TicketSalesPredictionService(ForecastTable(table(), emulator.client("dynamodb")))
+    service = TicketSalesPredictionService(published_forecasts(table(), emulator.client("dynamodb")))
     for concert in ("e1", "e2"):
         rows = MemoryStore([FORECAST | {"concert_id": concert}])
         assert service.predict_sales(concert) == TicketSalesPredictionService(rows).predict_sales(concert)
@@ -110,7 +108,7 @@ def test_a_published_analysis_is_served(registered: Platform, emulator: Emulator
     row = {"venue_id": "v1", "analysis": json.dumps({"venue": "Hall"}), "as_of": DAY, "model_version": "v1"}
     put_lines(registered, f"{uri}analyses/analyses.json", [row])
     publication.publish(VENUES, uri, "p1", "v1", DAY, MOMENT)
-    service = VenuePopularityService(AnalysisTable(table(), emulator.client("dynamodb")))
+    service = VenuePopularityService(published_analyses(table(), emulator.client("dynamodb")))
     assert service.analyze_venue("v1") == {"venue": "Hall", "as_of": DAY, "model_version": "v1"}
     with pytest.raises(UnknownVenueError):
         service.analyze_venue("v2")
@@ -119,9 +117,9 @@ def test_a_published_analysis_is_served(registered: Platform, emulator: Emulator
 def test_before_the_first_publication_a_service_says_so(registered: Platform, emulator: Emulator) -> None:
     client = emulator.client("dynamodb")
     with pytest.raises(published.NothingPublishedError, match="holds no scores of sales: run retrain_models"):
-        TicketSalesPredictionService(ForecastTable(table(), client)).predict_sales("e1")
+        TicketSalesPredictionService(published_forecasts(table(), client)).predict_sales("e1")
     with pytest.raises(published.NothingPublishedError, match="holds no scores of venues: run retrain_models"):
-        VenuePopularityService(AnalysisTable(table(), client)).analyze_venue("v1")
+        VenuePopularityService(published_analyses(table(), client)).analyze_venue("v1")
     with pytest.raises(published.NothingPublishedError, match="holds no scores of recommender: run retrain_models"):
         RecommendationService(RecommendationTable(table(), client))
 
@@ -216,10 +214,10 @@ def test_a_store_sees_one_publication_and_a_new_store_the_next(registered: Platf
         put_lines(registered, f"{uri}service/forecasts.json", rows)
         publication.publish(SALES, uri, run, "v1", DAY, MOMENT)
         if run == "p1":
-            store = ForecastTable(table(), client)
-            assert store.forecast_of("e1")["expected_tickets"] == 800  # type: ignore[index]
-    assert store.forecast_of("e2")["expected_tickets"] == 800  # type: ignore[index]
-    assert ForecastTable(table(), client).forecast_of("e2")["expected_tickets"] == 900  # type: ignore[index]
+            store = published_forecasts(table(), client)
+            assert store.find("e1")["expected_tickets"] == 800  # type: ignore[index]
+    assert store.find("e2")["expected_tickets"] == 800  # type: ignore[index]
+    assert published_forecasts(table(), client).find("e2")["expected_tickets"] == 900  # type: ignore[index]
 
 
 def test_an_expired_item_is_served_no_longer_and_a_damaged_one_is_named(
@@ -231,10 +229,10 @@ def test_an_expired_item_is_served_no_longer_and_a_damaged_one_is_named(
     own = {"subject": {"S": "sales/concert/e1"}, "publication": {"S": "p1"}}
     content = client.get_item(TableName=table(), Key=own)["Item"]["content"]["B"]
     client.put_item(TableName=table(), Item=own | {"content": {"B": content}, "expires_at": {"N": "1000"}})
-    assert ForecastTable(table(), client).forecast_of("e1") is None
+    assert published_forecasts(table(), client).find("e1") is None
     client.put_item(TableName=table(), Item=own | {"content": {"B": gzip.compress(b"{")}})
     with pytest.raises(published.UnreadableScoresError, match=r"sales/concert/e1 in .* is damaged"):
-        ForecastTable(table(), client).forecast_of("e1")
+        published_forecasts(table(), client).find("e1")
 
 
 def test_more_subjects_than_a_request_takes_are_read(registered: Platform, emulator: Emulator) -> None:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from concert_platform import backlog, warehouse
 from concert_platform.partitions import Partition
-from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T2, Platform, event
+from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T2, Platform, event, load
 from tests.contract.warehouse_platform import violations
 
 pytest_plugins = ["tests.contract.warehouse_platform"]
@@ -23,7 +23,7 @@ def test_three_queued_events_end_as_three_loaded_partitions(empty: Platform) -> 
     wanted = backlog.to_load(context)
     assert wanted == [Partition(day, run) for run, day in delivered.items()]
     for values in warehouse.loads_of(wanted):
-        warehouse.load(values)
+        load(values)
 
     assert warehouse.query("SELECT event_id, status FROM core.fact_event ORDER BY event_id") == [
         ["e1", "cancelled"], ["e2", None], ["e3", None], ["e4", None],

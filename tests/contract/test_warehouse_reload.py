@@ -8,7 +8,20 @@ import pytest
 
 from concert_platform import backlog, warehouse
 from concert_platform.partitions import Partition
-from tests.contract.curated_runs import DAY, FIRST, NEXT_DAY, SECOND, T0, T1, T2, Platform, event, interaction, report
+from tests.contract.curated_runs import (
+    DAY,
+    FIRST,
+    NEXT_DAY,
+    SECOND,
+    T0,
+    T1,
+    T2,
+    Platform,
+    event,
+    interaction,
+    load,
+    report,
+)
 from tests.contract.warehouse_platform import violations
 
 pytest_plugins = ["tests.contract.warehouse_platform"]
@@ -65,7 +78,7 @@ def test_a_load_that_was_planned_before_another_one_of_its_run_counts_nothing_tw
     (values,) = warehouse.loads_of([Partition(DAY, FIRST)])
     before = warehouse.query("SELECT * FROM quality.account ORDER BY source, entity")
 
-    warehouse.load({**values, "known": []})  # as a cleared task has it, whose predecessor had come halfway
+    load({**values, "known": []})  # as a cleared task has it, whose predecessor had come halfway
 
     assert warehouse.query("SELECT * FROM quality.account ORDER BY source, entity") == before
     assert violations("account_open") == violations("load_audit_duplicate") == 0
@@ -127,7 +140,7 @@ def left_to_load() -> list[str | None]:
 
 def load_what_is_left() -> None:
     for values in warehouse.loads_of([Partition(DAYS[str(run)], run) for run in left_to_load()]):
-        warehouse.load(values)
+        load(values)
 
 
 def test_values_that_are_withdrawn_are_the_earlier_runs_again_after_the_next_load(both: Platform) -> None:

@@ -29,6 +29,7 @@ def platform(emulator: Emulator) -> Iterator[Platform]:
         "AWS_ACCESS_KEY_ID": ROOT_KEYS["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": ROOT_KEYS["aws_secret_access_key"],
         settings_module.ENVIRONMENT_VARIABLE: "development",
+        settings_module.MODEL_IMAGE_VARIABLE: "any",
     }.items():  # fmt: skip
         patch.setenv(name, value)
     _forget_clients()

@@ -33,6 +33,10 @@ def main(output: Path) -> None:
     ]
     document = {
         "dags": {dag_id: describe(dag) for dag_id, dag in sorted(collected.dags.items())},
+        "failure_callbacks": {
+            dag_id: {one: callbacks(found) for one, found in {"": dag, **dag.task_dict}.items()}
+            for dag_id, dag in collected.dags.items()
+        },
         "import_errors": collected.import_errors,
         "seconds": seconds,
         "plugins": [plugin.name for plugin in plugins_manager.plugins or [] if "concert" in str(plugin.name)],
@@ -41,6 +45,12 @@ def main(output: Path) -> None:
         "heavy_modules": sorted({"pandas", "numpy", "pyarrow", "xgboost", "pyspark"} & (set(sys.modules) - before)),
     }
     output.write_text(json.dumps(document, default=str))
+
+
+def callbacks(found: Any) -> list[str]:
+    """Names of what a DAG or a task calls when it has failed for good."""
+    called = found.on_failure_callback or []
+    return [one.__name__ for one in (called if isinstance(called, list | tuple) else [called])]
 
 
 def describe(dag: Any) -> dict[str, Any]:

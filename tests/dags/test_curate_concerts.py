@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from concert_platform import backlog, metrics, notifications, warehouse
+from concert_platform import backlog, metrics, warehouse
 from concert_platform.assets import CURATED_CONCERTS
 from concert_platform.compat import AirflowFailException, AirflowSkipException
 from concert_platform.partitions import Partition
@@ -71,7 +71,6 @@ def test_a_failure_is_recorded_for_every_partition_of_the_job_that_was_not_publi
     noted: list[tuple[str, str | None]] = []
     monkeypatch.setattr(backlog, "passed", lambda ti, wanted: [Partition("2020-03-04", "a")])
     monkeypatch.setattr(warehouse, "record_failure", lambda failed, message: noted.extend(tuple(p) for p in failed))
-    monkeypatch.setattr(notifications, "send_alert", lambda subject, message: None)
     pulled = {("find_partitions", None): found, ("curate_records", "error"): "a gate"}
     ti = SimpleNamespace(xcom_pull=lambda task_ids, key=None: pulled.get((task_ids, key)))
     dag_run = SimpleNamespace(conf={"partitions": [["2020-03-05", "own"]]}, logical_date=None, run_after=None)

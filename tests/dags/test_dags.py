@@ -1,15 +1,22 @@
 """What every DAG must have, and the graph of each compared with the one that was agreed on."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 DAGS = Path(__file__).parents[2] / "dags"
+ARCHITECTURE = DAGS.parent / "docs" / "architecture.md"
 GRAPHS = Path(__file__).with_name("graphs")
 DAG_IDS = sorted(path.stem for path in DAGS.glob("*.py"))
 LONGEST_DAG_FILE = 150
+
+
+def test_the_architecture_page_lists_every_dag() -> None:
+    tables = re.findall(r"^\| DAG \|.*\n\|[ -|]+\n((?:\|.*\n)+)", ARCHITECTURE.read_text(), flags=re.MULTILINE)
+    assert sorted(row.split("|")[1].strip() for table in tables for row in table.splitlines()) == DAG_IDS
 
 
 def test_every_dag_file_is_imported_without_error(read_dags: dict[str, Any]) -> None:
@@ -36,8 +43,17 @@ def test_a_dag_says_what_it_does_and_who_answers_for_it(dag_id: str, read_dags: 
     assert dag["catchup"] is False
     assert dag["max_active_runs"] == 1
     for task_id, task in dag["tasks"].items():
-        assert task["owner"] == "data-platform", task_id
+        assert task["owner"] == ("models" if "area:models" in dag["tags"] else "data-platform"), task_id
         assert task["retries"] >= 1, f"{task_id}: a deferral race can resume a task twice"
+
+
+@pytest.mark.parametrize("dag_id", DAG_IDS)
+def test_a_failed_run_alerts_and_whichever_task_has_failed_leaves_its_reason(
+    dag_id: str, read_dags: dict[str, Any]
+) -> None:
+    called = read_dags["failure_callbacks"][dag_id]
+    assert called.pop("") == ["alert_on_failure"]
+    assert called == {task_id: ["keep_reason"] for task_id in read_dags["dags"][dag_id]["tasks"]}
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)

@@ -26,10 +26,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 import requests  # noqa: E402
 
 from concert_platform.sources import client as client_module  # noqa: E402
-from concert_platform.sources.budget import Unlimited  # noqa: E402
 from concert_platform.sources.client import Api, SourceClient  # noqa: E402
 from concert_platform.sources.keys import ApiKey  # noqa: E402
 from concert_platform.sources.ticketmaster import API, DEEPEST, EventListing  # noqa: E402
+from tests.unit.sources.memory import Unlimited  # noqa: E402
 
 PAGES = 10_000
 PAGES_OF_LISTING = DEEPEST // 20  # of 20 events: a listing that needs no spans

@@ -50,7 +50,9 @@ def judged_columns(judged: DataFrame, entity: Entity) -> DataFrame:
 
 def mark_repeats(judged: DataFrame, entity: Entity) -> DataFrame:
     """Add ``_repeat``: a good record whose key comes again in the run, newer, in a later file or further down."""
-    newest_first = Window.partitionBy(F.col("_broken").isNull(), *entity.record_key).orderBy(
+    # Sorting compares by the first column first: one that tells rows apart, not one that is the same in most.
+    key = sorted(entity.record_key, key=lambda name: name == "source")
+    newest_first = Window.partitionBy(*key, F.col("_broken").isNull()).orderBy(
         F.desc("ingested_at"), F.desc("file_name"), F.desc("_position")
     )
     return (

@@ -19,10 +19,13 @@ from ml.published import NothingPublishedError, UnreadableScoresError
 from ml.recommender.service import ALGORITHMS, MOST, RecommendationService
 from ml.recommender.store import PublicationError
 from ml.recommender.table import DynamoStore as RecommendationTable
-from ml.sales.service import DynamoStore as ForecastTable
-from ml.sales.service import TicketSalesPredictionService, UnknownConcertError, UnreadableForecastError
-from ml.venues.service import DynamoStore as AnalysisTable
-from ml.venues.service import UnknownVenueError, VenuePopularityService
+from ml.sales.service import (
+    TicketSalesPredictionService,
+    UnknownConcertError,
+    UnreadableForecastError,
+    published_forecasts,
+)
+from ml.venues.service import UnknownVenueError, VenuePopularityService, published_analyses
 
 DEFAULT_LIMIT = 10
 UNREADABLE = (BotoCoreError, ClientError, PublicationError, UnreadableForecastError, UnreadableScoresError)
@@ -45,7 +48,7 @@ def forecast(event: Event) -> Response:
     """How many tickets a concert will sell."""
     concert_id = path_parameter(event, "concert_id")
     with _publication():
-        found = TicketSalesPredictionService(_store(ForecastTable)).predict_sales(concert_id)
+        found = TicketSalesPredictionService(_store(published_forecasts)).predict_sales(concert_id)
     return respond(event, 200, asdict(found))
 
 
@@ -53,7 +56,7 @@ def analysis(event: Event) -> Response:
     """How a venue performs."""
     venue_id = path_parameter(event, "venue_id")
     with _publication():
-        found = VenuePopularityService(_store(AnalysisTable)).analyze_venue(venue_id)
+        found = VenuePopularityService(_store(published_analyses)).analyze_venue(venue_id)
     return respond(event, 200, found)
 
 

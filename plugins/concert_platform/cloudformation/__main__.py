@@ -71,8 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 def _deployment(environment: str, region: str) -> Deployment:
     import boto3
 
-    account_id = boto3.client("sts", region_name=region).get_caller_identity()["Account"]
-    settings = Settings(environment=environment, account_id=account_id, region=region)
+    session = boto3.session.Session(region_name=region)
+    account_id = session.client("sts").get_caller_identity()["Account"]
+    settings = Settings(environment, account_id, region, session.get_partition_for_region(region))
     return Deployment(settings, run=datetime.now(UTC).isoformat())
 
 

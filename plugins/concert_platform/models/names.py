@@ -11,30 +11,20 @@ models/<model>/scores/run=<slug>/<version>/<n>/             scoring writes, COPY
 
 from __future__ import annotations
 
-import os
 from datetime import UTC
 from hashlib import sha256
 from typing import Any
 
 from concert_platform.partitions import run_slug
-from concert_platform.settings import settings
+from concert_platform.settings import model_image, settings
 from concert_platform.task_tries import earlier_tries
 
-IMAGE_VARIABLE = "AIRFLOW__CONCERT_PLATFORM__MODEL_IMAGE"
-# AWS keeps its images in another account in each region: the setting names the one of yours. Code and requirements
-# travel in the source bundle, so any image with SageMaker's script mode and the Python of ml/requirements.txt will do.
-DEFAULT_IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5"
 RUN_MOMENT = "{{ run_moment(dag_run) }}"
 AS_OF = "{{ params.as_of or (dag_run.run_after | ds) }}"
 
 
 class CodeNotPublishedError(RuntimeError):
     """The stack that names the published code bundle does not say where it lies."""
-
-
-def model_image() -> str:
-    """Container image of training and scoring, from the Airflow option concert_platform.model_image."""
-    return os.environ.get(IMAGE_VARIABLE, DEFAULT_IMAGE)
 
 
 def model_code() -> str:

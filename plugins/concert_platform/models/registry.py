@@ -11,8 +11,7 @@ from typing import Any
 
 from concert_platform.models.descriptions import Model
 from concert_platform.models.evaluation import Evaluation
-from concert_platform.models.names import model_image
-from concert_platform.settings import settings
+from concert_platform.settings import model_image, settings
 
 APPROVED, REJECTED, PENDING = "Approved", "Rejected", "PendingManualApproval"
 PAGE = 20  # versions that are listed at once

@@ -25,13 +25,6 @@ class Budget(Protocol):
         """
 
 
-class Unlimited:
-    """A budget without an end."""
-
-    def spend(self) -> None:
-        return
-
-
 class DailyBudget:
     """Requests of one source on one UTC day.
 

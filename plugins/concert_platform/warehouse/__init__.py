@@ -27,7 +27,7 @@ from concert_platform.warehouse.data_api import (
     wait,
 )
 from concert_platform.warehouse.gates import MART_FILES, CheckFailedError, check, checks, record_failure, refresh_marts
-from concert_platform.warehouse.loads import ENTITIES, ReportMissingError, load, loads_of, transactions
+from concert_platform.warehouse.loads import ENTITIES, ReportMissingError, loads_of, transactions
 from concert_platform.warehouse.migrations import MigrationError, migrate
 from concert_platform.warehouse.sql_files import render, split
 
@@ -50,7 +50,6 @@ __all__ = [
     "describe",
     "execute_batch",
     "failure",
-    "load",
     "loads_of",
     "migrate",
     "query",

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from concert_platform.partitions import Partition
 from concert_platform.settings import settings
-from concert_platform.warehouse.data_api import StatementFailedError, client, execute_batch, query
+from concert_platform.warehouse.data_api import StatementFailedError, client, query
 from concert_platform.warehouse.sql_files import render
 
 ENTITIES = ("artist", "venue", "event", "setlist", "box_office", "interaction", "identity_match")
@@ -47,17 +47,6 @@ def transactions(values: Mapping[str, Any]) -> Transactions:
     """
     entities = {entity: render([f"load/{entity}.sql"], entity=entity, **values) for entity in values["entities"]}
     return Transactions(entities, render(["load/close_load.sql"], **values))
-
-
-def load(values: Mapping[str, Any]) -> None:
-    """Load one partition, its transactions one after another.
-
-    :raises StatementFailedError: when one fails; those before it stay, and the partition is not marked as loaded
-    """
-    planned = transactions(values)
-    for statements in planned.entities.values():
-        execute_batch(statements)
-    execute_batch(planned.closing)
 
 
 def _report_keys(partition: Partition) -> list[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from concert_platform.models.names import DEFAULT_IMAGE
+from concert_platform.cloudformation.documents import parse_document
 
 ML = Path(__file__).parents[3] / "ml"
 OLDEST = (3, 10)
@@ -139,4 +139,6 @@ def test_the_bundle_uses_nothing_newer_than_the_image(path: Path) -> None:
 
 
 def test_the_image_is_the_one_whose_python_is_meant() -> None:
-    assert DEFAULT_IMAGE.endswith("/sagemaker-xgboost:3.0-5"), "another image: look at its Python, then at OLDEST"
+    template = parse_document((ML.parent / "include" / "cfn" / "orchestration.yaml").read_text())
+    image = template["Parameters"]["ModelImage"]["Default"]
+    assert image == "sagemaker-xgboost:3.0-5", "another image: look at its Python, then at OLDEST"

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from test_sales import options, reports
 
+from ml import scoring
 from ml.sales import features, predict, service, train
 
 ROW = {
@@ -81,7 +82,7 @@ def test_what_scoring_writes_is_what_the_service_reads(tmp_path: Path) -> None:
     )  # fmt: skip
     forecasts = predict.forecast(kept, known, upcoming).assign(model_version="v1", as_of="2017-01-01")
     rows = predict.published(kept, known, upcoming, forecasts, features.build(known, upcoming, weights=kept.process))
-    predict.write_rows(tmp_path / "forecasts.json", rows)
+    scoring.write_rows(tmp_path / "forecasts.json", rows)
     found = service.TicketSalesPredictionService(service.MemoryStore.read(tmp_path / "forecasts.json")).predict_sales(
         "e1"
     )

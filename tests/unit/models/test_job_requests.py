@@ -14,7 +14,7 @@ from botocore.validate import ParamValidator
 
 from concert_platform.models import MODEL_MACROS, MODELS, Model, names, scoring_job, training_job
 from concert_platform.partitions import run_slug
-from concert_platform.settings import Settings
+from concert_platform.settings import MODEL_IMAGE_VARIABLE, Settings
 
 NAMES = Settings(environment="development", account_id="000000000000", region="us-east-1")
 RUN_ID = "manual__2020-03-04T05:06:07.123456+00:00"
@@ -27,6 +27,7 @@ each_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.na
 @pytest.fixture(autouse=True)
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "settings", lambda: NAMES)
+    monkeypatch.setenv(MODEL_IMAGE_VARIABLE, "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:3.0-5")
 
 
 TASK = SimpleNamespace(retries=2)

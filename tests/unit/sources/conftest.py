@@ -13,13 +13,12 @@ import pytest
 from concert_platform.settings import Settings
 from concert_platform.sources import client as client_module
 from concert_platform.sources import delivery, setlistfm, spotify, ticketmaster, ticketmaster_entities, watch_list
-from concert_platform.sources.budget import Unlimited
 from concert_platform.sources.client import Api, SourceClient
 from concert_platform.sources.keys import ApiKey
 from concert_platform.sources.run import IngestRun
 from local.replay.answers import Answer, Request
 from local.replay.server import ReplayServer
-from tests.unit.sources.memory import MemoryBucket, MemoryState
+from tests.unit.sources.memory import MemoryBucket, MemoryState, Unlimited
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 KEY = "a-key-of-tests"

@@ -1,4 +1,4 @@
-"""The raw bucket and the state table in memory, with what the connectors ask of them."""
+"""The raw bucket and the state table in memory, with what the connectors ask of them, and a budget without an end."""
 
 import io
 import json
@@ -8,6 +8,13 @@ from typing import IO, Any
 from concert_platform.sources.manifests import Manifest
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.state import RunState
+
+
+class Unlimited:
+    """A budget without an end."""
+
+    def spend(self) -> None:
+        return
 
 
 class MemoryBucket:

@@ -70,7 +70,8 @@ def test_one_token_serves_a_run_and_is_renewed_when_it_ends(sources: Sources, mo
     monkeypatch.setattr(spotify, "api_client", lambda: client)
     spotify.ingest_artists(FIRST)
     assert sources.requests.count("/api/token") == 1
-    sources.replay.spotify.expire_tokens()
+    given = sources.replay.spotify._tokens
+    given.update(dict.fromkeys(given, 0.0))  # every token ends now
     assert spotify.ingest_artists(SECOND)["files"] == 0
     assert sources.requests.count("/api/token") == 2
 

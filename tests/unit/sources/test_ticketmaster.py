@@ -12,7 +12,6 @@ import pytest
 
 from concert_platform.sources import client as client_module
 from concert_platform.sources import ticketmaster
-from concert_platform.sources.budget import Unlimited
 from concert_platform.sources.client import SourceClient, announced_wait
 from concert_platform.sources.errors import (
     ListingError,
@@ -28,6 +27,7 @@ from concert_platform.sources.ticketmaster import EventListing
 from local.replay.answers import Answer, Request
 from local.replay.server import ReplayServer
 from tests.unit.sources.conftest import KEY, Waits, order, ticketmaster_client
+from tests.unit.sources.memory import Unlimited
 
 
 def client(server: ReplayServer, waits: Waits, key: str = KEY) -> EventListing:

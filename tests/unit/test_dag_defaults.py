@@ -1,0 +1,55 @@
+"""How long a task outlives an outage, counted by Airflow itself."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from airflow.models.taskinstance import TaskInstance
+
+from concert_platform.cloudformation.documents import parse_document
+from concert_platform.dag_defaults import DEFAULT_ARGS, JOB_RETRIES
+from local.platform import services
+
+TEMPLATE = Path(__file__).parents[2] / "include" / "cfn" / "orchestration.yaml"
+FAILED = datetime(2026, 1, 31, 3, tzinfo=UTC)
+
+
+def waited(task_id: str, first: int, retries: int) -> timedelta:
+    """All delays between the tries of a task.
+
+    :param first: option core.default_task_retry_delay in seconds
+    """
+    task = SimpleNamespace(
+        retry_delay=timedelta(seconds=first), retry_exponential_backoff=DEFAULT_ARGS["retry_exponential_backoff"],
+        max_retry_delay=DEFAULT_ARGS["max_retry_delay"],
+    )  # fmt: skip
+    found = timedelta()
+    for number in range(1, retries + 1):
+        ti = SimpleNamespace(
+            task=task, dag_id="load_warehouse", task_id=task_id, logical_date=None, try_number=number, end_date=FAILED
+        )
+        found += TaskInstance.next_retry_datetime(ti) - FAILED
+    return found
+
+
+def on_aws() -> int:
+    properties = parse_document(TEMPLATE.read_text())["Resources"]["AirflowEnvironment"]["Properties"]
+    return int(properties["AirflowConfigurationOptions"]["core.default_task_retry_delay"])
+
+
+@pytest.mark.parametrize("task_id", ["list_loads", "refresh_marts", "check_warehouse", "find_partitions"])
+def test_a_task_outlives_an_outage_of_five_minutes_on_aws_and_gives_up_after_ten(task_id: str) -> None:
+    assert timedelta(minutes=5) <= waited(task_id, on_aws(), DEFAULT_ARGS["retries"]) <= timedelta(minutes=10)
+    assert timedelta(minutes=1) <= waited(task_id, on_aws(), JOB_RETRIES) <= timedelta(minutes=2)
+
+
+def test_a_local_task_that_fails_whatever_is_tried_ends_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "platform_secrets", lambda: dict.fromkeys(("api_secret", "jwt_secret", "token"), ""))
+    environment = services.airflow_environment({"aws": 1, "airflow": 2, "replay": 3, "warehouse": 4})
+    first = int(environment["AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY"])
+    assert waited("list_loads", first, DEFAULT_ARGS["retries"]) <= timedelta(minutes=1)
+
+
+def test_the_first_delay_is_left_to_the_option() -> None:
+    assert "retry_delay" not in DEFAULT_ARGS
