@@ -20,12 +20,9 @@ def watch_list(samples: Path) -> str:
     payloads = load_payloads(samples)
     ticketmaster, setlistfm = Ticketmaster(payloads, ""), Setlistfm(payloads, "")
     artists: list[dict[str, Any]] = []
-    artists += [{"name": a["name"], "musicbrainz_id": a["mbid"]} for a in setlistfm.performers()]
+    artists += [{"name": a["name"], "musicbrainz_id": a["mbid"]} for a in setlistfm.performers().values()]
     artists += [{"name": a["name"], "spotify_id": key} for key, a in Spotify(payloads, ("", "")).artists.items()]
     artists += [{"name": name, "ticketmaster_id": key} for key, name in ticketmaster.watched("attractions").items()]
-    named = {entry["venue"].get("id") for entry in setlistfm.setlists}
-    venues = [
-        {"name": venue["name"], "setlistfm_id": key} for key, venue in setlistfm.venues.items() if key not in named
-    ]
+    venues = [{"name": venue["name"], "setlistfm_id": key} for key, venue in setlistfm.lonely_venues().items()]
     venues += [{"name": name, "ticketmaster_id": key} for key, name in ticketmaster.watched("venues").items()]
     return json.dumps({"artists": artists, "venues": venues}, ensure_ascii=False, indent=1) + "\n"
