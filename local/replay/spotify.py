@@ -103,8 +103,8 @@ class Spotify:
         return Answer(200, recorded.body) if recorded else self._error(404, "Service not found")
 
     def _search(self, request: Request) -> Answer:
-        text = request.query.get("q", "")
-        if not text:
+        wanted = request.query.get("q", "")
+        if not wanted:
             return self._error(400, "No search query")
         try:
             limit, offset = int(request.query.get("limit", DEFAULT_LIMIT)), int(request.query.get("offset", 0))
@@ -112,11 +112,11 @@ class Spotify:
             return self._error(400, "Invalid limit")
         if not 1 <= limit <= LARGEST_LIMIT or offset < 0 or offset + limit > DEEPEST:
             return self._error(400, "Invalid limit")
-        found = [artist for artist in self.artists.values() if text.casefold() in artist["name"].casefold()]
-        found.sort(key=lambda artist: artist["name"].casefold() != text.casefold())  # an exact name comes first
+        found = [artist for artist in self.artists.values() if wanted.casefold() in text(artist, "name").casefold()]
+        found.sort(key=lambda artist: text(artist, "name").casefold() != wanted.casefold())  # an exact name comes first
 
         def href(start: int) -> str:
-            query = urlencode({"query": text, "type": "artist", "offset": start, "limit": limit})
+            query = urlencode({"query": wanted, "type": "artist", "offset": start, "limit": limit})
             return f"https://api.spotify.com/v1/search?{query}"
 
         page = {

@@ -151,6 +151,48 @@ def test_venue_that_has_no_more_than_an_id_is_found(served: Served) -> None:
     assert get(server, "/rest/1.0/venue/6c").body == {"id": "6c", "name": None}
 
 
+# ---------------------------------------------------------------- filters and searches
+@pytest.mark.parametrize("name", [None, 7, ["x"]])
+def test_record_with_an_odd_name_is_listed_and_hides_no_other(served: Served, name: Any) -> None:
+    odd, artist = {**EVENT, "id": "two", "name": name}, {"type": "artist", "id": SPOTIFY_ID, "name": name}
+    server = served(
+        ("ticketmaster", EVENTS, page(odd, EVENT)), ("spotify", "GET /v1/artists/{id}", artist),
+        ("setlistfm", "GET /rest/1.0/artist/{mbid}", {"mbid": MBID, "name": name}),
+    )  # fmt: skip
+    assert get(server, "/discovery/v2/events.json").body["_embedded"]["events"] == [odd, EVENT]
+    assert get(server, "/discovery/v2/events.json", keyword="one").body["_embedded"]["events"] == [EVENT]
+    assert get(server, "/v1/search", type="artist", q="bowie").body["artists"]["total"] == 0
+    assert get(server, "/rest/1.0/search/artists", artistName="b").status == 404
+
+
+@pytest.mark.parametrize("odd", [
+    {**SETLIST, "id": "b", "lastUpdated": None}, {**SETLIST, "id": "b", "lastUpdated": "2013-10-20T05:18:08"},
+    {**SETLIST, "id": "b", "venue": None, "lastUpdated": "long ago"}, {"id": "b", "artist": {"mbid": MBID}}, "text",
+])  # fmt: skip
+def test_search_passes_over_a_setlist_that_tells_no_update(served: Served, odd: Any) -> None:
+    server = served(("setlistfm", SETLISTS, setlists(SETLIST, odd)))
+    query = {"artistMbid": MBID, "lastUpdated": "20100101000000"}
+    assert get(server, "/rest/1.0/search/setlists", **query).body["setlist"] == [SETLIST]
+    assert get(server, "/rest/1.0/search/setlists", artistName="b", venueName="hall", date="23-08-1964").status == 200
+
+
+def test_half_a_surrogate_pair_is_sent_as_it_was_recorded(served: Served) -> None:
+    server = served(("ticketmaster", EVENTS, page({**EVENT, "name": "\ud83c"})))
+    assert b'"\\ud83c"' in get(server, "/discovery/v2/events.json").content()
+
+
+def test_what_nobody_thought_of_is_a_500_with_one_line_without_the_key(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = served()
+    monkeypatch.setattr(server.setlistfm, "setlists", object())
+    assert get(server, "/rest/1.0/search/setlists").status == 500
+    (line,) = caplog.messages
+    assert line.startswith("GET /rest/1.0/search/setlists is answered with 500: TypeError: ")
+    assert KEY not in line
+    assert get(server, "/discovery/v2/events.json").status == 200
+
+
 # ---------------------------------------------------------------- manifest
 @pytest.mark.parametrize("line", ["x.json", "x.json,ticketmaster", "x.json,ticketmaster,any,many"])
 def test_line_of_the_manifest_that_is_cut_off_is_one_error(served: Served, tmp_path: Path, line: str) -> None:
