@@ -24,10 +24,13 @@ from concert_platform.sources.errors import (
 )
 from concert_platform.sources.keys import ApiKey
 from concert_platform.sources.responses import Listing
+from concert_platform.sources.run import IngestRun
 from concert_platform.sources.ticketmaster import EventListing
 from local.replay.answers import Answer, Request
 from local.replay.server import ReplayServer
-from tests.unit.sources.conftest import KEY, Waits, order, ticketmaster_client
+from tests.unit.sources.conftest import KEY, Sources, Waits, order, ticketmaster_client
+
+RUN = IngestRun("2020-03-04", "first")
 
 
 def client(server: ReplayServer, waits: Waits, key: str = KEY) -> EventListing:
@@ -215,6 +218,15 @@ def test_page_that_breaks_off_is_asked_for_again(replay: ReplayServer, waits: Wa
     order(replay, "cut")
     assert sum(page.records for page in client(replay, waits).pages(starting="2020-03-04")) == 40
     assert len(waits) == 1
+
+
+def test_odd_records_hold_up_no_other(sources: Sources) -> None:
+    odd = [None, "text", {"id": 7}, {"id": "half", "name": "\ud83c"}, {"id": "bare", "name": None, "_embedded": None},
+           {"id": "parts", "_embedded": {"venues": [None, {"id": 5}], "attractions": None}}]  # fmt: skip
+    sources.replay.ticketmaster.events += odd
+    ticketmaster.ingest_events(RUN)
+    assert sources.records("ticketmaster", "event", RUN)[40:] == odd
+    assert sources.waits == []
 
 
 def test_page_that_always_breaks_off_is_named_in_one_line(replay: ReplayServer, waits: Waits) -> None:
