@@ -1,8 +1,8 @@
 """Ticketmaster Discovery v2 as its documentation describes it, over recorded events.
 
 Records of all recorded listings make one list a kind (events, attractions, venues); an event's attractions and venues
-are in their lists too. `page`, `size`, `keyword` and `id` are honoured; other filters are accepted and leave the list
-as it is, so that every recorded event is served.
+are in their lists too. `page`, `size`, `keyword` and `id` are honoured, `startDateTime` and `endDateTime` as spans.py
+says; other filters are accepted and leave the list as it is, so that every recorded event is served.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from urllib.parse import urlencode
 from local.replay.answers import Answer, Request
 from local.replay.pacing import Bucket
 from local.replay.payloads import Payload, array, details, errors_by_status, part, text
+from local.replay.spans import Spans
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,7 @@ class Ticketmaster:
         self._without_id = {kind: [record for record in listed[kind] if not text(record, "id")] for kind in KINDS}
         self.recorded = errors_by_status(own)
         self._bucket = Bucket(REQUESTS_PER_SECOND if paced else None)
+        self._spans = Spans()
         self._used = 0
         self._lock = threading.Lock()
 
@@ -128,6 +130,12 @@ class Ticketmaster:
             return Answer(400, _errors("DIS1035", detail, 400))
         keyword, ids = query.get("keyword", "").casefold(), query.get("id")
         found = [record for record in self.records(kind) if keyword in text(record, "name").casefold()]
+        if kind == "events":
+            try:
+                found = self._spans.within(found, query.get("startDateTime"), query.get("endDateTime"))
+            except ValueError:
+                detail = "Query param with date must be of valid format YYYY-MM-DDTHH:mm:ssZ"
+                return Answer(400, _errors("DIS1015", detail, 400))
         if ids is not None:
             found = [record for record in found if text(record, "id") in ids.split(",")]
         page = {"size": size, "totalElements": len(found), "totalPages": -(-len(found) // size), "number": number}
