@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local.bootstrap import ROOT
-from local.platform.state import MWAA
+from local.platform.state import MWAA, PlatformError
+from local.replay.payloads import PayloadError
 from local.replay.watch_list import watch_list
 
 DIST = ROOT / "dist"
@@ -31,7 +32,10 @@ export AWS_MAX_ATTEMPTS=8
 
 
 def build(target: Path = DIST) -> Path:
-    """Write plugins.zip, dags/, requirements.txt, startup.sh and SHA256SUMS; returns the folder."""
+    """Write plugins.zip, dags/, requirements.txt, startup.sh and SHA256SUMS; returns the folder.
+
+    :raises PlatformError: when the samples' payloads cannot be read
+    """
     wanted = {
         "plugins.zip": _plugins_zip(),
         "requirements.txt": (ROOT / "requirements.txt").read_bytes(),
@@ -41,7 +45,10 @@ def build(target: Path = DIST) -> Path:
     wanted |= {f"dags/{relative}": path.read_bytes() for path, relative in _files(ROOT / "dags")}
     for name in BESIDE_DAGS:
         wanted |= {f"dags/{name}/{relative}": path.read_bytes() for path, relative in _files(ROOT / name)}
-    wanted[WATCH_LIST] = watch_list(ROOT / "samples").encode()
+    try:
+        wanted[WATCH_LIST] = watch_list(ROOT / "samples").encode()
+    except PayloadError as error:
+        raise PlatformError(str(error)) from None
     sums = [f"{hashlib.sha256(content).hexdigest()}  {name}\n" for name, content in sorted(wanted.items())]
     wanted["SHA256SUMS"] = "".join(sums).encode()
     _make_equal(target, wanted)

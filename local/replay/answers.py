@@ -31,7 +31,10 @@ class Answer:
     def content(self) -> bytes:
         if self.status == 304:
             return b""
-        content = json.dumps(self.body, ensure_ascii=False).encode()
+        try:
+            content = json.dumps(self.body, ensure_ascii=False).encode()
+        except UnicodeEncodeError:  # half of a surrogate pair, which JSON has as an escape only
+            content = json.dumps(self.body).encode()
         return content[: len(content) // 2] if self.cut else content
 
 

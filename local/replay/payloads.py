@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
+
+log = logging.getLogger(__name__)
 
 
 class PayloadError(RuntimeError):
@@ -41,22 +44,24 @@ def load_payloads(samples: Path) -> list[Payload]:
     folder = samples / "api_payloads"
     manifest = folder / "manifest.csv"
     try:
-        with manifest.open(encoding="utf-8", newline="") as stream:
+        with manifest.open(encoding="utf-8-sig", newline="") as stream:
             return [_load(folder, row) for row in csv.DictReader(stream)]
     except OSError as error:
         raise PayloadError(
             f"{error.filename} cannot be read ({error.strerror}): run samples/build_payloads.py"
         ) from None
-    except (KeyError, ValueError, IndexError) as error:
-        raise PayloadError(f"{manifest} cannot be used: {error!r}") from None
+    except (KeyError, ValueError, TypeError, AttributeError) as error:  # a line that is too short holds None
+        raise PayloadError(
+            f"{manifest} cannot be used: {error!r}; each line needs file, api, endpoint and http_status"
+        ) from None
 
 
 def _load(folder: Path, row: dict[str, str]) -> Payload:
     path = folder / row["file"]
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise PayloadError(f"{path} holds no JSON: {error}") from None
+        document = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise PayloadError(f"{path} holds no JSON: {error}; mend it, or take its line out of manifest.csv") from None
     # A recording may come with its status and headers around the body.
     wrapped = isinstance(document, dict) and {"status", "body"} <= document.keys()
     endpoint, _, query = row["endpoint"].removeprefix("GET ").removeprefix("POST ").strip().partition("?")
@@ -65,6 +70,23 @@ def _load(folder: Path, row: dict[str, str]) -> Payload:
         file=row["file"], api=row["api"], path=endpoint.removesuffix(".json"), status=int(row["http_status"]),
         body=body, query=dict(parse_qsl(query, keep_blank_values=True)),
     )  # fmt: skip
+
+
+def details(payloads: Iterable[Payload], folder: str, key: str = "id") -> dict[str, Any]:
+    """Recorded records whose path is one name below a folder's, by their id.
+
+    :param key: name of the id; a record without it has that of its path, unless that is as general as {id}
+    """
+    found = {}
+    for payload in payloads:
+        head, _, name = payload.path.rpartition("/")
+        if payload.status != 200 or head != folder:
+            continue
+        if identifier := text(payload.body, key) or ("" if name.startswith("{") else name):
+            found[identifier] = payload.body
+        else:
+            log.warning("%s is left out: neither it nor its endpoint has an id, so nobody can ask for it", payload.file)
+    return found
 
 
 def errors_by_status(payloads: Iterable[Payload]) -> dict[int, Any]:
@@ -83,11 +105,32 @@ def _fits(template: str, path: str) -> bool:
 
 
 def objects(document: Any) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a document, from the outside in."""
-    if isinstance(document, dict):
-        yield document
-        for value in document.values():
-            yield from objects(value)
-    elif isinstance(document, list):
-        for value in document:
-            yield from objects(value)
+    """Every JSON object in a document, from the outside in, however deep."""
+    waiting = [document]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            yield value
+            waiting += reversed(value.values())
+        elif isinstance(value, list):
+            waiting += reversed(value)
+
+
+# A record may hold anything in any place, and is served as it is: curation judges it.
+def part(document: Any, *names: str) -> Any:
+    """What lies at a path of objects; None where one of them is none, or lacks the name."""
+    for name in names:
+        document = document.get(name) if isinstance(document, dict) else None
+    return document
+
+
+def text(document: Any, *names: str) -> str:
+    """The text at a path of objects; empty for anything else."""
+    value = part(document, *names)
+    return value if isinstance(value, str) else ""
+
+
+def array(document: Any, *names: str) -> list[Any]:
+    """The list at a path of objects; empty for anything else."""
+    value = part(document, *names)
+    return value if isinstance(value, list) else []

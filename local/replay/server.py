@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from local.replay.payloads import load_payloads
 from local.replay.setlistfm import Setlistfm
 from local.replay.spotify import Spotify
 from local.replay.ticketmaster import Ticketmaster
+
+log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
 HEALTH = "/_replay/health"
@@ -69,7 +72,12 @@ class ReplayServer(ThreadingHTTPServer):
             return Answer(500, {"error": f"{self.faults.path} cannot be used: {error}"})
         if isinstance(fault, int):
             return api.fault(fault)
-        answer = api.answer(request)
+        try:
+            answer = api.answer(request)
+        except Exception as error:  # noqa: BLE001  of a record that nobody thought of; the connection is not to hang on it
+            reason = " ".join(str(error).split())
+            log.error("%s %s is answered with 500: %s: %s", request.method, request.path, type(error).__name__, reason)
+            return api.fault(500)
         answer.cut = fault == CUT
         return answer
 

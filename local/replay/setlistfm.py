@@ -7,6 +7,8 @@ or search without a result is a 404.
 from __future__ import annotations
 
 import hmac
+import json
+import logging
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +16,9 @@ from typing import Any
 
 from local.replay.answers import Answer, Request
 from local.replay.pacing import Bucket
-from local.replay.payloads import Payload, errors_by_status, objects, recorded_at
+from local.replay.payloads import Payload, array, details, errors_by_status, objects, part, recorded_at, text
+
+log = logging.getLogger(__name__)
 
 ROOT = "/rest/1.0"
 REQUESTS_PER_SECOND = 2.0
@@ -36,22 +40,46 @@ class Setlistfm:
         self._key = key
         self._bucket = Bucket(REQUESTS_PER_SECOND if paced else None)
         self._recorded = errors_by_status(self._own)
+        self._page_artists: dict[str, str] = {}
+        self.setlists = sorted(self._recorded_setlists(), key=_event_day, reverse=True)
         served = [record for payload in self._own if payload.status == 200 for record in objects(payload.body)]
-        lists = {record["id"]: record for record in served if {"id", "eventDate", "artist"} <= record.keys()}
-        self.setlists = sorted(lists.values(), key=_event_day, reverse=True)
-        self.artists = {record["mbid"]: record for record in reversed(served) if "mbid" in record}
-        self.venues = {record["id"]: record for record in reversed(served) if {"id", "name", "city"} <= record.keys()}
+        named = [(text(record, "mbid"), record) for record in served]
+        self.artists = _first([*named, *details(self._own, f"{ROOT}/artist", "mbid").items()])
+        named = [(text(record, "id"), record) for record in served if {"id", "name", "city"} <= record.keys()]
+        self.venues = _first([*named, *details(self._own, f"{ROOT}/venue").items()])
 
-    def performers(self) -> list[dict[str, Any]]:
-        """Artists of setlists, and those recorded on their own; not those whose songs were covered."""
-        covered = {
-            record["mbid"]
-            for entry in self.setlists
-            for record in objects(entry.get("sets"))
-            if "mbid" in record
-        }  # fmt: skip
-        playing = {entry["artist"]["mbid"] for entry in self.setlists}
-        return [artist for mbid, artist in self.artists.items() if mbid in playing or mbid not in covered]
+    def _recorded_setlists(self) -> list[Any]:
+        """All setlists, each once; one that names no artist is of the artist whose page holds it."""
+        found: dict[str, Any] = {}
+        for payload in self._own:
+            if payload.status != 200:
+                continue
+            for record in objects(payload.body):
+                if {"id", "eventDate", "artist"} <= record.keys():
+                    found[_key(record)] = record
+            artist = _page_artist(payload)
+            for record in array(payload.body, "setlist"):
+                found[_key(record)] = record
+                if not text(record, "artist", "mbid"):
+                    self._page_artists[_key(record)] = artist
+                    if not artist:
+                        log.warning("%s holds a setlist without an artist's mbid: only a search finds it", payload.file)
+        return list(found.values())
+
+    def artist_of(self, setlist: Any) -> str:
+        """MusicBrainz id of who played a setlist; empty when nothing tells."""
+        return text(setlist, "artist", "mbid") or self._page_artists.get(_key(setlist), "")
+
+    def performers(self) -> dict[str, Any]:
+        """Artists of setlists, and those recorded on their own, by id; not those whose songs were covered."""
+        covered = {text(song, "mbid") for entry in self.setlists for song in objects(part(entry, "sets"))}
+        playing = {self.artist_of(entry) for entry in self.setlists}
+        return {mbid: artist for mbid, artist in self.artists.items() if mbid in playing or mbid not in covered}
+
+    def lonely_venues(self) -> dict[str, Any]:
+        """Venues that no setlist names, by id."""
+        named = {text(entry, "venue", "id") for entry in self.setlists}
+        return {key: venue for key, venue in self.venues.items() if key not in named}
 
     def answer(self, request: Request) -> Answer:
         if not hmac.compare_digest(request.headers.get("x-api-key", "").encode(), self._key.encode()):
@@ -63,17 +91,18 @@ class Setlistfm:
             case ["artist", mbid] if mbid in self.artists:
                 return Answer(200, self.artists[mbid])
             case ["artist", mbid, "setlists"]:
-                return self._page("setlists", [s for s in self.setlists if s["artist"]["mbid"] == mbid], request)
+                return self._page("setlists", [s for s in self.setlists if self.artist_of(s) == mbid], request)
             case ["venue", identifier] if identifier in self.venues:
                 return Answer(200, self.venues[identifier])
             case ["venue", identifier, "setlists"]:
-                found = [s for s in self.setlists if s["venue"].get("id") == identifier]
+                found = [s for s in self.setlists if text(s, "venue", "id") == identifier]
                 return self._page("setlists", found, request)
             case ["setlist", identifier]:
-                found = [s for s in self.setlists if s["id"] == identifier]
+                found = [s for s in self.setlists if text(s, "id") == identifier]
                 return Answer(200, found[0]) if found else self.fault(404, request.path)
             case ["search", "setlists"]:
-                return self._page("setlists", [s for s in self.setlists if _matches(s, request.query)], request)
+                found = [s for s in self.setlists if _matches(s, self.artist_of(s), request.query)]
+                return self._page("setlists", found, request)
             case ["search", "artists"]:
                 return self._page("artists", _named(self.artists, request.query, "artist", "artistMbid"), request)
             case ["search", "venues"]:
@@ -103,25 +132,57 @@ class Setlistfm:
         return Answer(200, {**head, kind.removesuffix("s"): records})
 
 
-def _event_day(setlist: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(reversed(setlist["eventDate"].split("-")))
+def _first(records: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The first record of each id."""
+    return {key: record for key, record in reversed(records) if key}
 
 
-def _matches(setlist: Mapping[str, Any], query: Mapping[str, str]) -> bool:
-    """Whether a setlist is what a search asks for; filters besides artist, venue, date and update are accepted."""
-    venue = setlist["venue"]
-    for name, value in (("artistMbid", setlist["artist"]["mbid"]), ("venueId", venue.get("id"))):
+def _page_artist(payload: Payload) -> str:
+    """MusicBrainz id of the artist whose setlists a page holds: that of its path, else of the first that names one."""
+    match payload.path.removeprefix(f"{ROOT}/").split("/"):
+        case ["artist", mbid, "setlists"] if not mbid.startswith("{"):
+            return mbid
+    named = (text(record, "artist", "mbid") for record in array(payload.body, "setlist"))
+    return next(filter(None, named), "")
+
+
+def _key(setlist: Any) -> str:
+    """The same for recordings of one setlist; without an id, for equal ones."""
+    return text(setlist, "id") or json.dumps(setlist, sort_keys=True)
+
+
+def _event_day(setlist: Any) -> tuple[str, ...]:
+    """What orders setlists by day; one without a day is the oldest."""
+    return tuple(reversed(text(setlist, "eventDate").split("-")))
+
+
+def _matches(setlist: Any, artist: str, query: Mapping[str, str]) -> bool:
+    """Whether a setlist is what a search asks for; filters besides artist, venue, date and update are accepted.
+
+    :param artist: MusicBrainz id of who played it
+    """
+    for name, value in (("artistMbid", artist), ("venueId", text(setlist, "venue", "id"))):
         if name in query and query[name] != value:
             return False
-    for name, value in (("artistName", setlist["artist"]["name"]), ("venueName", venue.get("name", ""))):
-        if name in query and query[name].casefold() not in value.casefold():
+    for name, kind in (("artistName", "artist"), ("venueName", "venue")):
+        if name in query and query[name].casefold() not in text(setlist, kind, "name").casefold():
             return False
-    if "date" in query and query["date"] != setlist["eventDate"]:
+    if "date" in query and query["date"] != text(setlist, "eventDate"):
         return False
     if "lastUpdated" in query:
         since = datetime.strptime(query["lastUpdated"], "%Y%m%d%H%M%S").replace(tzinfo=UTC)
-        return datetime.fromisoformat(setlist["lastUpdated"]) >= since
+        updated = _moment(text(setlist, "lastUpdated"))
+        return updated is not None and updated >= since
     return True
+
+
+def _moment(moment: str) -> datetime | None:
+    """A moment with its offset; None for what is none."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _named(
@@ -130,4 +191,4 @@ def _named(
     wanted = query.get(f"{prefix}Name" if prefix else "name", "").casefold()
     if identifier in query:
         return [records[query[identifier]]] if query[identifier] in records else []
-    return [record for record in records.values() if wanted in record["name"].casefold()]
+    return [record for record in records.values() if wanted in text(record, "name").casefold()]

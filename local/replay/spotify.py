@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from local.replay.answers import Answer, Request
-from local.replay.payloads import Payload, errors_by_status, objects, recorded_at
+from local.replay.payloads import Payload, details, errors_by_status, objects, recorded_at, text
 
 TOKEN_SECONDS = 3600
 DEFAULT_LIMIT, LARGEST_LIMIT = 20, 50
@@ -40,13 +40,14 @@ class Spotify:
         self._recorded = errors_by_status(self._own)
         self._tokens: dict[str, float] = {}
         self._lock = threading.Lock()
-        self.artists: dict[str, dict[str, Any]] = {}
+        self.artists: dict[str, Any] = details(self._own, "/v1/artists")
         for payload in self._own:
             for document in objects(payload.body):
-                is_artist = document.get("type") == "artist" and {"id", "name"} <= document.keys()
+                identifier = text(document, "id") if document.get("type") == "artist" else ""
+                known = self.artists.get(identifier)
                 # An artist inside a track has no more than a name; the fullest record is the artist's.
-                if is_artist and len(document) > len(self.artists.get(document["id"], {})):
-                    self.artists[document["id"]] = document
+                if identifier and len(document) > (len(known) if isinstance(known, dict) else 0):
+                    self.artists[identifier] = document
 
     def answer(self, request: Request) -> Answer:
         if request.path == "/api/token":
@@ -98,8 +99,8 @@ class Spotify:
         return Answer(200, recorded.body) if recorded else self._error(404, "Service not found")
 
     def _search(self, request: Request) -> Answer:
-        text = request.query.get("q", "")
-        if not text:
+        wanted = request.query.get("q", "")
+        if not wanted:
             return self._error(400, "No search query")
         try:
             limit, offset = int(request.query.get("limit", DEFAULT_LIMIT)), int(request.query.get("offset", 0))
@@ -107,11 +108,11 @@ class Spotify:
             return self._error(400, "Invalid limit")
         if not 1 <= limit <= LARGEST_LIMIT or offset < 0 or offset + limit > DEEPEST:
             return self._error(400, "Invalid limit")
-        found = [artist for artist in self.artists.values() if text.casefold() in artist["name"].casefold()]
-        found.sort(key=lambda artist: artist["name"].casefold() != text.casefold())  # an exact name comes first
+        found = [artist for artist in self.artists.values() if wanted.casefold() in text(artist, "name").casefold()]
+        found.sort(key=lambda artist: text(artist, "name").casefold() != wanted.casefold())  # an exact name comes first
 
         def href(start: int) -> str:
-            query = urlencode({"query": text, "type": "artist", "offset": start, "limit": limit})
+            query = urlencode({"query": wanted, "type": "artist", "offset": start, "limit": limit})
             return f"https://api.spotify.com/v1/search?{query}"
 
         page = {

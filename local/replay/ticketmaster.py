@@ -1,13 +1,14 @@
 """Ticketmaster Discovery v2 as its documentation describes it, over recorded events.
 
 Records of all recorded listings make one list a kind (events, attractions, venues); an event's attractions and venues
-are in their lists too. `page`, `size`, `keyword` and `id` are honoured; other filters are accepted and leave the list
-as it is, so that every recorded event is served.
+are in their lists too. `page`, `size`, `keyword` and `id` are honoured, `startDateTime` and `endDateTime` as spans.py
+says; other filters are accepted and leave the list as it is, so that every recorded event is served.
 """
 
 from __future__ import annotations
 
 import hmac
+import logging
 import threading
 import time
 from collections.abc import Mapping
@@ -16,7 +17,10 @@ from urllib.parse import urlencode
 
 from local.replay.answers import Answer, Request
 from local.replay.pacing import Bucket
-from local.replay.payloads import Payload, errors_by_status
+from local.replay.payloads import Payload, array, details, errors_by_status, part, text
+from local.replay.spans import Spans
+
+log = logging.getLogger(__name__)
 
 ROOT = "/discovery/v2"
 EVENTS = f"{ROOT}/events"
@@ -58,31 +62,33 @@ class Ticketmaster:
     def __init__(self, payloads: list[Payload], key: str, *, paced: bool = False) -> None:
         own = [payload for payload in payloads if payload.api == self.name]
         self.key = key
-        self.events = [event for payload in own for event in _listed(payload, "events")]
-        self._details = {kind: _details(own, kind) for kind in KINDS}
-        # A recorded attraction or venue comes before the shorter one inside an event.
-        self._parts = {kind: self._recorded_parts(own, kind) for kind in ("attractions", "venues")}
+        listed = {kind: [record for payload in own for record in _listed(payload, kind)] for kind in KINDS}
+        self.events = listed["events"]
+        self._details = {kind: details(own, f"{ROOT}/{kind}") for kind in KINDS}
+        self._parts = {kind: self._recorded_parts(listed[kind], kind) for kind in ("attractions", "venues")}
+        self._without_id = {kind: [record for record in listed[kind] if not text(record, "id")] for kind in KINDS}
         self.recorded = errors_by_status(own)
         self._bucket = Bucket(REQUESTS_PER_SECOND if paced else None)
+        self._spans = Spans()
         self._used = 0
         self._lock = threading.Lock()
 
-    def _recorded_parts(self, own: list[Payload], kind: str) -> dict[str, dict[str, Any]]:
-        listed = [record for payload in own for record in _listed(payload, kind)]
-        inside = [part for event in self.events for part in event.get("_embedded", {}).get(kind, [])]
-        records = [*self._details[kind].values(), *listed, *inside]
-        return {record["id"]: record for record in reversed(records) if "id" in record}
+    def _recorded_parts(self, listed: list[Any], kind: str) -> dict[str, Any]:
+        # A recorded attraction or venue comes before the shorter one inside an event.
+        named = [(text(record, "id"), record) for record in [*listed, *self._inside_events(kind)]]
+        return {key: record for key, record in reversed([*self._details[kind].items(), *named]) if key}
 
-    def records(self, kind: str) -> list[dict[str, Any]]:
-        """What a listing of the kind serves."""
-        return self.events if kind == "events" else list(self._parts[kind].values())
+    def _inside_events(self, kind: str) -> list[Any]:
+        return [record for event in self.events for record in array(event, "_embedded", kind)]
 
-    def watched(self, kind: str) -> dict[str, str]:
-        """Name by id of what no event names, so that only a watch list leads to it."""
-        inside = {
-            part.get("id") for event in self.events for part in event.get("_embedded", {}).get(kind, [])
-        }  # fmt: skip
-        return {key: record["name"] for key, record in self._parts[kind].items() if key not in inside}
+    def records(self, kind: str) -> list[Any]:
+        """What a listing of the kind serves, whatever the records hold."""
+        return self.events if kind == "events" else [*self._parts[kind].values(), *self._without_id[kind]]
+
+    def watched(self, kind: str) -> dict[str, Any]:
+        """What stands for the name, by id, of what no event names, so that only a watch list leads to it."""
+        inside = {text(record, "id") for record in self._inside_events(kind)}
+        return {key: part(record, "name") for key, record in self._parts[kind].items() if key not in inside}
 
     def answer(self, request: Request) -> Answer:
         if self._used >= DAILY_QUOTA:
@@ -107,7 +113,7 @@ class Ticketmaster:
         if kind in KINDS and not identifier:
             return self._listing(kind, query)
         if kind in KINDS:
-            known = {record.get("id"): record for record in self.records(kind)} | self._details[kind]
+            known = {text(record, "id"): record for record in self.records(kind)} | self._details[kind]
             if identifier in known:
                 return Answer(200, known[identifier])
         return Answer(404, _errors("DIS1004", f"Resource not found with provided criteria (id={identifier})", 404))
@@ -123,9 +129,15 @@ class Ticketmaster:
             detail = "Max paging depth exceeded. (page * size) must be less than 1,000"
             return Answer(400, _errors("DIS1035", detail, 400))
         keyword, ids = query.get("keyword", "").casefold(), query.get("id")
-        found = [record for record in self.records(kind) if keyword in record.get("name", "").casefold()]
+        found = [record for record in self.records(kind) if keyword in text(record, "name").casefold()]
+        if kind == "events":
+            try:
+                found = self._spans.within(found, query.get("startDateTime"), query.get("endDateTime"))
+            except ValueError:
+                detail = "Query param with date must be of valid format YYYY-MM-DDTHH:mm:ssZ"
+                return Answer(400, _errors("DIS1015", detail, 400))
         if ids is not None:
-            found = [record for record in found if record.get("id") in ids.split(",")]
+            found = [record for record in found if text(record, "id") in ids.split(",")]
         page = {"size": size, "totalElements": len(found), "totalPages": -(-len(found) // size), "number": number}
         body: dict[str, Any] = {"_links": _links(kind, query, page), "page": page}
         if records := found[number * size : (number + 1) * size]:
@@ -157,15 +169,17 @@ def _next_day() -> float:
     return (time.time() // 86400 + 1) * 86400
 
 
-def _listed(payload: Payload, kind: str) -> list[dict[str, Any]]:
+def _listed(payload: Payload, kind: str) -> list[Any]:
+    """Records of a page, or of the bare list of them; a page that has none may have null in any place."""
     if payload.path != f"{ROOT}/{kind}" or payload.status != 200:
         return []
-    return payload.body.get("_embedded", {}).get(kind, [])
-
-
-def _details(payloads: list[Payload], kind: str) -> dict[str, dict[str, Any]]:
-    bodies = [p.body for p in payloads if p.path == f"{ROOT}/{kind}/{{id}}" and p.status == 200]
-    return {body["id"]: body for body in bodies}
+    records = payload.body
+    for name in ("_embedded", kind):
+        records = records.get(name) if isinstance(records, dict) else records
+    if records is None or isinstance(records, list):
+        return records or []
+    log.warning("%s is left out: its _embedded.%s is no list", payload.file, kind)
+    return []
 
 
 def _links(kind: str, query: Mapping[str, str], page: Mapping[str, int]) -> dict[str, dict[str, str]]:

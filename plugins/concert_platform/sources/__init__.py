@@ -8,6 +8,7 @@
     budget.py        requests of a source a day (DynamoDB)
     responses.py     what the connectors read of the APIs' answers
     watch_list.py    artists and venues to follow
+    watch_entries.py what an entry of a watch list may hold
     ticketmaster.py  events of the Ticketmaster Discovery API
     ticketmaster_entities.py    its attractions and venues
     spotify.py       artists of the Spotify Web API

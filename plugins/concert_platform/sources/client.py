@@ -245,14 +245,20 @@ def _fitted(content: bytes, model: Any, subject: str) -> Any:
 
     :raises UnavailableError: when it is cut off, no JSON, or of another shape
     """
+    import json
+
     from pydantic import ValidationError
 
     try:
-        return model.model_validate_json(content)
+        # Not pydantic's own reader, which refuses the whole body for half a surrogate pair in one name.
+        return model.model_validate(json.loads(content))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = ".".join(str(part) for part in first["loc"])
-    raise UnavailableError(f"{subject} is no {model.__name__}{f' ({place})' if place else ''}: {first['msg']}")
+        reason = f"{f' ({place})' if place else ''}: {first['msg']}"
+    except (ValueError, RecursionError) as error:
+        reason = f": Invalid JSON: {error}"
+    raise UnavailableError(f"{subject} is no {model.__name__}{reason}")
 
 
 def _reason(content: bytes) -> str:

@@ -1,21 +1,21 @@
 """What the connectors read of the APIs' answers; fields that are not named here stay in the raw bytes and are ignored.
 
-An envelope (pages, totals) must fit, or the answer counts as broken. A record need not: `each` leaves out one that the
-connector can do nothing with, and curation judges it from the raw bytes.
+An envelope (pages, totals, of a single record the id) must fit, or the answer counts as broken. A record need not:
+`each` leaves out one that the connector can do nothing with, and curation judges it from the raw bytes. So only what
+the connectors use is named here: any other field would make an outage of a record that has it in another form.
 
-    Ticketmaster  _embedded is absent from an empty page; venues, attractions, links may each be absent
+    Ticketmaster  _embedded is absent from an empty page; venues, attractions, links may each be absent, or null
     Spotify       genres may be empty; popularity and followers are absent for new apps since February 2026
-    setlist.fm    lastUpdated with a +0000 offset; venue id, tour and sets may be absent; no result is a 404
+    setlist.fm    lastUpdated with a +0000 offset; venue, its id, tour and sets may be absent; no result is a 404
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,10 @@ class Document(BaseModel):
             log.warning("%d records do not look like a %s: curation judges them", misfits, cls.__name__)
 
 
+NullIsEmpty = BeforeValidator(lambda value: {} if value is None else value)  # as where the API leaves the part out
+Records = Annotated[list[Any], BeforeValidator(lambda value: [] if value is None else value)]
+
+
 # ---------------------------------------------------------------- Ticketmaster Discovery v2
 class PageNumbers(Document):
     total_elements: int = Field(alias="totalElements")
@@ -45,16 +49,16 @@ class PageNumbers(Document):
 
 
 class EmbeddedRecords(Document):
-    events: list[Any] = []
-    attractions: list[Any] = []
-    venues: list[Any] = []
+    events: Records = []
+    attractions: Records = []
+    venues: Records = []
 
 
 class Listing(Document):
     """A page of events, attractions or venues."""
 
     page: PageNumbers
-    embedded: EmbeddedRecords = Field(default_factory=EmbeddedRecords, alias="_embedded")
+    embedded: Annotated[EmbeddedRecords, NullIsEmpty] = Field(default_factory=EmbeddedRecords, alias="_embedded")
 
 
 class Reference(Document):
@@ -64,13 +68,13 @@ class Reference(Document):
 
 
 class EventParts(Document):
-    venues: list[Any] = []
-    attractions: list[Any] = []
+    venues: Records = []
+    attractions: Records = []
 
 
 class Event(Document):
     id: str
-    embedded: EventParts = Field(default_factory=EventParts, alias="_embedded")
+    embedded: Annotated[EventParts, NullIsEmpty] = Field(default_factory=EventParts, alias="_embedded")
 
 
 # ---------------------------------------------------------------- Spotify
@@ -81,14 +85,10 @@ class Token(Document):
 
 class SpotifyArtist(Document):
     id: str
-    name: str | None = None
-    genres: list[str] | None = None
-    popularity: int | None = None
 
 
 class SpotifyArtistPage(Document):
-    items: list[Any] = []
-    total: int | None = None
+    items: Records = []
 
 
 class SpotifySearch(Document):
@@ -98,18 +98,16 @@ class SpotifySearch(Document):
 # ---------------------------------------------------------------- setlist.fm
 class SetlistfmArtist(Document):
     mbid: str
-    name: str | None = None
 
 
 class SetlistfmVenue(Document):
     id: str | None = None
-    name: str | None = None
 
 
 class Setlist(Document):
     id: str
-    last_updated: datetime | None = Field(default=None, alias="lastUpdated")
-    venue: SetlistfmVenue = Field(default_factory=SetlistfmVenue)
+    last_updated: AwareDatetime | None = Field(default=None, alias="lastUpdated")
+    venue: Annotated[SetlistfmVenue, NullIsEmpty] = Field(default_factory=SetlistfmVenue)
 
 
 class SetlistPage(Document):

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import batched, chain
 from typing import Any
+from urllib.parse import quote
 
 from concert_platform.sources.client import SourceClient
 from concert_platform.sources.delivery import Delivery
@@ -120,7 +121,7 @@ class EntityReader:
         :param record: id and month
         """
         (identifier, month), kind = record, self._kind
-        path = f"/discovery/v2/{kind.plural}/{identifier}.json"
+        path = f"/discovery/v2/{kind.plural}/{quote(identifier, safe='')}.json"
         answer = self._client.get(path, what=f"{kind.name} {identifier}", model=Reference, accept=(404,))
         if answer.status == 200:
             digest = hashlib.sha256(answer.content).hexdigest()

@@ -6,7 +6,7 @@
       - {name: The Forum, setlistfm_id: ..., ticketmaster_id: ...}
 
 Entries with an id in common are one artist. setlist.fm is asked by MusicBrainz id; Spotify by its id, else by name.
-A file that cannot be used is named in the error at the end of the task; what the others list is read before.
+An entry or a file that cannot be used is named in the error at the end of the task; what else is listed is read before.
 """
 
 from __future__ import annotations
@@ -15,61 +15,49 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from concert_platform.resources import resource
 from concert_platform.settings import settings
 from concert_platform.sources.errors import RefusedError
+from concert_platform.sources.watch_entries import Entry, WatchDocument, WatchedArtist, WatchedVenue, misfit
 
 DROP_ZONE = "landing/watch_list/"
 OWN_LIST = "include/sources/watch_list.yaml"
 LARGEST = 2**20  # bytes of a file
-NAME = r"^[^\x00-\x1f]+$"  # in one line, since messages quote it
+NAMED = 5  # entries of a file that the error quotes
 IDS = ("musicbrainz_id", "spotify_id", "ticketmaster_id")
 
 
 class UnusableWatchListError(RefusedError):
-    """A file of the watch list cannot be used; what the others list was read."""
+    """A file of the watch list, or an entry, cannot be used; what else is listed was read."""
 
 
-class Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True, coerce_numbers_to_str=True)
+@dataclass(frozen=True)
+class WatchFile:
+    """What one file lists, and why others of its entries cannot be used."""
 
-
-class WatchedArtist(Entry):
-    name: str = Field(pattern=NAME, max_length=500)
-    musicbrainz_id: str | None = Field(default=None, pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
-    spotify_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z]{22}$")
-    ticketmaster_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z_-]+$")
-
-
-class WatchedVenue(Entry):
-    name: str = Field(pattern=NAME, max_length=500)
-    ticketmaster_id: str | None = Field(default=None, pattern=r"^[0-9A-Za-z_-]+$")
-    setlistfm_id: str | None = Field(default=None, pattern=r"^[0-9a-f]+$")
-
-
-class WatchFile(Entry):
-    artists: list[WatchedArtist] = []
-    venues: list[WatchedVenue] = []
+    artists: Sequence[WatchedArtist]
+    venues: Sequence[WatchedVenue]
+    unusable: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class WatchList:
-    """All that is watched, and the files that could not be used with the reason."""
+    """All that is watched, and the reason by file where it, or some of its entries, could not be used."""
 
     artists: Sequence[WatchedArtist]
     venues: Sequence[WatchedVenue]
     unusable: dict[str, str] = field(default_factory=dict)
 
     def require_usable(self) -> None:
-        """End the task in an error when a file could not be used.
+        """End the task in an error when a file or an entry could not be used.
 
         :raises UnusableWatchListError: naming each with the reason
         """
         if self.unusable:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in sorted(self.unusable.items()))
-            raise UnusableWatchListError(f"watch list files not used: {reasons}; mend or remove them")
+            raise UnusableWatchListError(f"not all of the watch list was used: {reasons}; mend or remove these")
 
 
 def read_watch_list(s3: Any = None) -> WatchList:
@@ -81,18 +69,23 @@ def read_watch_list(s3: Any = None) -> WatchList:
     files, unusable = [], {}
     for name, content in _documents(s3, settings().raw_bucket):
         try:
-            files.append(parse(content))
+            file = parse(content)
         except ValueError as error:
             unusable[name] = str(error)
+            continue
+        files.append(file)
+        if file.unusable:
+            more = f", and {len(file.unusable) - NAMED} more" if len(file.unusable) > NAMED else ""
+            unusable[name] = ", ".join(file.unusable[:NAMED]) + more
     artists = merged(entry for file in files for entry in file.artists)
     venues = list({repr(entry): entry for file in files for entry in file.venues}.values())
     return WatchList(artists, venues, unusable)
 
 
 def parse(content: bytes) -> WatchFile:
-    """Read one file.
+    """Read one file; entries that cannot be used are passed over.
 
-    :raises ValueError: with the reason in one line
+    :raises ValueError: when nothing of it can be used, with the reason in one line
     """
     import yaml
 
@@ -100,7 +93,10 @@ def parse(content: bytes) -> WatchFile:
         raise ValueError(f"it is larger than {LARGEST:,} bytes")
     try:
         document = yaml.safe_load(content.decode("utf-8"))
-        return WatchFile.model_validate(document or {})
+        listed = WatchDocument.model_validate(document or {})
+        unusable: list[str] = []
+        artists = _usable(WatchedArtist, listed.artists, "artists", unusable)
+        return WatchFile(artists, _usable(WatchedVenue, listed.venues, "venues", unusable), unusable)
     except RecursionError:
         reason = "it is nested too deeply"
     except UnicodeDecodeError:
@@ -108,9 +104,19 @@ def parse(content: bytes) -> WatchFile:
     except yaml.YAMLError as error:
         reason = f"it is no YAML: {' '.join(str(error).split())}"
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        reason = f"{'.'.join(str(part) for part in first['loc']) or 'document'}: {first['msg']}"
+        reason = misfit(error)
     raise ValueError(reason)
+
+
+def _usable[Model: Entry](model: type[Model], entries: list[Any], place: str, unusable: list[str]) -> list[Model]:
+    """Entries that fit; the reason of each other one is added to ``unusable``."""
+    found = []
+    for number, entry in enumerate(entries):
+        try:
+            found.append(model.model_validate(entry))
+        except ValidationError as error:
+            unusable.append(misfit(error, place, number))
+    return found
 
 
 def merged(entries: Iterable[WatchedArtist]) -> list[WatchedArtist]:

@@ -20,6 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 ERROR = "error"  # key of an event that fails the try
 TRANSIENT = (BotoCoreError, ClientError, AirflowRuntimeError)
+# Codes of a ClientError that no later look mends; the permission is missing, or the call is wrong.
+LASTING = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ValidationError", "ValidationException")
 PAUSES_AFTER_FAILURES = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0)  # seconds: five minutes, ten looks
 
 
@@ -90,6 +92,8 @@ class WaitTrigger(BaseTrigger, ABC):
             try:
                 return await call()
             except TRANSIENT as error:
+                if isinstance(error, ClientError) and error.response["Error"].get("Code") in LASTING:
+                    raise
                 self.log.warning("%s: %s; again in %d s", self.what, error, pause)
             await asyncio.sleep(pause)
         return await call()

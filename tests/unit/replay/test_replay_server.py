@@ -66,6 +66,42 @@ def test_paging_deeper_than_a_thousand_events_is_refused(server: ReplayServer) -
     assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "DIS1035")
 
 
+# ---------------------------------------------------------------- spans of time
+def listed(server: ReplayServer, **query: str) -> int:
+    return get(server, **query).json()["page"]["totalElements"]
+
+
+def test_both_ends_of_a_span_count_in(server: ReplayServer) -> None:
+    first, last = "2020-03-06T00:00:00Z", "2020-03-07T02:00:00Z"  # the first two events
+    assert listed(server, startDateTime="2020-03-04T00:00:00Z", endDateTime=last) == 2
+    assert listed(server, startDateTime=first, endDateTime="2020-03-06T00:00:01Z") == 1
+    assert listed(server, endDateTime="2020-03-05T23:59:59Z") == 0
+    assert listed(server, endDateTime=first) == 1
+    assert listed(server, endDateTime=last) == 2
+
+
+@pytest.mark.parametrize(
+    "moment", ["2020-03-04", "2020-03-04T00:00:00.000Z", "2020-03-04T00:00:00", "9999-12-31T23:59:59Z"]
+)
+@pytest.mark.parametrize("name", ["startDateTime", "endDateTime"])
+def test_moment_in_another_form_is_refused(server: ReplayServer, name: str, moment: str) -> None:
+    answer = get(server, **{name: moment})
+    assert (answer.status_code, answer.json()["errors"][0]["code"]) == (400, "DIS1015")
+
+
+@pytest.mark.parametrize("start", ["2020-03-04T00:00:00Z", "2022-01-01T00:00:00Z", "2026-11-28T00:00:00Z"])
+def test_every_recorded_event_is_listed_on_any_day_and_in_one_of_adjoining_spans(
+    server: ReplayServer, start: str
+) -> None:
+    assert listed(server, startDateTime=start) == 40
+    year = int(start[:4])
+    ends = [f"{year}-12-31T23:59:59Z", f"{year + 1}-12-31T23:59:59Z"]
+    starts = [start, f"{year + 1}-01-01T00:00:00Z", f"{year + 2}-01-01T00:00:00Z"]
+    spans = [{"startDateTime": first, "endDateTime": last} for first, last in zip(starts, ends, strict=False)]
+    spans.append({"startDateTime": starts[-1]})
+    assert sum(listed(server, **span) for span in spans) == 40
+
+
 @pytest.mark.parametrize("key", [None, "", "another"])
 def test_unknown_key_is_refused(server: ReplayServer, key: str | None) -> None:
     answer = get(server, apikey=key)

@@ -10,6 +10,7 @@ from concert_platform.sources.responses import (
     Event,
     Listing,
     Setlist,
+    SetlistfmArtist,
     SetlistPage,
     SpotifyArtist,
     SpotifySearch,
@@ -37,9 +38,23 @@ def test_page_without_its_totals_is_broken() -> None:
         Listing.model_validate({"_embedded": {"events": []}})
 
 
-@pytest.mark.parametrize("artist", [{"id": "a"}, {"id": "a", "genres": [], "popularity": None, "followers": None}])
-def test_spotify_artist_needs_no_more_than_an_id(artist: dict) -> None:
-    assert SpotifyArtist.model_validate(artist).popularity is None
+@pytest.mark.parametrize("embedded", [None, {}, {"events": None, "attractions": None, "venues": None}])
+def test_null_where_a_page_has_its_records_is_an_empty_page(embedded: dict | None) -> None:
+    page = Listing.model_validate({"_embedded": embedded, "page": {"totalElements": 0, "totalPages": 0}})
+    assert (page.embedded.events, page.embedded.attractions, page.embedded.venues) == ([], [], [])
+
+
+@pytest.mark.parametrize("embedded", [None, {"venues": None, "attractions": None}])
+def test_event_may_have_null_for_its_parts(embedded: dict | None) -> None:
+    assert Event.model_validate({"id": "a", "_embedded": embedded}).embedded.venues == []
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"genres": [None], "popularity": 50.5, "followers": []}, {"genres": "rock", "name": 7}]
+)
+def test_artist_needs_no_more_than_an_id(fields: dict) -> None:
+    assert SpotifyArtist.model_validate({"id": "a", **fields}).id == "a"
+    assert SetlistfmArtist.model_validate({"mbid": "a", **fields}).mbid == "a"
 
 
 def test_spotify_search_without_a_result_is_an_empty_list() -> None:
@@ -48,6 +63,14 @@ def test_spotify_search_without_a_result_is_an_empty_list() -> None:
 
 def test_setlist_may_lack_everything_but_its_id() -> None:
     assert Setlist.model_validate({"id": "a"}).last_updated is None
+
+
+def test_setlist_may_have_null_for_its_venue() -> None:
+    assert Setlist.model_validate({"id": "a", "venue": None}).venue.id is None
+
+
+def test_moment_without_an_offset_is_left_to_curation() -> None:
+    assert list(Setlist.each([{"id": "a", "lastUpdated": "2017-09-27T11:25:45"}])) == []
 
 
 def test_moment_of_setlistfm_has_an_offset_without_a_colon() -> None:

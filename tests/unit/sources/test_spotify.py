@@ -186,3 +186,13 @@ def test_secret_and_token_stand_in_no_log_manifest_or_file(sources: Sources, cap
     kept = caplog.text + "".join(content.decode() for content in sources.bucket.objects.values())
     assert "POST /api/token" in caplog.text
     assert [word for word in (KEY, basic, *sources.replay.spotify._tokens) if word in kept] == []
+
+
+def test_artists_whose_fields_have_another_form_are_delivered_as_they_are(sources: Sources, waits: Waits) -> None:
+    odd = [{"popularity": 50.5}, {"genres": [None, "rock"]}, {"name": 7}, {"name": None}, {"followers": "many"}, {}]
+    artists = [{"type": "artist", "id": f"{number:022d}", "name": "A", **fields} for number, fields in enumerate(odd)]
+    sources.replay.spotify.artists |= {artist["id"]: artist for artist in artists}
+    sources.watch(*({"name": f"A{artist['id']}", "spotify_id": artist["id"]} for artist in artists))
+    assert spotify.ingest_artists(FIRST)["records"] == len(odd)
+    assert sources.records("spotify", "artist", FIRST) == artists
+    assert waits == []

@@ -5,7 +5,9 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
 
 import pytest
@@ -23,11 +25,14 @@ from concert_platform.sources.errors import (
 )
 from concert_platform.sources.keys import ApiKey
 from concert_platform.sources.responses import Listing
-from concert_platform.sources.ticketmaster import EventListing
+from concert_platform.sources.run import IngestRun
+from concert_platform.sources.ticketmaster import EventListing, Page
 from local.replay.answers import Answer, Request
 from local.replay.server import ReplayServer
-from tests.unit.sources.conftest import KEY, Waits, order, ticketmaster_client
+from tests.unit.sources.conftest import KEY, Sources, Waits, order, ticketmaster_client
 from tests.unit.sources.memory import Unlimited
+
+RUN = IngestRun("2020-03-04", "first")
 
 
 def client(server: ReplayServer, waits: Waits, key: str = KEY) -> EventListing:
@@ -126,29 +131,46 @@ def test_listing_that_keeps_shifting_fails_in_one_line(replay: ReplayServer, wai
         client(replay, waits).pages(starting="2020-03-04")
 
 
+def read(pages: list[Page]) -> list[str]:
+    found = [json.loads(page.path.read_bytes()).get("_embedded", {}).get("events", []) for page in pages]
+    return sorted(event["id"] for events in found for event in events)
+
+
+def dated(start: dict[str, str], number: int) -> list[dict[str, Any]]:
+    return [{"id": f"{min(start.values(), default='')}-{count}", "dates": {"start": start}} for count in range(number)]
+
+
 def test_long_listing_is_read_in_spans_that_lose_no_event(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
     monkeypatch.setattr(ticketmaster, "DEEPEST", 10)
     starts = {f"{day}T{hour:02}:00:00Z" for day in ("2020-03-04", "2020-08-31", "2023-01-01") for hour in range(8)}
-    events = [{"id": start, "name": start} for start in starts]
-    original = replay.ticketmaster.answer
+    replay.ticketmaster.events = [{"id": start, "dates": {"start": {"dateTime": start}}} for start in starts]
+    assert read(client(replay, waits).pages(starting="2020-03-04")) == sorted(starts)
 
-    def answer(request: Request) -> Answer:
-        within = (request.query["startDateTime"], request.query.get("endDateTime", "9"))
-        replay.ticketmaster.events = [event for event in events if within[0] <= event["id"] <= within[1]]
-        return original(request)
 
-    monkeypatch.setattr(replay.ticketmaster, "answer", answer)
+@pytest.mark.parametrize("start", [{}, {"localDate": "2020-05-01"}, {"localDate": "2016-05-01"}])
+def test_more_than_a_thousand_events_without_a_time_are_read_once(
+    replay: ReplayServer, waits: Waits, start: dict[str, str]
+) -> None:
+    replay.ticketmaster.events += dated(start, 961)
     pages = client(replay, waits).pages(starting="2020-03-04")
-    read = [
-        event["id"]
-        for page in pages
-        for event in json.loads(page.path.read_bytes()).get("_embedded", {}).get("events", [])
+    assert read(pages) == sorted(event["id"] for event in replay.ticketmaster.events)
+    assert len(read(pages)) == 1001
+    assert max(page.total_events for page in pages) <= ticketmaster.DEEPEST
+
+
+def test_thousands_of_events_of_many_years_are_read_once_on_any_day(replay: ReplayServer, waits: Waits) -> None:
+    days = [date(2016, 1, 1) + timedelta(days=count) for count in range(4000)]
+    replay.ticketmaster.events += [
+        {"id": f"{day}", "dates": {"start": {"localDate": f"{day}", "localTime": "20:00:00"}}} for day in days
     ]
-    assert sorted(read) == sorted(starts)
+    for starting in ("2020-03-04", "2015-01-01", "2026-11-28"):
+        found = read(client(replay, waits).pages(starting=starting))
+        assert found == sorted(event["id"] for event in replay.ticketmaster.events), starting
 
 
 def test_listing_that_no_span_makes_shorter_fails_in_one_line(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
     monkeypatch.setattr(ticketmaster, "DEEPEST", 20)
+    replay.ticketmaster.events = dated({"dateTime": "2020-05-01T20:00:00Z"}, 21)
     with pytest.raises(LongListingError, match="and serves 20 of a listing: narrow the query in"):
         client(replay, waits).pages(starting="2020-03-04")
 
@@ -215,6 +237,15 @@ def test_page_that_breaks_off_is_asked_for_again(replay: ReplayServer, waits: Wa
     order(replay, "cut")
     assert sum(page.records for page in client(replay, waits).pages(starting="2020-03-04")) == 40
     assert len(waits) == 1
+
+
+def test_odd_records_hold_up_no_other(sources: Sources) -> None:
+    odd = [None, "text", {"id": 7}, {"id": "half", "name": "\ud83c"}, {"id": "bare", "name": None, "_embedded": None},
+           {"id": "parts", "_embedded": {"venues": [None, {"id": 5}], "attractions": None}}]  # fmt: skip
+    sources.replay.ticketmaster.events += odd
+    ticketmaster.ingest_events(RUN)
+    assert sources.records("ticketmaster", "event", RUN)[40:] == odd
+    assert sources.waits == []
 
 
 def test_page_that_always_breaks_off_is_named_in_one_line(replay: ReplayServer, waits: Waits) -> None:

@@ -112,3 +112,12 @@ def test_record_that_fails_its_batch_holds_up_none_of_the_others(
     with pytest.raises((RefusedRequestError, UnavailableError)):
         ticketmaster_entities.ingest_attractions(SECOND)
     assert {path.rpartition("/")[2] for path in sources.requests} == {"attractions.json", "K8vZbad.json"}
+
+
+def test_id_with_the_marks_of_an_address_is_asked_for_as_it_is(sources: Sources) -> None:
+    venue = {"id": "a/b?c=d,e#f", "name": "Odd"}
+    sources.replay.ticketmaster.events = [{"id": "one", "_embedded": {"venues": [venue, None, {"id": 5}]}}]
+    sources.replay.ticketmaster._details["venues"] = {venue["id"]: venue}
+    ticketmaster.ingest_events(FIRST)
+    assert ticketmaster_entities.ingest_venues(FIRST)["records"] == 1
+    assert sources.records("ticketmaster", "venue", FIRST) == [venue]

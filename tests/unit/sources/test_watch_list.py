@@ -63,6 +63,8 @@ def test_files_of_the_drop_zone_are_read_without_a_deployment(sources: Sources) 
         (b"artists: [{name: A, musicbrainz_id: '../../etc'}]", "artists.0.musicbrainz_id: String should match"),
         (b'artists: [{name: "A\\nB"}]', "artists.0.name: String should match"),
         (b"- A\n- B", "document: Input should be"),
+        (b"artists: {name: A}", "artists: Input should be a valid list"),
+        (b"artist: [{name: A}]", "artist: Extra inputs are not permitted"),
         (b"artists: " + b"[" * 5000 + b"]" * 5000, "it is nested too deeply"),
         (b"#" * (watch_list.LARGEST + 1), "it is larger than 1,048,576 bytes"),
     ],
@@ -75,6 +77,26 @@ def test_bad_file_is_named_and_the_others_are_read(sources: Sources, content: by
     assert f"/landing/watch_list/bad.yaml: {reason}" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert sources.bucket.manifest("spotify", "artist", RUN)["records"] == 1
+
+
+def test_bad_entry_is_named_and_the_others_of_its_file_are_read(sources: Sources) -> None:
+    sources.bucket.objects["landing/watch_list/mixed.yaml"] = (
+        f"artists: [{{name: ''}}, {{name: B, spotify_id: {BOWIE}}}, Eagles]\nvenues: [{{name: A}}, {{}}]".encode()
+    )
+    with pytest.raises(UnusableWatchListError) as caught:
+        spotify.ingest_artists(RUN)
+    reason = str(caught.value)
+    assert "/landing/watch_list/mixed.yaml: artists.0.name: String should match pattern" in reason
+    assert ", artists.2: Input should be a valid dictionary" in reason
+    assert ", venues.1.name: Field required; mend or remove these" in reason
+    assert "\n" not in reason
+    assert sources.bucket.manifest("spotify", "artist", RUN)["records"] == 1
+
+
+def test_of_many_bad_entries_a_few_are_named(sources: Sources) -> None:
+    sources.bucket.objects["landing/watch_list/bad.yaml"] = f"artists: [{', '.join(['1'] * 40)}]".encode()
+    with pytest.raises(UnusableWatchListError, match=r"artists\.4: .*, and 35 more; mend"):
+        spotify.ingest_artists(RUN)
 
 
 def test_empty_file_lists_nobody() -> None:
