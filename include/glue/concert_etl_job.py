@@ -43,6 +43,7 @@ from concert_etl.sources import judged_records
 from pyspark.sql import DataFrame, SparkSession
 
 LARGEST_CACHED = 1_000_000  # rows
+FEWEST_COMPILED = 200_000  # records
 ROWS_PER_TASK, FEWEST_TASKS = 500_000, 4  # of a shuffle
 DRIFT_DDL = "entity string, amount string, shift double"
 ARGUMENTS = ["raw_bucket", "curated_bucket", "glue_database", "partitions"]
@@ -118,7 +119,7 @@ class Curation:
                 self.note_refusal(load, str(reason), reason.checks if isinstance(reason, GateError) else ())
             else:
                 loads.append(load)
-                refused += [f"{load.dt} {load.run_id}: {name}: {reason}" for name, reason in load.refused.items()]
+                refused += [f"{load.dt} {load.run_id}: {name}: {why}" for name, why in load.complaints.items()]
         return loads, refused
 
     def note_refusal(self, load: Load, reason: str, checks: Sequence[dict[str, Any]] = ()) -> None:
@@ -165,7 +166,7 @@ class Curation:
     def _tune(self, records: int) -> None:
         """A few hundred records are not worth two hundred tasks, nor code that is compiled for each of their plans."""
         self._spark.conf.set("spark.sql.shuffle.partitions", max(FEWEST_TASKS, records // ROWS_PER_TASK))
-        self._spark.conf.set("spark.sql.codegen.wholeStage", str(records > LARGEST_CACHED).lower())
+        self._spark.conf.set("spark.sql.codegen.wholeStage", str(records > FEWEST_COMPILED).lower())
 
     def _require_the_published(self, load: Load, *, usable: bool) -> None:
         """A load may do without the sources it refuses, but not without one that the warehouse has by an earlier load:
@@ -198,7 +199,11 @@ class Curation:
         try:
             counts = accounts.count(frame.persist())
             accounts.check_files(counts, {(m.source, file.name): file.records for m in manifests for file in m.files})
-            accounts.check_shares(counts)
+            if bad := accounts.bad_files(counts):
+                frame.unpersist()
+                frame = judged_records(self._spark, self._raw, manifests, load.run_id, entity, bad).persist()
+                counts = accounts.count(frame)
+                load.rejected_files |= {f"{source}/{entity.name}/{name}": why for (source, name), why in bad.items()}
         except (CurationError, *SPARK_ERRORS):
             frame.unpersist()
             raise
@@ -348,8 +353,8 @@ def main() -> None:
             curator.write_docs(load)
             curator.remember(load)
         for load in loads:
-            if load.refused:  # noted after the report: until that is there, the run must count as not curated
-                reasons = "; ".join(f"{name}: {reason}" for name, reason in load.refused.items())
+            if load.complaints:  # noted after the report: until that is there, the run must count as not curated
+                reasons = "; ".join(f"{name}: {reason}" for name, reason in load.complaints.items())
                 curator.note_refusal(load, reasons)
         if refused:
             raise CurationError("; ".join(refused))

@@ -176,6 +176,26 @@ def test_a_source_with_a_bad_file_is_left_out_alone(
     assert name in failure(buckets)["reason"] and failure(buckets)["index_etag"] == report["index_etag"]
 
 
+def test_a_file_that_mostly_breaks_a_rule_goes_to_quarantine_and_leaves_the_good_one_beside_it(
+    deliver: Any, run_job: Any, buckets: Any
+) -> None:
+    good = canonical(*({"report_id": f"g{number}"} for number in range(3)))
+    bad = canonical(*({"report_id": f"b{number}", "capacity": "3,200"} for number in range(120)), {"report_id": "g0"})
+    deliver("canonical", "box_office", {"good.csv": good, "bad.csv": bad}, {"good.csv": 3, "bad.csv": 121})
+
+    with pytest.raises(
+        CurationError, match=r"canonical/box_office/bad\.csv: 120 of 121 records of bad\.csv break a rule"
+    ):
+        run_job()
+
+    report = json.loads(buckets.path(f"{REPORTS}/dt=2020-03-04/run=manual-1.json").read_text())
+    assert list(report["rejected_files"]) == ["canonical/box_office/bad.csv"] and report["refused"] == {}
+    assert report["entities"]["box_office"]["rows"] == 3, "the good record of the bad file stands for none of them"
+    accounts = {row["source"]: (row["read"], row["quarantined"]) for row in buckets.lines(report["accounts_uri"])}
+    assert accounts["venue_report"] == (124, 121)
+    assert "bad.csv" in failure(buckets)["reason"]
+
+
 def test_a_source_that_is_published_stays_when_its_file_is_lost(deliver: Any, run_job: Any, buckets: Any) -> None:
     deliver("broadway_weekly_grosses", "box_office", {"week.csv": WEEK}, {"week.csv": 1})
     deliver("canonical", "box_office", {"f.csv": canonical({})}, {"f.csv": 1})

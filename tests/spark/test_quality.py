@@ -1,7 +1,7 @@
 """The quality of deliveries: what stops one, what is only told, and what a run is compared with."""
 
 import pytest
-from concert_etl.accounts import FEWEST_JUDGED, Count, check_shares
+from concert_etl.accounts import FEWEST_JUDGED, Count, bad_files
 from concert_etl.data_docs import documents
 from concert_etl.deliveries import DDL, SUITE, Delivery
 from concert_etl.errors import CurationError
@@ -33,15 +33,28 @@ def test_a_delivery_whose_records_mostly_break_a_rule_is_refused_with_that_rule(
               count("canonical", None, 40), count("lastfm", None, 500)]  # fmt: skip
 
     with pytest.raises(CurationError, match="80 of 120 records of canonical break a rule, 60 of them venue_missing"):
-        check_shares(counts)
+        bad_files(counts)
+
+
+def test_a_file_whose_records_mostly_break_a_rule_is_named_beside_a_good_one() -> None:
+    counts = [count("canonical", "venue_missing", 120), count("canonical", None, 300)._replace(file_name="good.csv")]
+    [(file, reason)] = bad_files(counts).items()
+    assert file == ("canonical", counts[0].file_name)
+    assert reason.startswith(f"120 of 120 records of {counts[0].file_name} break a rule, 120 of them venue_missing")
+
+
+def test_many_small_bad_files_are_a_bad_delivery() -> None:
+    counts = [count("canonical", "venue_missing", 60)._replace(file_name=f"{number}.csv") for number in range(2)]
+    with pytest.raises(CurationError, match="120 of 120 records of canonical break a rule"):
+        bad_files(counts)
 
 
 def test_of_a_few_records_the_share_says_nothing() -> None:
-    check_shares([count("canonical", "venue_missing", FEWEST_JUDGED - 1)])
+    assert bad_files([count("canonical", "venue_missing", FEWEST_JUDGED - 1)]) == {}
 
 
 def test_half_of_the_records_may_be_rejected() -> None:
-    check_shares([count("canonical", "venue_missing", 100), count("canonical", None, 100)])
+    assert bad_files([count("canonical", "venue_missing", 100), count("canonical", None, 100)]) == {}
 
 
 def test_a_volume_is_compared_with_the_median_of_three_earlier_runs_at_least() -> None:

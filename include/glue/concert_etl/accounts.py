@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -94,24 +94,37 @@ def check_files(counts: Iterable[Count], expected: Mapping[tuple[str, str], int]
             )
 
 
-def check_shares(counts: Iterable[Count]) -> None:
-    """Refuse a delivery of which most records break a rule: its mapping or the file as a whole is wrong.
+def bad_files(counts: Sequence[Count]) -> dict[tuple[str, str], str]:
+    """Files of which most records break a rule: (source of the manifest, file name) -> reason.
 
-    :raises CurationError: naming the source and the rule that most of them break
+    Of such a file the rest is not to be trusted either: its mapping or the file as a whole is wrong.
+
+    :raises CurationError: when that is true of a source's whole delivery, or of what its bad files leave
     """
-    reports: Counter[str] = Counter()
-    rejected: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    found = {}
+    for file in {(item.manifest_source, item.file_name) for item in counts}:
+        alike = [item for item in counts if (item.manifest_source, item.file_name) == file]
+        if reason := _mostly_broken(alike, file[1]):
+            found[file] = reason
+    for source in {item.manifest_source for item in counts}:
+        delivered = [item for item in counts if item.manifest_source == source]
+        rest = [item for item in delivered if (source, item.file_name) not in found]
+        if reason := _mostly_broken(rest or delivered, source):
+            raise CurationError(f"{reason}: mend its mapping or deliver a mended file")
+    return dict(sorted(found.items()))
+
+
+def _mostly_broken(counts: Iterable[Count], whose: str) -> str | None:
+    """How many of the records break a rule, and which one most of them, when it is more than may."""
+    reports, rules = 0, Counter[str]()
     for item in counts:
-        reports[item.manifest_source] += item.reports
+        reports += item.reports
         if item.rule:
-            rejected[item.manifest_source][item.rule] += item.reports
-    for source, rules in sorted(rejected.items()):
-        if reports[source] >= FEWEST_JUDGED and rules.total() > MOST_REJECTED * reports[source]:
-            rule, number = rules.most_common(1)[0]
-            raise CurationError(
-                f"{rules.total():,} of {reports[source]:,} records of {source} break a rule, {number:,} of them "
-                f"{rule}: mend its mapping or deliver a mended file"
-            )
+            rules[item.rule] += item.reports
+    if reports < FEWEST_JUDGED or rules.total() <= MOST_REJECTED * reports:
+        return None
+    rule, number = rules.most_common(1)[0]
+    return f"{rules.total():,} of {reports:,} records of {whose} break a rule, {number:,} of them {rule}"
 
 
 def written(rows: DataFrame, entity: Entity) -> tuple[dict[str, int], int]:

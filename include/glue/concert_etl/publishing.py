@@ -33,6 +33,7 @@ class Load:
     :param identity_snapshot: number of the registry's snapshot that the ids were made with
     :param index_etag: version of the run's index that this was made from
     :param refused: "source/entity" -> why nothing of it is part of the load
+    :param rejected_files: "source/entity/file" -> why all of its records are in quarantine
     :param pages: suite -> its page of Data Docs
     :param volumes: entity -> source -> records, for the comparison with later runs; quantiles: the same of amounts
     """
@@ -48,12 +49,18 @@ class Load:
     checks: list[Check] = field(default_factory=list)
     quarantined: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
+    rejected_files: dict[str, str] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, dict[str, int]] = field(default_factory=dict)
     quantiles: dict[str, dict[str, list[float]]] = field(default_factory=dict)
 
     def prefix(self, root: str) -> str:
         return f"{root}/dt={self.dt}/run={self.run_id}-{self.token}/"
+
+    @property
+    def complaints(self) -> dict[str, str]:
+        """What a person has to mend, though the load is published."""
+        return {**self.refused, **self.rejected_files}
 
     @property
     def report_key(self) -> str:
@@ -160,6 +167,7 @@ def write_documents(bucket: CuratedBucket, load: Load, job_run_id: str) -> dict[
         ),
         "quarantined": sum(load.quarantined.values()),
         "refused": load.refused,
+        "rejected_files": load.rejected_files,
     }
 
 

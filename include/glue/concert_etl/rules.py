@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 BROKEN_TYPE = "struct<rule: string, reason: string>"
+FILE_REJECTED = "file_rejected"
 
 
 class Rule(NamedTuple):
@@ -62,3 +63,20 @@ def judge(records: DataFrame, rules: Sequence[Rule]) -> DataFrame:
         for rule in (RECORD_MALFORMED, *rules)
     ]
     return records.withColumn("_broken", F.coalesce(*broken).cast(BROKEN_TYPE))
+
+
+def reject_files(judged: DataFrame, reasons: Mapping[tuple[str, str], str]) -> DataFrame:
+    """Reject also the good records of some files.
+
+    :param reasons: (source of the manifest, file name) -> reason
+    """
+    if not reasons:
+        return judged
+    files = [
+        F.when((F.col("_meta.source") == source) & (F.col("_meta.file_name") == name), F.lit(reason))
+        for (source, name), reason in reasons.items()
+    ]
+    rejected = F.struct(F.lit(FILE_REJECTED).alias("rule"), F.coalesce(*files).alias("reason"))
+    return judged.withColumn(
+        "_broken", F.coalesce("_broken", F.when(rejected.getField("reason").isNotNull(), rejected)).cast(BROKEN_TYPE)
+    )

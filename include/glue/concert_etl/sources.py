@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import groupby
 
@@ -16,20 +16,28 @@ from concert_etl.interaction import COLUMNS as INTERACTION_COLUMNS
 from concert_etl.mapping import apply_mapping, load_mapping
 from concert_etl.pages import read_pages
 from concert_etl.raw import CELLS, Manifest, RawBucket, RawFile, cell_names, read_cells, with_record, with_row
+from concert_etl.rules import reject_files
 
 
 def judged_records(
-    spark: SparkSession, bucket: RawBucket, manifests: Sequence[Manifest], run_id: str, entity: Entity
+    spark: SparkSession,
+    bucket: RawBucket,
+    manifests: Sequence[Manifest],
+    run_id: str,
+    entity: Entity,
+    bad_files: Mapping[tuple[str, str], str] = {},
 ) -> DataFrame | None:
     """Read and judge what sources delivered of an entity; None when they delivered nothing.
 
+    :param bad_files: (source, file name) -> why each of its records is to be rejected, good ones too
     :raises CurationError: when a file lacks a column or its mapping is unknown
     """
     frames = [frame for manifest in manifests if manifest.files for frame in _read(spark, bucket, manifest)]
     if not frames:
         return None
     records = reduce(lambda left, right: left.unionByName(right), frames)
-    judged = mark_repeats(judged_columns(CURATE[entity.name](records), entity), entity)
+    curated = reject_files(CURATE[entity.name](records), bad_files)
+    judged = mark_repeats(judged_columns(curated, entity), entity)
     return judged.withColumn("run_id", F.lit(run_id))
 
 
