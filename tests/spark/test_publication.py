@@ -184,7 +184,7 @@ def test_a_file_that_mostly_breaks_a_rule_goes_to_quarantine_and_leaves_the_good
     deliver("canonical", "box_office", {"good.csv": good, "bad.csv": bad}, {"good.csv": 3, "bad.csv": 121})
 
     with pytest.raises(
-        CurationError, match=r"canonical/box_office/bad\.csv: 120 of 121 records of bad\.csv break a rule"
+        CurationError, match=r"box_office/bad\.csv: 120 of 121 records of bad\.csv break a rule"
     ):
         run_job()
 
