@@ -1,7 +1,7 @@
 """Expectations of what the sources delivered: one row a source and entity, see concert_etl/deliveries.py.
 
 A delivery with other records than its manifest counts, or of which most break a rule, is refused before (check_files
-and check_shares of accounts.py), so that it holds up no other.
+and bad_files of accounts.py), so that it holds up no other.
 """
 
 from __future__ import annotations

@@ -115,8 +115,9 @@ class Curation:
                     raise
                 self._registry.added = identities  # what is not published has named nobody
                 self._spark.catalog.clearCache()
-                refused.append(f"{load.dt} {load.run_id}: {reason}")
-                self.note_refusal(load, str(reason), reason.checks if isinstance(reason, GateError) else ())
+                told = "; ".join([str(reason), *(f"{name}: {why}" for name, why in load.complaints.items())])
+                refused.append(f"{load.dt} {load.run_id}: {told}")
+                self.note_refusal(load, told, reason.checks if isinstance(reason, GateError) else ())
             else:
                 loads.append(load)
                 refused += [f"{load.dt} {load.run_id}: {name}: {why}" for name, why in load.complaints.items()]
@@ -199,7 +200,8 @@ class Curation:
         try:
             counts = accounts.count(frame.persist())
             accounts.check_files(counts, {(m.source, file.name): file.records for m in manifests for file in m.files})
-            if bad := accounts.bad_files(counts):
+            dropped = {(m.source, file.name) for m in manifests for file in m.files if file.format != "json"}
+            if bad := accounts.bad_files(counts, dropped):
                 frame.unpersist()
                 frame = judged_records(self._spark, self._raw, manifests, load.run_id, entity, bad).persist()
                 counts = accounts.count(frame)
@@ -212,6 +214,7 @@ class Curation:
     def _resolve(self, judged: list[Judged], load: Load) -> Resolution:
         """Ids of all artists and venues of the run; the same again for a run that is repeated as it was."""
         earlier = self._curated.read(load.report_key) or {}
+        load.rejected_before = frozenset(earlier.get("rejected_files", ()))
         is_repeat = earlier.get("index_etag") == load.index_etag
         found = [mention for item in judged for mention in item.mentions]
         resolution = resolve(

@@ -71,10 +71,14 @@ class Platform:
             aws_secret_access_key=self.known["aws_secret_access_key"],
         )  # fmt: skip
 
-    def loaded(self, day: date) -> bool:
+    def audits(self, value: str, column: str = "run_id") -> list[tuple[str, str, str]]:
+        """Source, status and message of the loads of a run, or of another column's value."""
         with psycopg2.connect(self.known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT source, status, message FROM quality.load_audit WHERE dt = %s", [day.isoformat()])
-            rows = cursor.fetchall()
+            cursor.execute(f"SELECT source, status, message FROM quality.load_audit WHERE {column} = %s", [value])
+            return cursor.fetchall()
+
+    def loaded(self, day: date) -> bool:
+        rows = self.audits(day.isoformat(), "dt")
         if failed := [message for _, status, message in rows if status == "failed"]:
             sys.exit(f"the load of {day} has failed: {failed[0]}")
         return any(source == "trial" and status == "loaded" for source, status, _ in rows)

@@ -183,9 +183,7 @@ def test_a_file_that_mostly_breaks_a_rule_goes_to_quarantine_and_leaves_the_good
     bad = canonical(*({"report_id": f"b{number}", "capacity": "3,200"} for number in range(120)), {"report_id": "g0"})
     deliver("canonical", "box_office", {"good.csv": good, "bad.csv": bad}, {"good.csv": 3, "bad.csv": 121})
 
-    with pytest.raises(
-        CurationError, match=r"box_office/bad\.csv: 120 of 121 records of bad\.csv break a rule"
-    ):
+    with pytest.raises(CurationError, match=r"box_office/bad\.csv: 120 of 121 records of bad\.csv break a rule"):
         run_job()
 
     report = json.loads(buckets.path(f"{REPORTS}/dt=2020-03-04/run=manual-1.json").read_text())
@@ -194,6 +192,8 @@ def test_a_file_that_mostly_breaks_a_rule_goes_to_quarantine_and_leaves_the_good
     accounts = {row["source"]: (row["read"], row["quarantined"]) for row in buckets.lines(report["accounts_uri"])}
     assert accounts["venue_report"] == (124, 121)
     assert "bad.csv" in failure(buckets)["reason"]
+    again = run_job().report
+    assert list(again["rejected_files"]) == ["canonical/box_office/bad.csv"], "known: a replay comes to its end"
 
 
 def test_a_source_that_is_published_stays_when_its_file_is_lost(deliver: Any, run_job: Any, buckets: Any) -> None:

@@ -10,6 +10,8 @@ from concert_etl.history import History, quantiles_of
 from concert_etl_job import DRIFT_DDL
 from pyspark.sql import SparkSession
 
+ALL = [("canonical", name) for name in ("file.csv", "good.csv", "0.csv", "1.csv")]
+
 
 def count(source: str, rule: str | None, reports: int) -> Count:
     return Count(source, "file.csv", source, rule, False, reports, reports, reports, 0)
@@ -31,14 +33,13 @@ def failed(outcome: Outcome) -> list[tuple[str, str]]:
 def test_a_delivery_whose_records_mostly_break_a_rule_is_refused_with_that_rule() -> None:
     counts = [count("canonical", "venue_missing", 60), count("canonical", "gross_negative", 20),
               count("canonical", None, 40), count("lastfm", None, 500)]  # fmt: skip
-
     with pytest.raises(CurationError, match="80 of 120 records of canonical break a rule, 60 of them venue_missing"):
-        bad_files(counts)
+        bad_files(counts, ALL)
 
 
 def test_a_file_whose_records_mostly_break_a_rule_is_named_beside_a_good_one() -> None:
     counts = [count("canonical", "venue_missing", 120), count("canonical", None, 300)._replace(file_name="good.csv")]
-    [(file, reason)] = bad_files(counts).items()
+    [(file, reason)] = bad_files(counts, ALL).items()
     assert file == ("canonical", counts[0].file_name)
     assert reason.startswith(f"120 of 120 records of {counts[0].file_name} break a rule, 120 of them venue_missing")
 
@@ -46,15 +47,20 @@ def test_a_file_whose_records_mostly_break_a_rule_is_named_beside_a_good_one() -
 def test_many_small_bad_files_are_a_bad_delivery() -> None:
     counts = [count("canonical", "venue_missing", 60)._replace(file_name=f"{number}.csv") for number in range(2)]
     with pytest.raises(CurationError, match="120 of 120 records of canonical break a rule"):
-        bad_files(counts)
+        bad_files(counts, ALL)
+
+
+def test_a_page_of_an_api_is_judged_with_the_others() -> None:
+    counts = [count("canonical", "venue_missing", 120), count("canonical", None, 300)._replace(file_name="good.csv")]
+    assert bad_files(counts, ()) == {}
 
 
 def test_of_a_few_records_the_share_says_nothing() -> None:
-    assert bad_files([count("canonical", "venue_missing", FEWEST_JUDGED - 1)]) == {}
+    assert bad_files([count("canonical", "venue_missing", FEWEST_JUDGED - 1)], ALL) == {}
 
 
 def test_half_of_the_records_may_be_rejected() -> None:
-    assert bad_files([count("canonical", "venue_missing", 100), count("canonical", None, 100)]) == {}
+    assert bad_files([count("canonical", "venue_missing", 100), count("canonical", None, 100)], ALL) == {}
 
 
 def test_a_volume_is_compared_with_the_median_of_three_earlier_runs_at_least() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -94,24 +94,30 @@ def check_files(counts: Iterable[Count], expected: Mapping[tuple[str, str], int]
             )
 
 
-def bad_files(counts: Sequence[Count]) -> dict[tuple[str, str], str]:
+def bad_files(counts: Iterable[Count], dropped: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Files of which most records break a rule: (source of the manifest, file name) -> reason.
 
-    Of such a file the rest is not to be trusted either: its mapping or the file as a whole is wrong.
+    Of such a file the rest is not to be trusted either: its mapping or the file as a whole is wrong. A page of an API
+    is no such whole.
 
-    :raises CurationError: when that is true of a source's whole delivery, or of what its bad files leave
+    :param dropped: files that are judged by themselves, as (source, file name)
+    :raises CurationError: when of a source only bad files came, or what they leave is mostly broken, too
     """
-    found = {}
-    for file in {(item.manifest_source, item.file_name) for item in counts}:
-        alike = [item for item in counts if (item.manifest_source, item.file_name) == file]
-        if reason := _mostly_broken(alike, file[1]):
-            found[file] = reason
-    for source in {item.manifest_source for item in counts}:
-        delivered = [item for item in counts if item.manifest_source == source]
-        rest = [item for item in delivered if (source, item.file_name) not in found]
-        if reason := _mostly_broken(rest or delivered, source):
+    files: defaultdict[tuple[str, str], list[Count]] = defaultdict(list)
+    for item in counts:
+        files[item.manifest_source, item.file_name].append(item)
+    reasons = {file: _mostly_broken(files[file], file[1]) for file in sorted(files.keys() & set(dropped))}
+    bad = {file: reason for file, reason in reasons.items() if reason}
+    delivered: defaultdict[str, list[Count]] = defaultdict(list)
+    left: defaultdict[str, list[Count]] = defaultdict(list)
+    for file, alike in files.items():
+        delivered[file[0]] += alike
+        if file not in bad:
+            left[file[0]] += alike
+    for source in sorted(delivered):
+        if reason := _mostly_broken(left[source] or delivered[source], source):
             raise CurationError(f"{reason}: mend its mapping or deliver a mended file")
-    return dict(sorted(found.items()))
+    return bad
 
 
 def _mostly_broken(counts: Iterable[Count], whose: str) -> str | None:

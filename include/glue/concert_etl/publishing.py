@@ -50,6 +50,7 @@ class Load:
     quarantined: dict[str, int] = field(default_factory=dict)
     refused: dict[str, str] = field(default_factory=dict)
     rejected_files: dict[str, str] = field(default_factory=dict)
+    rejected_before: frozenset[str] = frozenset()
     pages: dict[str, str] = field(default_factory=dict)
     volumes: dict[str, dict[str, int]] = field(default_factory=dict)
     quantiles: dict[str, dict[str, list[float]]] = field(default_factory=dict)
@@ -59,8 +60,10 @@ class Load:
 
     @property
     def complaints(self) -> dict[str, str]:
-        """What a person has to mend, though the load is published."""
-        return {**self.refused, **self.rejected_files}
+        """What a person has to mend, though the load is published. A file that the report before names is known: its
+        records do not keep a replay of the quarantine from its end."""
+        new = {name: why for name, why in self.rejected_files.items() if name not in self.rejected_before}
+        return {**self.refused, **new}
 
     @property
     def report_key(self) -> str:

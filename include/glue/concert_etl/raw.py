@@ -210,8 +210,11 @@ def _delimited(spark: SparkSession, uris: list[str], names: tuple[str, ...], dia
     last = F.col(places[-1])  # in a file whose lines end in CR LF it has the CR
     stripped = F.when(last.endswith("\r"), F.nullif(F.regexp_replace(last, "\r+$", ""), F.lit(""))).otherwise(last)
     cells = [*map(F.col, places[:-1]), stripped]
-    has_text = reduce(lambda found, place: found | is_visible(F.col(place)), places[1:], is_visible(F.col(places[0])))
-    return frame.where(F.coalesce(has_text, F.lit(False)) | ~F.coalesce(is_blank, F.lit(False))).select(
+    has_record = ~F.coalesce(is_blank, F.lit(False))
+    if not dialect["quote"]:  # one visible cell tells, and is found sooner; in a CSV file a lone quote is one
+        has_text = reduce(lambda found, place: found | is_visible(F.col(place)), places, F.lit(False))
+        has_record = F.coalesce(has_text, F.lit(False)) | has_record
+    return frame.where(has_record).select(
         _cells(cells, names), file_name(), F.regexp_replace(MALFORMED, "[\r\n]+$", "").alias(MALFORMED)
     )
 

@@ -67,6 +67,13 @@ def in_seconds(seconds: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
+def test_a_missing_permission_ends_the_try_at_the_first_look() -> None:
+    denied = ClientError({"Error": {"Code": "AccessDeniedException", "Message": "not authorized"}}, "GetJobRun")
+    trigger = Scripted(denied)
+    assert "not authorized" in payload(trigger)["error"]
+    assert trigger.count == 1
+
+
 def test_failed_looks_are_survived_and_counted_anew_after_one_that_worked() -> None:
     trigger = Scripted(NO_ANSWER, THROTTLED, NO_ANSWER, None, THROTTLED, THROTTLED, THROTTLED, {"state": "done"})
     assert payload(trigger) == {"state": "done"}
