@@ -9,9 +9,9 @@ takes every ingest run of that day.
 
 What a failure means: an ingest run was refused, and quality.load_audit says so, or a file of one went to quarantine as
 a whole; what has passed of the batch is announced and loaded all the same. `curate_records` names the gate or the file.
-A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the fix, then clear
-the task. Anything else was tried again already: the task's log ends with the last lines of the run's, and the log group
-that the stack storage-processing names as EtlLogGroupName has them all. Then clear the task.
+A gate that does not pass is a mapping or a rule to mend (the checks lie in curated/_failed/): deploy the fix, then
+clear the task. Anything else was tried again already: the task's log ends with the last lines of the run's, and the log
+group that the stack storage-processing names as EtlLogGroupName has them all. Then clear the task.
 """
 
 from __future__ import annotations
