@@ -98,6 +98,8 @@ def test_what_is_refused_is_named() -> None:
         ("trim('\t x ')", "\t x"),
         ("'7.0' = 7", None),
         ("'007' = 7", True),
+        ("'9.99' = 9.99", True),
+        ("9.99 IN ('9.99')", True),
         ("NAME = 'a|b|c|d|e' AND Price IS NOT NULL", True),
     ],
 )
