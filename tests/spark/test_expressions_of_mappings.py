@@ -41,6 +41,10 @@ EXPRESSIONS = [
     "try_to_date('5/7/18', 'M/d/yyyy')", "try_to_date('2018-02-30', 'yyyy-MM-dd')", "year('2017-03-05')",
     "date_sub(try_cast('2017-03-05' AS DATE), 6)", "datediff('2017-03-05', '2017-03-01')", "SEVEN", "`seven`",
     "CASE WHEN nothing = 1 THEN 'x' END", "if(nothing = 1, 'a', 'b')", "NOT (nothing = 1)",
+    "CASE WHEN zero = 0 THEN 'none' ELSE split_part(parts, '|', zero) END",
+    "CASE WHEN zero = 1 THEN split_part(parts, '|', zero) WHEN zero = 0 THEN 'none' END",
+    "if(zero = 0, 'none', split_part(parts, '|', zero))", "if(zero = 1, split_part(parts, '|', zero), 'none')",
+    *(f"{name}(seven, split_part(parts, '|', zero))" for name in ("coalesce", "ifnull", "nvl")),
 ]  # fmt: skip
 
 

@@ -318,6 +318,18 @@ def test_what_an_expression_loses_is_refused_or_said(tmp_path: Path, monkeypatch
         reports.read([tmp_path / "a.csv"], "odd")
 
 
+def test_a_cast_that_a_mapping_keeps_from_a_text_does_not_refuse_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gross = "CASE WHEN gross = '12,34' THEN NULL ELSE try_cast(gross AS DECIMAL(14,2)) END"
+    (tmp_path / "odd.yaml").write_text(f'columns:\n  gross: {{expression: "{gross}"}}\n')
+    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
+    (tmp_path / "a.csv").write_text('venue,gross\nV,"12,34"\nV,5\n')
+    lines: list[str] = []
+    found = reports.read([tmp_path / "a.csv"], "odd", lines.append)["gross"]
+    assert (list(found.isna()), found[1], lines) == ([True, False], 5, [])
+
+
 GOOD = {
     "source": "s", "report_id": "r", "show": "", "artist": "Björk", "venue": "Harpa", "city": "Reykjavík",
     "country": "IS", "period_start": "2020-01-01", "period_end": "2020-01-02", "performances": "2", "capacity": "3200",
