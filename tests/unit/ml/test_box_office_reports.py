@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from concert_platform.sources.inspection import Layout, inspect
 from ml.box_office import expressions, reports
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -255,6 +256,23 @@ def test_a_start_that_cannot_be_read_is_not_the_end(tmp_path: Path) -> None:
 def test_a_row_that_is_none_is_refused_with_its_line(tmp_path: Path, rows: list[str], message: str) -> None:
     with pytest.raises(reports.UnreadableReportsError, match=message):
         told(tmp_path / "a.csv", *rows)
+
+
+@pytest.mark.parametrize("line", ["\x1a", "\x1f", '""""', ' "" ', "\u3000"])
+@pytest.mark.parametrize("end", ["", "\r\n"])
+def test_a_line_that_is_blank_for_ingest_is_no_row(tmp_path: Path, line: str, end: str) -> None:
+    path = tmp_path / "a.csv"
+    found, lines = told(path, "1,A,V,,2020-01-01,100,90,5", line + end)
+    assert (list(found["report_id"]), lines) == (["1"], [])
+    assert inspect(path, Layout(["report_id"])).records == 1
+
+
+def test_a_nul_in_a_cell_of_parquet_is_left_out(tmp_path: Path) -> None:
+    row = {"report_id": "1", "artist": "A\0", "venue": "\0 \0", "period_end": "2020-01-01", "capacity": "10\x000",
+           "tickets_sold": 90}  # fmt: skip
+    pd.DataFrame([row]).to_parquet(tmp_path / "a.parquet")
+    found = reports.read([tmp_path / "a.parquet"], "canonical").iloc[0]
+    assert (found["artist"], found["venue"], found["capacity"]) == ("A", None, 100)
 
 
 def test_headers_may_be_in_any_case_and_between_spaces(tmp_path: Path) -> None:
