@@ -61,9 +61,14 @@ def _number(text: str) -> int | None:
 def output_file(text: str) -> Path:
     """A file that can be written; its folder may not be there yet (see ``made_parent``)."""
     path = Path(text)
-    if not text or text.endswith(("/", os.sep)) or path.is_dir():
+    try:
+        is_folder = not text or text.endswith(("/", os.sep)) or path.is_dir()
+        is_closed = path.exists() and not os.access(path, os.W_OK)
+    except OSError as error:
+        raise _unusable(text, error) from error
+    if is_folder:
         raise argparse.ArgumentTypeError(f"{text!r} is a folder: name a file to write")
-    if path.exists() and not os.access(path, os.W_OK):
+    if is_closed:
         raise argparse.ArgumentTypeError(f"{text!r} may not be written: name another file")
     _check_folder(text, path.parent)
     return path
@@ -83,10 +88,14 @@ def _check_folder(text: str, folder: Path) -> None:
         nearest = next(place for place in (folder, *folder.parents) if place.exists())
         usable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} cannot be written ({error.strerror})") from error
+        raise _unusable(text, error) from error
     if not usable:
         what = "may not be written" if nearest.is_dir() else "is no folder"
         raise argparse.ArgumentTypeError(f"{text!r} cannot be written: {nearest} {what}")
+
+
+def _unusable(text: str, error: OSError) -> argparse.ArgumentTypeError:
+    return argparse.ArgumentTypeError(f"{text[:80]!r} cannot be written ({error.strerror}): name another")
 
 
 def made_parent(path: Path) -> Path:

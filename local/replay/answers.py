@@ -10,13 +10,17 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class Request:
-    """A request; header names in lower case."""
+    """A request; header names in lower case.
+
+    :param session: what the APIs keep of its connection
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] = field(default_factory=dict)
+    session: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass

@@ -88,6 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
     # Headers and body leave in two writes; without this each answer waits 40 ms for the client's delayed ACK.
     disable_nagle_algorithm = True
 
+    def setup(self) -> None:
+        super().setup()
+        self.session: dict[str, Any] = {}
+
     def do_GET(self) -> None:
         self._send(self.server.answer(self._request({})))
 
@@ -99,7 +103,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _request(self, form: Mapping[str, str]) -> Request:
         address = urlsplit(self.path)
         headers = {name.lower(): value for name, value in self.headers.items()}
-        return Request(self.command, unquote(address.path), dict(parse_qsl(address.query)), headers, form)
+        return Request(self.command, unquote(address.path), dict(parse_qsl(address.query)), headers, form, self.session)
 
     def _send(self, answer: Answer) -> None:
         body = answer.content()

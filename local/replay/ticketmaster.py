@@ -69,7 +69,6 @@ class Ticketmaster:
         self._without_id = {kind: [record for record in listed[kind] if not text(record, "id")] for kind in KINDS}
         self.recorded = errors_by_status(own)
         self._bucket = Bucket(REQUESTS_PER_SECOND if paced else None)
-        self._spans = Spans()
         self._used = 0
         self._lock = threading.Lock()
 
@@ -93,7 +92,7 @@ class Ticketmaster:
     def answer(self, request: Request) -> Answer:
         if self._used >= DAILY_QUOTA:
             return Answer(429, QUOTA, self._rate_limit(_next_day()))
-        reply = self._answer(request.path.removesuffix(".json"), request.query)
+        reply = self._answer(request.path.removesuffix(".json"), request)
         reply.headers = self._rate_limit() | reply.headers
         return reply
 
@@ -104,21 +103,22 @@ class Ticketmaster:
     def summary(self) -> dict[str, int]:
         return {"ticketmaster_events": len(self.events)}
 
-    def _answer(self, path: str, query: Mapping[str, str]) -> Answer:
+    def _answer(self, path: str, request: Request) -> Answer:
+        query = request.query
         if not hmac.compare_digest(query.get("apikey", "").encode(), self.key.encode()):
             return Answer(401, INVALID_KEY)
         if not self._bucket.take():
             return Answer(429, SPIKE)
         kind, _, identifier = path.removeprefix(f"{ROOT}/").partition("/")
         if kind in KINDS and not identifier:
-            return self._listing(kind, query)
+            return self._listing(kind, query, request.session.setdefault("spans", Spans()))
         if kind in KINDS:
             known = {text(record, "id"): record for record in self.records(kind)} | self._details[kind]
             if identifier in known:
                 return Answer(200, known[identifier])
         return Answer(404, _errors("DIS1004", f"Resource not found with provided criteria (id={identifier})", 404))
 
-    def _listing(self, kind: str, query: Mapping[str, str]) -> Answer:
+    def _listing(self, kind: str, query: Mapping[str, str], spans: Spans) -> Answer:
         try:
             number, size = int(query.get("page", 0)), min(int(query.get("size", DEFAULT_SIZE)), LARGEST_SIZE)
         except ValueError:
@@ -132,7 +132,7 @@ class Ticketmaster:
         found = [record for record in self.records(kind) if keyword in text(record, "name").casefold()]
         if kind == "events":
             try:
-                found = self._spans.within(found, query.get("startDateTime"), query.get("endDateTime"))
+                found = spans.within(found, query.get("startDateTime"), query.get("endDateTime"), number)
             except ValueError:
                 detail = "Query param with date must be of valid format YYYY-MM-DDTHH:mm:ssZ"
                 return Answer(400, _errors("DIS1015", detail, 400))

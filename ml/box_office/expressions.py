@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from ml.box_office import sql_functions, sql_values
@@ -270,13 +271,16 @@ class _Parser:
             branches.append((condition, self.either()))
         otherwise: Value = self.either() if self.takes("ELSE") else lambda _: None
         self.needs("END")
-        return lambda row: next((value(row) for condition, value in branches if condition(row)), otherwise(row))
+        return lambda row: next((value for condition, value in branches if condition(row)), otherwise)(row)
 
     def call(self, name: str) -> Value:
         if name in sql_functions.AGGREGATES:
             return self.aggregate_of_rows(name)
         if name == "aggregate":
             return self.fold()
+        if name in sql_functions.LAZY:
+            lazy, choices = sql_functions.LAZY[name], self.arguments()
+            return lambda row: lazy(*(partial(choice, row) for choice in choices))
         function = sql_functions.LENIENT.get(name) or (
             sql_functions.strict(sql_functions.STRICT[name]) if name in sql_functions.STRICT else None
         )

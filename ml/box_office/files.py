@@ -21,6 +21,8 @@ Rows = list[dict[str, Any]]
 
 # As curation trims cells: also the no-break, ideographic and zero-width spaces, which spreadsheets leave in them.
 SPACES = " \t\r\n\f\v\u00a0\u2007\u202f\u3000\ufeff\u200b"
+# As at ingest: a line of nothing else is no record, such as the Ctrl-Z that ends files of old programs.
+BLANK = "".join(map(chr, range(33))) + SPACES + '"'
 LONGEST_CELL = 2**28  # characters
 LARGEST_WHOLE = 1e15  # a whole number in a column of doubles is written without a point up to here
 
@@ -57,9 +59,9 @@ def read(path: Path, delimiter: str) -> Table:
 
 
 def clean(cell: Any, nulls: set[str]) -> str | None:
-    """Text of a cell without surrounding space; None when nothing is left, or what stands for nothing."""
+    """Text of a cell without surrounding space and NUL; None when nothing is left, or what stands for nothing."""
     text = text_of(cell)
-    trimmed = None if text is None else text.strip(SPACES)
+    trimmed = None if text is None else text.replace("\0", "").strip(SPACES)
     return None if not trimmed or trimmed in nulls else trimmed
 
 
@@ -93,7 +95,7 @@ def _csv(path: Path, delimiter: str) -> tuple[list[str], list[Sequence[Any]]]:
         header = next(reader, [])
         line = reader.line_num + 1
         for row in reader:
-            if len(row) > 1 or "".join(row).strip(SPACES):
+            if len(row) > 1 or "".join(row).strip(BLANK):
                 _check_width(path, line, len(row), len(header))
                 rows.append(row)
             line = reader.line_num + 1

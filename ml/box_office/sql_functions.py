@@ -25,6 +25,8 @@ from ml.box_office.sql_values import (
     text_of,
 )
 
+Lazy = Callable[[], Any]  # an argument that is computed when it is called
+
 
 def _text(value: Any) -> str:
     return str(text_of(value))
@@ -107,8 +109,12 @@ def _to_date(value: Any, pattern: str | None = None) -> Any:
     return date_of(value) if pattern is None else date_in(_text(value), pattern)
 
 
-def _first(*values: Any) -> Any:
-    return next((value for value in values if value is not None), None)
+def _first(*values: Lazy) -> Any:
+    return next((found for value in values if (found := value()) is not None), None)
+
+
+def _chosen(condition: Lazy, then: Lazy, otherwise: Lazy) -> Any:
+    return then() if condition() else otherwise()
 
 
 def _days_between(end: Any, start: Any) -> int | None:
@@ -175,19 +181,17 @@ STRICT: dict[str, Callable[..., Any]] = {
 }
 # These see nulls.
 LENIENT: dict[str, Callable[..., Any]] = {
-    "coalesce": _first,
     "concat_ws": _joined,
     "greatest": _extreme(">"),
-    "if": lambda condition, then, otherwise: then if condition else otherwise,
-    "ifnull": _first,
     "isnull": lambda value: value is None,
     "least": _extreme("<"),
     "named_struct": lambda *pairs: {
         str(name).casefold(): value for name, value in zip(pairs[::2], pairs[1::2], strict=True)
     },
     "nullif": lambda value, other: None if compare("=", value, other) else value,
-    "nvl": _first,
 }
+# These compute only those of their arguments that decide: another may be one that stops Spark.
+LAZY: dict[str, Callable[..., Any]] = {"coalesce": _first, "if": _chosen, "ifnull": _first, "nvl": _first}
 
 
 def _distinct(values: list[Any]) -> list[Any]:

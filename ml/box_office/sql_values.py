@@ -229,15 +229,16 @@ def compare(sign: str, left: Any, right: Any) -> bool | None:
 
 
 def comparable(left: Any, right: Any) -> tuple[Any, Any]:
-    """Two values in one type: a text is cast to the type of what it is compared with."""
+    """Two values in one type: a text is cast to what it is compared with, as a DOUBLE to a number with a fraction."""
     if isinstance(left, str) != isinstance(right, str):
-        return (_like(left, right), right) if isinstance(left, str) else (left, _like(right, left))
+        left, right = (_like(left, right), right) if isinstance(left, str) else (left, _like(right, left))
     if left is None or right is None or type(left) is type(right):
         return left, right
-    numbers = decimal_of(left), decimal_of(right)
-    if None in numbers:
+    if any(isinstance(one, bool) or not isinstance(one, int | float | Decimal) for one in (left, right)):
         raise UnsupportedExpressionError(f"{left!r} and {right!r} are of types that are not compared here")
-    return numbers
+    if isinstance(left, float) or isinstance(right, float):
+        return float(left), float(right)
+    return Decimal(left), Decimal(right)
 
 
 def _like(text: str, other: Any) -> Any:

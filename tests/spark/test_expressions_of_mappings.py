@@ -31,12 +31,20 @@ EXPRESSIONS = [
     "trim('\t x ')", "replace('abc', '', 'x')", "split_part('abc', '', 1)", "split_part(parts, '|', -1)",
     "split_part(parts, '|', 4)", "length(spaces)", "upper('straße')", "nullif(zero, '0')", "zero = 0", "'007' = 7",
     "seven IN ('7', '8')", "seven IN (7, 8)", "nothing IN ('7')", "seven < '10'", "decimal = 12.5",
+    "'9.99' = 9.99", "9.99 = '9.99'", "'9.99' IN (9.99)", "9.99 IN ('9.99')", "'9.98' IN (9.99)", "'9.99' <> 9.990",
+    "'9.98' < 9.99", "9.99 < '9.98'", "'1e400' > 9.99", "nullif('9.99', 9.99)", "nullif(9.99, '9.99')",
+    "'9.99' = try_cast('9.99' AS DECIMAL(4, 2))", "try_cast('9.99' AS DECIMAL(4, 2)) >= '9.99'", "9.99 = 9.99D",
+    "0.1D + 0.2D = 0.3", "1.00000000000000000001 = 1D", "9007199254740993L = 9007199254740992D", "7 = 7.0",
     "try_to_date(date, 'M/d/yyyy')", "try_to_date(date, 'd/M/yyyy')", "try_to_date(date, 'MM/dd/yyyy')",
     "try_to_date('5/7/71', 'M/d/yy')", "try_to_date('7 may 2018', 'd MMM yyyy')", "try_to_date('20180507', 'yyyyMMdd')",
     "try_to_date('7 May 2018', 'd MMMM yyyy')", "try_to_date('7.5.2018 20:00', 'd.M.yyyy HH:mm')",
     "try_to_date('5/7/18', 'M/d/yyyy')", "try_to_date('2018-02-30', 'yyyy-MM-dd')", "year('2017-03-05')",
     "date_sub(try_cast('2017-03-05' AS DATE), 6)", "datediff('2017-03-05', '2017-03-01')", "SEVEN", "`seven`",
     "CASE WHEN nothing = 1 THEN 'x' END", "if(nothing = 1, 'a', 'b')", "NOT (nothing = 1)",
+    "CASE WHEN zero = 0 THEN 'none' ELSE split_part(parts, '|', zero) END",
+    "CASE WHEN zero = 1 THEN split_part(parts, '|', zero) WHEN zero = 0 THEN 'none' END",
+    "if(zero = 0, 'none', split_part(parts, '|', zero))", "if(zero = 1, split_part(parts, '|', zero), 'none')",
+    *(f"{name}(seven, split_part(parts, '|', zero))" for name in ("coalesce", "ifnull", "nvl")),
 ]  # fmt: skip
 
 

@@ -98,6 +98,8 @@ def test_what_is_refused_is_named() -> None:
         ("trim('\t x ')", "\t x"),
         ("'7.0' = 7", None),
         ("'007' = 7", True),
+        ("'9.99' = 9.99", True),
+        ("9.99 IN ('9.99')", True),
         ("NAME = 'a|b|c|d|e' AND Price IS NOT NULL", True),
     ],
 )
@@ -117,6 +119,22 @@ def test_what_differed_from_spark_no_longer_does(text: str, expected: Any) -> No
 def test_what_means_nothing_or_something_else_here_is_refused_when_it_is_computed(text: str) -> None:
     with pytest.raises(expressions.UnsupportedExpressionError):
         expressions.parse(text)({"a": "x"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CASE WHEN n = 0 THEN 'none' ELSE split_part(t, ',', n) END",
+        "CASE WHEN n = 1 THEN split_part(t, ',', n) WHEN n = 0 THEN 'none' ELSE try_cast(t AS INT) END",
+        "if(n = 0, 'none', split_part(t, ',', n))", "if(n = 1, try_cast(t AS INT), 'none')",
+        "coalesce(nothing, 'none', split_part(t, ',', n))", "nvl('none', try_cast(t AS INT))",
+        "ifnull(nothing, 'none')",
+    ],
+)  # fmt: skip
+def test_what_is_not_chosen_is_not_computed(text: str) -> None:
+    lost: list[str] = []
+    value = expressions.parse(text, lost.append)
+    assert (value({"n": "0", "t": "a,b", "nothing": None}), lost) == ("none", [])
 
 
 def test_the_texts_that_a_cast_loses_are_told() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from concert_platform.sources.inspection import Layout, inspect
 from ml.box_office import expressions, reports
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -257,6 +258,23 @@ def test_a_row_that_is_none_is_refused_with_its_line(tmp_path: Path, rows: list[
         told(tmp_path / "a.csv", *rows)
 
 
+@pytest.mark.parametrize("line", ["\x1a", "\x1f", '""""', ' "" ', "\u3000"])
+@pytest.mark.parametrize("end", ["", "\r\n"])
+def test_a_line_that_is_blank_for_ingest_is_no_row(tmp_path: Path, line: str, end: str) -> None:
+    path = tmp_path / "a.csv"
+    found, lines = told(path, "1,A,V,,2020-01-01,100,90,5", line + end)
+    assert (list(found["report_id"]), lines) == (["1"], [])
+    assert inspect(path, Layout(["report_id"])).records == 1
+
+
+def test_a_nul_in_a_cell_of_parquet_is_left_out(tmp_path: Path) -> None:
+    row = {"report_id": "1", "artist": "A\0", "venue": "\0 \0", "period_end": "2020-01-01", "capacity": "10\x000",
+           "tickets_sold": 90}  # fmt: skip
+    pd.DataFrame([row]).to_parquet(tmp_path / "a.parquet")
+    found = reports.read([tmp_path / "a.parquet"], "canonical").iloc[0]
+    assert (found["artist"], found["venue"], found["capacity"]) == ("A", None, 100)
+
+
 def test_headers_may_be_in_any_case_and_between_spaces(tmp_path: Path) -> None:
     text = f"{CANONICAL}\n1,A,V,,2020-01-01,100,90,5\n\n2,A,V,,2020-01-01,100,90,5\n"
     (tmp_path / "a.csv").write_text(text)
@@ -316,6 +334,18 @@ def test_what_an_expression_loses_is_refused_or_said(tmp_path: Path, monkeypatch
     (tmp_path / "a.csv").write_text('venue,tickets\nV,"1,000"\n')
     with pytest.raises(reports.UnreadableReportsError, match="'1,000': clean them in the mapping's expression"):
         reports.read([tmp_path / "a.csv"], "odd")
+
+
+def test_a_cast_that_a_mapping_keeps_from_a_text_does_not_refuse_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gross = "CASE WHEN gross = '12,34' THEN NULL ELSE try_cast(gross AS DECIMAL(14,2)) END"
+    (tmp_path / "odd.yaml").write_text(f'columns:\n  gross: {{expression: "{gross}"}}\n')
+    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
+    (tmp_path / "a.csv").write_text('venue,gross\nV,"12,34"\nV,5\n')
+    lines: list[str] = []
+    found = reports.read([tmp_path / "a.csv"], "odd", lines.append)["gross"]
+    assert (list(found.isna()), found[1], lines) == ([True, False], 5, [])
 
 
 GOOD = {

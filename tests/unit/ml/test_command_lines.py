@@ -35,6 +35,8 @@ RECOMMEND = ["--train", "t.tsv", "--users", "u.tsv", "--output", "o.tsv"]
     [
         (backtest.parse_arguments, BACKTEST, ["--output", "."], "'.' is a folder: name a file to write"),
         (backtest.parse_arguments, BACKTEST, ["--output", "new/"], "'new/' is a folder"),
+        (backtest.parse_arguments, BACKTEST, ["--output", "a" * 300], "cannot be written (File name too long)"),
+        (analyze.parse_arguments, ["--reports", "r.csv"], ["--output", "a" * 300], "(File name too long)"),
         (backtest.parse_arguments, BACKTEST, ["--output", "file/o.csv"], "file is no folder"),
         (backtest.parse_arguments, BACKTEST, ["--metrics", "file/dir/m.json"], "file is no folder"),
         (backtest.parse_arguments, BACKTEST, ["--horizon-days", "99999999"], "is more than 36500 days"),

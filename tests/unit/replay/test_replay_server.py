@@ -34,8 +34,11 @@ def server(tmp_path: Path) -> Iterator[ReplayServer]:
     thread.join()
 
 
-def get(server: ReplayServer, path: str = EVENTS, **query: object) -> requests.Response:
-    return requests.get(f"http://127.0.0.1:{server.server_port}{path}", params={"apikey": KEY, **query}, timeout=60)
+def get(
+    server: ReplayServer, path: str = EVENTS, session: requests.Session | None = None, **query: object
+) -> requests.Response:
+    url = f"http://127.0.0.1:{server.server_port}{path}"
+    return (session or requests).get(url, params={"apikey": KEY, **query}, timeout=60)
 
 
 def test_pages_hold_every_recorded_event_once(server: ReplayServer) -> None:
@@ -67,8 +70,8 @@ def test_paging_deeper_than_a_thousand_events_is_refused(server: ReplayServer) -
 
 
 # ---------------------------------------------------------------- spans of time
-def listed(server: ReplayServer, **query: str) -> int:
-    return get(server, **query).json()["page"]["totalElements"]
+def listed(server: ReplayServer, session: requests.Session | None = None, **query: str) -> int:
+    return get(server, session=session, **query).json()["page"]["totalElements"]
 
 
 def test_both_ends_of_a_span_count_in(server: ReplayServer) -> None:
@@ -93,13 +96,31 @@ def test_moment_in_another_form_is_refused(server: ReplayServer, name: str, mome
 def test_every_recorded_event_is_listed_on_any_day_and_in_one_of_adjoining_spans(
     server: ReplayServer, start: str
 ) -> None:
-    assert listed(server, startDateTime=start) == 40
+    session = requests.Session()
+    assert listed(server, session, startDateTime=start) == 40
     year = int(start[:4])
     ends = [f"{year}-12-31T23:59:59Z", f"{year + 1}-12-31T23:59:59Z"]
     starts = [start, f"{year + 1}-01-01T00:00:00Z", f"{year + 2}-01-01T00:00:00Z"]
     spans = [{"startDateTime": first, "endDateTime": last} for first, last in zip(starts, ends, strict=False)]
     spans.append({"startDateTime": starts[-1]})
-    assert sum(listed(server, **span) for span in spans) == 40
+    assert sum(listed(server, session, **span) for span in spans) == 40
+
+
+def test_what_follows_a_span_is_the_rest_of_its_listing_and_elsewhere_a_whole_one(server: ReplayServer) -> None:
+    following = {"startDateTime": "2020-09-01T00:00:00Z"}
+    one, other = requests.Session(), requests.Session()
+    assert listed(server, one, startDateTime="2020-03-06T00:00:00Z", endDateTime="2020-08-31T23:59:59Z") == 20
+    assert listed(server, other, **following) == 40
+    assert [listed(server, one, **following, page=page) for page in ("0", "1")] == [20, 20]
+    assert [listed(server, other, **following, page=page) for page in ("0", "1")] == [40, 40]
+    assert listed(server, one, **following) == 40  # asked for anew
+
+
+def test_event_of_a_part_of_a_second_is_in_one_of_adjoining_spans(server: ReplayServer) -> None:
+    server.ticketmaster.events = [{"id": "late", "dates": {"start": {"dateTime": "2020-03-04T23:59:59.500Z"}}}]
+    session = requests.Session()
+    assert listed(server, session, startDateTime="2020-03-04T00:00:00Z", endDateTime="2020-03-04T23:59:59Z") == 1
+    assert listed(server, session, startDateTime="2020-03-05T00:00:00Z") == 0
 
 
 @pytest.mark.parametrize("key", [None, "", "another"])

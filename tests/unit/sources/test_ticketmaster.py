@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus
@@ -166,6 +166,19 @@ def test_thousands_of_events_of_many_years_are_read_once_on_any_day(replay: Repl
     for starting in ("2020-03-04", "2015-01-01", "2026-11-28"):
         found = read(client(replay, waits).pages(starting=starting))
         assert found == sorted(event["id"] for event in replay.ticketmaster.events), starting
+
+
+def test_long_listing_that_starts_where_another_was_cut_loses_no_event(replay: ReplayServer, waits: Waits) -> None:
+    moments = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=4 * count) for count in range(1500)]
+    replay.ticketmaster.events = [
+        {"id": f"{moment:%FT%TZ}", "dates": {"start": {"dateTime": f"{moment:%FT%TZ}"}}} for moment in moments
+    ]
+    first = date(2026, 1, 1)
+    one = client(replay, waits)
+    for starting in (first, first + ticketmaster.FIRST_SPAN):
+        for listing in (one, client(replay, waits)):  # over the connection of the one before, and over a new one
+            found = read(listing.pages(starting=f"{starting}"))
+            assert found == sorted(event["id"] for event in replay.ticketmaster.events), starting
 
 
 def test_listing_that_no_span_makes_shorter_fails_in_one_line(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
