@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import repeat
 from typing import Any, ClassVar
@@ -68,7 +69,7 @@ class WaitTrigger(BaseTrigger, ABC):
         except asyncio.CancelledError:
             # on_kill is not called on a deferred task. A triggerer that stops cancels its triggers too, but then the
             # task stays deferred and is taken over.
-            if not await sync_to_async(self.is_still_deferred)():
+            if not await ask_airflow(self.is_still_deferred):
                 await self._stop()
             raise
         yield TriggerEvent(event)
@@ -123,3 +124,29 @@ class WaitTrigger(BaseTrigger, ABC):
         except Exception:  # noqa: BLE001 - a triggerer that shuts down has closed its connection, in several ways
             return True
         return "deferred" in states.get(ti.run_id, {}).values()
+
+
+async def ask_airflow[Answer](question: Callable[[], Answer]) -> Answer:
+    """Put a question to Airflow from a trigger; a cancel takes effect once it is answered.
+
+    All triggers of a process share one connection to Airflow. An exchange that a cancel breaks off leaves its answer to
+    whoever asks next, which ends the triggerer.
+
+    :param question: calls Airflow's Task SDK
+    """
+    # The connection belongs to the event loop, which only threads of sync_to_async know.
+    asked = asyncio.ensure_future(sync_to_async(question)())
+    try:
+        return await asyncio.shield(asked)
+    except asyncio.CancelledError:
+        await _ended(asked)
+        raise
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    """Wait for the end of a task, whatever it is, and let no cancel cut that short."""
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # is thereby seen, and not logged when the task is forgotten
