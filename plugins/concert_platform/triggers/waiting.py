@@ -68,9 +68,9 @@ class WaitTrigger(BaseTrigger, ABC):
             event = await self._wait()
         except asyncio.CancelledError:
             # on_kill is not called on a deferred task. A triggerer that stops cancels its triggers too, but then the
-            # task stays deferred and is taken over.
-            if not await ask_airflow(self.is_still_deferred):
-                await self._stop()
+            # task stays deferred and is taken over. It cancels again each second until the trigger has ended, which
+            # must not cut this short.
+            await _ended(asyncio.ensure_future(self._stop_unless_deferred()))
             raise
         yield TriggerEvent(event)
 
@@ -98,6 +98,10 @@ class WaitTrigger(BaseTrigger, ABC):
                 self.log.warning("%s: %s; again in %d s", self.what, error, pause)
             await asyncio.sleep(pause)
         return await call()
+
+    async def _stop_unless_deferred(self) -> None:
+        if not await ask_airflow(self.is_still_deferred):
+            await self._stop()
 
     async def _stop(self) -> None:
         try:

@@ -119,6 +119,34 @@ async def cancel_once(is_waiting: Callable[[], bool], trigger: WaitTrigger) -> N
         await run
 
 
+def test_a_trigger_that_is_cancelled_again_and_again_stops_its_work_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Airflow cancels each second until the trigger has ended."""
+    monkeypatch.setattr(waiting, "PAUSES_AFTER_FAILURES", (0.2,))
+    trigger = Scripted(None)
+    attempts: list[str] = []
+
+    def stop() -> None:
+        attempts.append("failed" if not attempts else "stopped")
+        if attempts == ["failed"]:
+            raise NO_ANSWER
+
+    monkeypatch.setattr(trigger, "is_still_deferred", lambda: False)
+    monkeypatch.setattr(trigger, "stop", stop)
+
+    async def cancel_until_it_ends() -> None:
+        run = asyncio.ensure_future(anext(trigger.run()))
+        while not run.done():
+            await asyncio.sleep(0.01)
+            run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(cancel_until_it_ends())
+    assert attempts == ["failed", "stopped"]
+
+
 @pytest.mark.parametrize("job_type", ["Training", "Processing"])
 @pytest.mark.parametrize(("state", "stopped"), [("failed", True), ("scheduled", True), ("deferred", False)])
 def test_a_killed_or_cleared_task_stops_its_sagemaker_job(
