@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import repeat
+from math import inf
 from typing import Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -19,11 +20,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from botocore.exceptions import BotoCoreError, ClientError
 
+from concert_platform.clients import CALLER_REPEATS
+
 ERROR = "error"  # key of an event that fails the try
 TRANSIENT = (BotoCoreError, ClientError, AirflowRuntimeError)
 # Codes of a ClientError that no later look mends; the permission is missing, or the call is wrong.
 LASTING = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ValidationError", "ValidationException")
-PAUSES_AFTER_FAILURES = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0)  # seconds: five minutes, ten looks
+# Seconds. Ten looks take five minutes when each is answered with an error, and ten when AWS answers none of them.
+PAUSES_AFTER_FAILURES = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0)
 
 
 class WaitTrigger(BaseTrigger, ABC):
@@ -64,6 +68,7 @@ class WaitTrigger(BaseTrigger, ABC):
         return repeat(self.poll_interval)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        CALLER_REPEATS.set(True)
         try:
             event = await self._wait()
         except asyncio.CancelledError:
@@ -75,28 +80,35 @@ class WaitTrigger(BaseTrigger, ABC):
         yield TriggerEvent(event)
 
     async def _wait(self) -> dict[str, Any]:
+        pauses = self.pauses()
         try:
-            pauses = self.pauses()
-            while (event := await self._patiently(self.look)) is None:
-                left = self._seconds_left()
-                if left <= 0:
-                    await self._stop()
-                    return {ERROR: f"{self.what} was not through by {self.deadline}, the longest wait of a try"}
+            while (event := await self._patiently(self.look, self._seconds_left)) is None:
+                if (left := self._seconds_left()) <= 0:
+                    return await self._late()
                 await asyncio.sleep(min(next(pauses), left))
         except Exception as error:  # noqa: BLE001 - whatever it was, the try ends with an event
             reason = " ".join(f"{type(error).__name__}: {error}".split())
+            if self._seconds_left() <= 0:
+                return await self._late(f"; the last look: {reason}")
             return {ERROR: f"{self.what} cannot be waited for: {reason}; the next try looks again"}
         return event
 
-    async def _patiently[Found](self, call: Callable[[], Awaitable[Found]]) -> Found:
+    async def _late(self, more: str = "") -> dict[str, Any]:
+        await self._stop()
+        return {ERROR: f"{self.what} was not through by {self.deadline}, the longest wait of a try{more}"}
+
+    async def _patiently[Found](
+        self, call: Callable[[], Awaitable[Found]], seconds_left: Callable[[], float] = lambda: inf
+    ) -> Found:
         for pause in PAUSES_AFTER_FAILURES:
             try:
                 return await call()
             except TRANSIENT as error:
-                if isinstance(error, ClientError) and error.response["Error"].get("Code") in LASTING:
+                left = seconds_left()
+                if left <= 0 or (isinstance(error, ClientError) and error.response["Error"].get("Code") in LASTING):
                     raise
-                self.log.warning("%s: %s; again in %d s", self.what, error, pause)
-            await asyncio.sleep(pause)
+                self.log.warning("%s: %s; again in %d s", self.what, error, min(pause, left))
+            await asyncio.sleep(min(pause, left))
         return await call()
 
     async def _stop_unless_deferred(self) -> None:
@@ -111,7 +123,7 @@ class WaitTrigger(BaseTrigger, ABC):
 
     def _seconds_left(self) -> float:
         if self.deadline is None:
-            return float("inf")
+            return inf
         return (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
 
     def is_still_deferred(self) -> bool:

@@ -95,7 +95,7 @@ class TaskInstance(SimpleNamespace):
 @pytest.fixture
 def glue(monkeypatch: pytest.MonkeyPatch) -> Glue:
     fake = Glue()
-    monkeypatch.setattr(boto3, "client", lambda _: fake)
+    monkeypatch.setattr(boto3, "client", lambda _, **__: fake)
     monkeypatch.setattr(metrics, "settings", lambda: SimpleNamespace(environment="development"))
     return fake
 
