@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import get_current_context
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 
-from concert_platform.compat import AirflowException
+from concert_platform.compat import AirflowException, AirflowFailException
 from concert_platform.dag_defaults import EXECUTION_TIMEOUT
 from concert_platform.load_outcome import ERROR_KEY
-from concert_platform.triggers.waiting import ERROR, WaitTrigger
+from concert_platform.triggers.waiting import ERROR, LATE, WaitTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,8 +38,12 @@ class FreshRetryMixin:
     A wait ends at the latest after ``timeout``, or else after the task's ``execution_timeout``, which Airflow does not
     apply to a deferred task. One that ends with an ``error`` fails the try; the XCom ``error`` is its reason as one
     line. A retry after a deferral runs ``execute`` instead of using what the attempt before was resumed with.
+
+    ``only_waits`` is for an operator that waits for the work of others: after its deadline there is no further try,
+    which could only wait as long again.
     """
 
+    only_waits: ClassVar[bool] = False
     execution_timeout: timedelta | None
 
     def defer(
@@ -72,6 +76,8 @@ class FreshRetryMixin:
         event = kwargs.get("event")
         if isinstance(event, Mapping) and ERROR in event:
             ti.xcom_push(key=ERROR_KEY, value=event[ERROR])
+            if self.only_waits and event.get(LATE):
+                raise AirflowFailException(event[ERROR])
             raise WaitFailedError(event[ERROR])
         return super().resume_execution(next_method, kwargs, context)  # type: ignore[misc]
 

@@ -17,12 +17,15 @@ RUNNING_STATES = ["queued", "running"]
 
 
 class RunDagOperator(FreshRetryMixin, TriggerDagRunOperator):
-    """Trigger a DAG under a fixed run id and wait deferrably until it ends, at most ``execution_timeout`` a try.
+    """Trigger a DAG under a fixed run id and wait deferrably until it ends, at most ``execution_timeout``.
 
     The provider's operator fails when the run id exists already, which is what a retry after a killed worker meets.
     This one waits for a run in progress, takes a finished one as it is, and clears a failed one to run it again. It
-    triggers the run itself: the provider leaves that and the deferral to Airflow, whose wait has no end.
+    triggers the run itself: the provider leaves that and the deferral to Airflow, whose wait has no end. After its own
+    it fails for good, and the other run goes on.
     """
+
+    only_waits = True
 
     def __init__(self, *, poke_interval: int = 1, **kwargs: Any) -> None:
         super().__init__(

@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from concert_platform.clients import CALLER_REPEATS
 
 ERROR = "error"  # key of an event that fails the try
+LATE = "late"  # key of an event whose error is that the deadline has passed
 TRANSIENT = (BotoCoreError, ClientError, AirflowRuntimeError)
 # Codes of a ClientError that no later look mends; the permission is missing, or the call is wrong.
 LASTING = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ValidationError", "ValidationException")
@@ -95,7 +96,7 @@ class WaitTrigger(BaseTrigger, ABC):
 
     async def _late(self, more: str = "") -> dict[str, Any]:
         await self._stop()
-        return {ERROR: f"{self.what} was not through by {self.deadline}, the longest wait of a try{more}"}
+        return {ERROR: f"{self.what} was not through by {self.deadline}, the longest wait of a try{more}", LATE: True}
 
     async def _patiently[Found](
         self, call: Callable[[], Awaitable[Found]], seconds_left: Callable[[], float] = lambda: inf

@@ -127,7 +127,8 @@ def test_looks_that_fail_end_at_the_deadline_too_and_the_work_is_stopped(monkeyp
 
 def test_a_wait_beyond_its_deadline_is_an_event_with_an_error_and_stops_the_work() -> None:
     trigger = Scripted(None, deadline=in_seconds(0.05))
-    assert payload(trigger)["error"].startswith("job a was not through by 2")
+    event = payload(trigger)
+    assert event["error"].startswith("job a was not through by 2") and event["late"]
     assert trigger.count > 1 and trigger.stops == 1
 
 
