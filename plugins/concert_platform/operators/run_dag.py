@@ -35,6 +35,7 @@ class RunDagOperator(FreshRetryMixin, TriggerDagRunOperator):
     def execute(self, context: Context) -> None:
         ti: Any = context["ti"]
         run_id = str(self.trigger_run_id)
+        ti.xcom_push(key=XCOM_RUN_ID, value=run_id)  # the link to the run reads it
         if self._count(ti, ["success"]):
             self.log.info("%s run %s has already succeeded", self.trigger_dag_id, run_id)
             return
@@ -42,7 +43,6 @@ class RunDagOperator(FreshRetryMixin, TriggerDagRunOperator):
             self.log.info("%s run %s is in progress: waiting for it", self.trigger_dag_id, run_id)
         else:
             self._trigger(run_id, reset=bool(self._count(ti)))
-            ti.xcom_push(key=XCOM_RUN_ID, value=run_id)
         self.defer(
             trigger=DagRunTrigger(
                 dag_id=self.trigger_dag_id,
