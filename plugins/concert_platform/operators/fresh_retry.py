@@ -44,6 +44,8 @@ class FreshRetryMixin:
     """
 
     only_waits: ClassVar[bool] = False
+    # Airflow clears the XComs of a try that begins with execute, but not of one that begins with a return.
+    stale_xcoms: ClassVar[tuple[str, ...]] = (ERROR_KEY,)
     execution_timeout: timedelta | None
 
     def defer(
@@ -72,6 +74,8 @@ class FreshRetryMixin:
         if next_method == TRIGGER_FAIL_REPR:  # Airflow has replaced the kwargs
             attempt = ti.xcom_pull(key=ATTEMPT, map_indexes=ti.map_index)
         if attempt is not None and attempt != ti.try_number:
+            for key in self.stale_xcoms:
+                ti.xcom_push(key=key, value="")  # of None, Airflow's client sends nothing, which the server refuses
             return self.execute(context)  # type: ignore[attr-defined]
         event = kwargs.get("event")
         if isinstance(event, Mapping) and ERROR in event:

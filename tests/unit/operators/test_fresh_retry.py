@@ -113,6 +113,7 @@ def test_a_trigger_that_breaks_in_attempt_1_fails_it_in_one_line_and_attempt_2_b
     running["ti"].try_number = 2
     with pytest.raises(TaskDeferred):
         task.resume_execution(wait.method_name, kwargs, running)
+    assert running["ti"].xcoms["error"] == "", "what attempt 1 has failed of is no error of attempt 2"
 
 
 class WaitingForOthers(Waiting):
