@@ -161,6 +161,7 @@ def airflow_environment(ports: dict[str, int]) -> dict[str, str]:
         "WORKERS__MIN_HEARTBEAT_INTERVAL": 1,
         "WORKERS__EXECUTION_API_RETRIES": 8,  # on a machine that is busy with other work the API server is slow
         "DAG_PROCESSOR__REFRESH_INTERVAL": 10,
+        "DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT": 120,  # seconds, as the orchestration stack sets it
         # A changed file is read at once all the same. Every 20 s took 55 s of CPU in a quarter of an hour.
         "DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": 300,
         "USAGE_DATA_COLLECTION__ENABLED": False,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -53,9 +53,10 @@ def to_curate(context: Mapping[str, Any]) -> list[Partition]:
     if _named_by_hand(context):
         return own
     edge = datetime.now(UTC) - LOOK_BACK
-    _tell_forgotten(edge)
     indexed = _versions(settings().raw_bucket, "raw/_runs/", INDEX, since=edge)
-    return _together(own, (run.partition for run in indexed if run.etag not in _curated_from(run.partition)))
+    found = _together(own, (run.partition for run in indexed if run.etag not in _curated_from(run.partition)))
+    _tell_forgotten(edge, set(own))  # last: what fails before it is tried again, and would tell twice
+    return found
 
 
 def to_load(context: Mapping[str, Any]) -> list[Partition]:
@@ -117,13 +118,17 @@ def to_load_again(context: Mapping[str, Any]) -> list[Partition]:
     return _together([], (run.partition for run in runs))
 
 
-def _tell_forgotten(edge: datetime) -> None:
-    """Tell of ingest runs from before a moment that curation has neither published nor refused."""
+def _tell_forgotten(edge: datetime, own: Set[Partition]) -> None:
+    """Tell of ingest runs from before a moment that curation has neither published nor refused.
+
+    :param own: partitions that are being curated now; one without run id stands for its day
+    """
     from concert_platform.notifications import send_alert
 
     left = {run.partition for run in _versions(settings().raw_bucket, "raw/_runs/", INDEX, until=edge)}
     for kind in ("_reports", "_failed") if left else ():
         left -= {run.partition for run in _versions(settings().curated_bucket, f"curated/{kind}/", REPORT)}
+    left = {run for run in left if run not in own and Partition(run.date) not in own}
     if not left:
         return
     named = [f"{run.date} {run.run_id}" for run in _together(left, [])]

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.timetables.trigger import CronTriggerTimetable
 
-from concert_platform.failure_alerts import keep_reason
+from concert_platform.failure_alerts import keep_reason, take_back_reason
 from concert_platform.partitions import partitions, run_slug
 from concert_platform.settings import settings
 from concert_platform.sql_values import sql_date, sql_s3_uri, sql_slug
@@ -36,6 +36,7 @@ DEFAULT_ARGS: dict[str, Any] = {
     "max_retry_delay": timedelta(minutes=5),
     "execution_timeout": EXECUTION_TIMEOUT,
     "on_failure_callback": keep_reason,
+    "on_success_callback": take_back_reason,
     "aws_conn_id": None,  # the execution role's credentials: no Airflow connection holds a key
 }
 

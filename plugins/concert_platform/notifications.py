@@ -6,11 +6,15 @@ import logging
 from functools import cache
 from typing import Any
 
-from concert_platform.settings import settings
+from concert_platform.settings import stack_name
 
 TOPIC_OUTPUT = "AlertTopicArn"  # of the monitoring stack
 LONGEST_SUBJECT = 100  # characters that SNS takes
 LONGEST_MESSAGE = 20_000  # characters; SNS takes 256 KiB, nobody reads as much
+# The process that tells of a failed run is killed after dag_processor.dag_file_processor_timeout (120 s), in which it
+# also reads the DAG's file. Botocore's 60 s a try and Airflow's 8 tries would lose the alert without a line in the log.
+TIMES = {"connect_timeout": 3, "read_timeout": 5}  # seconds of a try
+TRIES = 2
 
 log = logging.getLogger(__name__)
 
@@ -18,8 +22,10 @@ log = logging.getLogger(__name__)
 @cache
 def _client(service: str) -> Any:
     import boto3
+    from botocore.config import Config
 
-    return boto3.client(service)
+    config = Config(**TIMES, retries={"mode": "standard", "total_max_attempts": TRIES})
+    return boto3.client(service, config=config)
 
 
 def alert_topic() -> str | None:
@@ -27,7 +33,7 @@ def alert_topic() -> str | None:
     from botocore.exceptions import ClientError
 
     try:
-        [stack] = _client("cloudformation").describe_stacks(StackName=settings().stack("monitoring"))["Stacks"]
+        [stack] = _client("cloudformation").describe_stacks(StackName=stack_name("monitoring"))["Stacks"]
     except ClientError as error:
         if "does not exist" not in str(error):
             raise

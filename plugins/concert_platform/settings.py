@@ -50,7 +50,7 @@ class Settings:
         return f"{PROJECT}-{self.environment}"
 
     def stack(self, name: str) -> str:
-        return f"{self.prefix}-{name}"
+        return stack_name(name, self.environment)
 
     def bucket(self, name: str) -> str:
         if name not in BUCKETS:
@@ -166,6 +166,15 @@ def environment() -> str:
             f"of the MWAA environment to one of {', '.join(ENVIRONMENTS)}"
         )
     return value
+
+
+def stack_name(name: str, of_environment: str | None = None) -> str:
+    """Full name of a stack; it needs no call of AWS, unlike `settings`.
+
+    :param of_environment: by default the one that this Airflow runs in
+    :raises SettingsError: when the option is missing or names no known environment
+    """
+    return f"{PROJECT}-{of_environment or environment()}-{name}"
 
 
 def model_image() -> str:

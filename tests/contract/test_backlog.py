@@ -47,7 +47,7 @@ def put(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[Put]:
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
 
 
-def context(*partitions: str, by_hand: bool = False) -> dict[str, Any]:
+def context(*partitions: str | None, by_hand: bool = False) -> dict[str, Any]:
     wanted = {"partitions": [[DAY, run] for run in partitions]}
     event = SimpleNamespace(extra=wanted)
     return {
@@ -105,6 +105,39 @@ def test_a_run_that_is_too_old_to_be_taken_up_is_told_unless_it_came_out(
     monkeypatch.setattr(backlog, "LOOK_BACK", timedelta(days=14))
     assert len(backlog.to_curate(context("next"))) == 10, "within the look-back they are taken up, and nobody is told"
     assert len(told) == 1
+
+
+def test_a_forgotten_run_that_is_being_curated_now_is_not_told(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(notifications, "send_alert", lambda subject, message: told.append(message))
+    monkeypatch.setattr(backlog, "LOOK_BACK", -timedelta(days=1))  # whatever was written is older
+    for run in ("lost", "taken-up"):
+        put("raw", index(run), {"manifests": []})
+    assert backlog.to_curate(context("taken-up")) == [Partition(DAY, "taken-up")]
+    [message] = told
+    assert message.startswith(f"{DAY} lost: ")
+    told.clear()
+    assert backlog.to_curate(context(None)) == [Partition(DAY)]
+    assert told == [], "a partition without run id stands for its day"
+
+
+def test_a_forgotten_run_is_told_once_the_runs_to_curate_are_known(put: Put, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(notifications, "send_alert", lambda subject, message: told.append(message))
+    put("raw", index("lost"), {"manifests": []})
+
+    listed = backlog._versions
+
+    def refuse_the_young(*which: Any, since: Any = None, **rest: Any) -> Any:
+        if since:
+            raise ConnectionError("S3 does not answer")
+        return listed(*which, **rest)
+
+    monkeypatch.setattr(backlog, "LOOK_BACK", -timedelta(days=1))
+    monkeypatch.setattr(backlog, "_versions", refuse_the_young)
+    with pytest.raises(ConnectionError):
+        backlog.to_curate(context("next"))
+    assert told == [], "the retry would tell again"
 
 
 def test_a_curated_run_without_an_account_is_loaded_with_the_next_one(

@@ -33,7 +33,7 @@ def main(output: Path) -> None:
     ]
     document = {
         "dags": {dag_id: describe(dag) for dag_id, dag in sorted(collected.dags.items())},
-        "failure_callbacks": {
+        "callbacks": {
             dag_id: {one: callbacks(found) for one, found in {"": dag, **dag.task_dict}.items()}
             for dag_id, dag in collected.dags.items()
         },
@@ -48,9 +48,9 @@ def main(output: Path) -> None:
 
 
 def callbacks(found: Any) -> list[str]:
-    """Names of what a DAG or a task calls when it has failed for good."""
-    called = found.on_failure_callback or []
-    return [one.__name__ for one in (called if isinstance(called, list | tuple) else [called])]
+    """Names of what a DAG or a task calls when it has failed for good, and when it has succeeded."""
+    both = [found.on_failure_callback or [], found.on_success_callback or []]
+    return [one.__name__ for called in both for one in (called if isinstance(called, list | tuple) else [called])]
 
 
 def describe(dag: Any) -> dict[str, Any]:

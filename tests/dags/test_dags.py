@@ -48,12 +48,12 @@ def test_a_dag_says_what_it_does_and_who_answers_for_it(dag_id: str, read_dags: 
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)
-def test_a_failed_run_alerts_and_whichever_task_has_failed_leaves_its_reason(
+def test_a_failed_run_alerts_and_whichever_task_has_failed_leaves_its_reason_until_it_succeeds(
     dag_id: str, read_dags: dict[str, Any]
 ) -> None:
-    called = read_dags["failure_callbacks"][dag_id]
+    called = read_dags["callbacks"][dag_id]
     assert called.pop("") == ["alert_on_failure"]
-    assert called == {task_id: ["keep_reason"] for task_id in read_dags["dags"][dag_id]["tasks"]}
+    assert called == {task_id: ["keep_reason", "take_back_reason"] for task_id in read_dags["dags"][dag_id]["tasks"]}
 
 
 @pytest.mark.parametrize("dag_id", DAG_IDS)

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.models.taskinstance import TaskInstance
 
+from concert_platform import notifications
 from concert_platform.cloudformation.documents import parse_document
 from concert_platform.dag_defaults import DEFAULT_ARGS, JOB_RETRIES
 from local.platform import services
@@ -33,9 +34,15 @@ def waited(task_id: str, first: int, retries: int) -> timedelta:
     return found
 
 
-def on_aws() -> int:
+def on_aws(option: str = "core.default_task_retry_delay") -> int:
     properties = parse_document(TEMPLATE.read_text())["Resources"]["AirflowEnvironment"]["Properties"]
-    return int(properties["AirflowConfigurationOptions"]["core.default_task_retry_delay"])
+    return int(properties["AirflowConfigurationOptions"][option])
+
+
+@pytest.fixture
+def local_options(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setattr(services, "platform_secrets", lambda: dict.fromkeys(("api_secret", "jwt_secret", "token"), ""))
+    return services.airflow_environment({"aws": 1, "airflow": 2, "replay": 3, "warehouse": 4})
 
 
 @pytest.mark.parametrize("task_id", ["list_loads", "refresh_marts", "check_warehouse", "find_partitions"])
@@ -44,12 +51,20 @@ def test_a_task_outlives_an_outage_of_five_minutes_on_aws_and_gives_up_after_ten
     assert timedelta(minutes=1) <= waited(task_id, on_aws(), JOB_RETRIES) <= timedelta(minutes=2)
 
 
-def test_a_local_task_that_fails_whatever_is_tried_ends_within_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "platform_secrets", lambda: dict.fromkeys(("api_secret", "jwt_secret", "token"), ""))
-    environment = services.airflow_environment({"aws": 1, "airflow": 2, "replay": 3, "warehouse": 4})
-    first = int(environment["AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY"])
+def test_a_local_task_that_fails_whatever_is_tried_ends_within_a_minute(local_options: dict[str, str]) -> None:
+    first = int(local_options["AIRFLOW__CORE__DEFAULT_TASK_RETRY_DELAY"])
     assert waited("list_loads", first, DEFAULT_ARGS["retries"]) <= timedelta(minutes=1)
 
 
 def test_the_first_delay_is_left_to_the_option() -> None:
     assert "retry_delay" not in DEFAULT_ARGS
+
+
+def test_an_alert_that_aws_does_not_answer_is_given_up_before_the_process_that_sends_it_is_killed(
+    local_options: dict[str, str],
+) -> None:
+    limit = on_aws("dag_processor.dag_file_processor_timeout")
+    assert int(local_options["AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT"]) == limit
+    calls, backoff = 2, 1  # describe_stacks and publish; seconds at most between two tries
+    longest = calls * notifications.TRIES * (sum(notifications.TIMES.values()) + backoff)
+    assert longest <= limit / 2, "the other half is for the DAG's file, the credentials and the reasons"

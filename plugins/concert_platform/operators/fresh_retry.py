@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.sdk import get_current_context
 from airflow.sdk.bases.operator import TRIGGER_FAIL_REPR
 
-from concert_platform.compat import AirflowException
+from concert_platform.compat import AirflowException, AirflowFailException
 from concert_platform.dag_defaults import EXECUTION_TIMEOUT
 from concert_platform.load_outcome import ERROR_KEY
-from concert_platform.triggers.waiting import ERROR, WaitTrigger
+from concert_platform.triggers.waiting import ERROR, LATE, WaitTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -38,8 +38,14 @@ class FreshRetryMixin:
     A wait ends at the latest after ``timeout``, or else after the task's ``execution_timeout``, which Airflow does not
     apply to a deferred task. One that ends with an ``error`` fails the try; the XCom ``error`` is its reason as one
     line. A retry after a deferral runs ``execute`` instead of using what the attempt before was resumed with.
+
+    ``only_waits`` is for an operator that waits for the work of others: after its deadline there is no further try,
+    which could only wait as long again.
     """
 
+    only_waits: ClassVar[bool] = False
+    # Airflow clears the XComs of a try that begins with execute, but not of one that begins with a return.
+    stale_xcoms: ClassVar[tuple[str, ...]] = (ERROR_KEY,)
     execution_timeout: timedelta | None
 
     def defer(
@@ -68,10 +74,14 @@ class FreshRetryMixin:
         if next_method == TRIGGER_FAIL_REPR:  # Airflow has replaced the kwargs
             attempt = ti.xcom_pull(key=ATTEMPT, map_indexes=ti.map_index)
         if attempt is not None and attempt != ti.try_number:
+            for key in self.stale_xcoms:
+                ti.xcom_push(key=key, value="")  # of None, Airflow's client sends nothing, which the server refuses
             return self.execute(context)  # type: ignore[attr-defined]
         event = kwargs.get("event")
         if isinstance(event, Mapping) and ERROR in event:
             ti.xcom_push(key=ERROR_KEY, value=event[ERROR])
+            if self.only_waits and event.get(LATE):
+                raise AirflowFailException(event[ERROR])
             raise WaitFailedError(event[ERROR])
         return super().resume_execution(next_method, kwargs, context)  # type: ignore[misc]
 

@@ -47,6 +47,7 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
     """
 
     template_fields: Sequence[str] = (*GlueJobOperator.template_fields, "log_groups")
+    stale_xcoms = (ERROR_KEY, RUN_KEY)
 
     def __init__(self, *, log_groups: str = "", poll_interval: float = 1.0, **kwargs: Any) -> None:
         super().__init__(deferrable=True, stop_job_run_on_kill=True, **kwargs)

@@ -17,12 +17,15 @@ RUNNING_STATES = ["queued", "running"]
 
 
 class RunDagOperator(FreshRetryMixin, TriggerDagRunOperator):
-    """Trigger a DAG under a fixed run id and wait deferrably until it ends, at most ``execution_timeout`` a try.
+    """Trigger a DAG under a fixed run id and wait deferrably until it ends, at most ``execution_timeout``.
 
     The provider's operator fails when the run id exists already, which is what a retry after a killed worker meets.
     This one waits for a run in progress, takes a finished one as it is, and clears a failed one to run it again. It
-    triggers the run itself: the provider leaves that and the deferral to Airflow, whose wait has no end.
+    triggers the run itself: the provider leaves that and the deferral to Airflow, whose wait has no end. After its own
+    it fails for good, and the other run goes on.
     """
+
+    only_waits = True
 
     def __init__(self, *, poke_interval: int = 1, **kwargs: Any) -> None:
         super().__init__(
@@ -32,6 +35,7 @@ class RunDagOperator(FreshRetryMixin, TriggerDagRunOperator):
     def execute(self, context: Context) -> None:
         ti: Any = context["ti"]
         run_id = str(self.trigger_run_id)
+        ti.xcom_push(key=XCOM_RUN_ID, value=run_id)  # the link to the run reads it
         if self._count(ti, ["success"]):
             self.log.info("%s run %s has already succeeded", self.trigger_dag_id, run_id)
             return
@@ -39,7 +43,6 @@ class RunDagOperator(FreshRetryMixin, TriggerDagRunOperator):
             self.log.info("%s run %s is in progress: waiting for it", self.trigger_dag_id, run_id)
         else:
             self._trigger(run_id, reset=bool(self._count(ti)))
-            ti.xcom_push(key=XCOM_RUN_ID, value=run_id)
         self.defer(
             trigger=DagRunTrigger(
                 dag_id=self.trigger_dag_id,

@@ -20,10 +20,11 @@ class StreamConsumedSensor(FreshRetryMixin, BaseOperator):
     """Wait deferrably until the stream's function has dealt with what an ingest run has sent, if anything.
 
     :param ingest_run_id: Airflow run id of ingest_concerts (templated)
-    :param wait_for: longest wait of a try; a batch that the function cannot use is tried again for hours, which is not
-        waited for
+    :param wait_for: longest wait, after which the task fails for good; a batch that the function cannot use is tried
+        again for hours, which is not waited for
     """
 
+    only_waits = True
     template_fields: Sequence[str] = ("ingest_run_id",)
 
     def __init__(self, *, ingest_run_id: str, wait_for: timedelta = timedelta(minutes=15), **kwargs: Any) -> None:

@@ -22,10 +22,11 @@ class WarehouseLoadSensor(FreshRetryMixin, BaseOperator):
 
     :param ingest_run_id: Airflow run id of ingest_concerts (templated)
     :param report_etag: version of the curated report that must be loaded; default any (templated)
-    :param wait_for: longest wait of a try
+    :param wait_for: longest wait, after which the task fails for good
     :param idle_for: how long no run of the chain may be under way before it is taken as broken, which no retry mends
     """
 
+    only_waits = True
     template_fields: Sequence[str] = ("ingest_run_id", "report_etag")
 
     def __init__(

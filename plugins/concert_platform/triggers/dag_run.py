@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from asgiref.sync import sync_to_async
-
-from concert_platform.triggers.waiting import WaitTrigger
+from concert_platform.triggers.waiting import WaitTrigger, ask_airflow
 
 
 class DagRunTrigger(WaitTrigger):
@@ -43,7 +41,6 @@ class DagRunTrigger(WaitTrigger):
     async def look(self) -> dict[str, Any] | None:
         from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-        # Airflow's connection belongs to the event loop, which only threads of sync_to_async know.
-        state = await sync_to_async(RuntimeTaskInstance.get_dagrun_state)(dag_id=self.dag_id, run_id=self.run_id)
+        state = await ask_airflow(lambda: RuntimeTaskInstance.get_dagrun_state(dag_id=self.dag_id, run_id=self.run_id))
         reached = next((one for one in self.states if one == state), None)  # Airflow's is an enum's member
         return {"run_id": self.run_id, "state": reached} if reached else None

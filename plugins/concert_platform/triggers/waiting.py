@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import repeat
+from math import inf
 from typing import Any, ClassVar
 
 from airflow.sdk.exceptions import AirflowRuntimeError
@@ -18,11 +20,15 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from botocore.exceptions import BotoCoreError, ClientError
 
+from concert_platform.clients import CALLER_REPEATS
+
 ERROR = "error"  # key of an event that fails the try
+LATE = "late"  # key of an event whose error is that the deadline has passed
 TRANSIENT = (BotoCoreError, ClientError, AirflowRuntimeError)
 # Codes of a ClientError that no later look mends; the permission is missing, or the call is wrong.
 LASTING = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "ValidationError", "ValidationException")
-PAUSES_AFTER_FAILURES = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0)  # seconds: five minutes, ten looks
+# Seconds. Ten looks take five minutes when each is answered with an error, and ten when AWS answers none of them.
+PAUSES_AFTER_FAILURES = (2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0, 60.0)
 
 
 class WaitTrigger(BaseTrigger, ABC):
@@ -63,40 +69,52 @@ class WaitTrigger(BaseTrigger, ABC):
         return repeat(self.poll_interval)
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        CALLER_REPEATS.set(True)
         try:
             event = await self._wait()
         except asyncio.CancelledError:
             # on_kill is not called on a deferred task. A triggerer that stops cancels its triggers too, but then the
-            # task stays deferred and is taken over.
-            if not await sync_to_async(self.is_still_deferred)():
-                await self._stop()
+            # task stays deferred and is taken over. It cancels again each second until the trigger has ended, which
+            # must not cut this short.
+            await _ended(asyncio.ensure_future(self._stop_unless_deferred()))
             raise
         yield TriggerEvent(event)
 
     async def _wait(self) -> dict[str, Any]:
+        pauses = self.pauses()
         try:
-            pauses = self.pauses()
-            while (event := await self._patiently(self.look)) is None:
-                left = self._seconds_left()
-                if left <= 0:
-                    await self._stop()
-                    return {ERROR: f"{self.what} was not through by {self.deadline}, the longest wait of a try"}
+            while (event := await self._patiently(self.look, self._seconds_left)) is None:
+                if (left := self._seconds_left()) <= 0:
+                    return await self._late()
                 await asyncio.sleep(min(next(pauses), left))
         except Exception as error:  # noqa: BLE001 - whatever it was, the try ends with an event
             reason = " ".join(f"{type(error).__name__}: {error}".split())
+            if self._seconds_left() <= 0:
+                return await self._late(f"; the last look: {reason}")
             return {ERROR: f"{self.what} cannot be waited for: {reason}; the next try looks again"}
         return event
 
-    async def _patiently[Found](self, call: Callable[[], Awaitable[Found]]) -> Found:
+    async def _late(self, more: str = "") -> dict[str, Any]:
+        await self._stop()
+        return {ERROR: f"{self.what} was not through by {self.deadline}, the longest wait of a try{more}", LATE: True}
+
+    async def _patiently[Found](
+        self, call: Callable[[], Awaitable[Found]], seconds_left: Callable[[], float] = lambda: inf
+    ) -> Found:
         for pause in PAUSES_AFTER_FAILURES:
             try:
                 return await call()
             except TRANSIENT as error:
-                if isinstance(error, ClientError) and error.response["Error"].get("Code") in LASTING:
+                left = seconds_left()
+                if left <= 0 or (isinstance(error, ClientError) and error.response["Error"].get("Code") in LASTING):
                     raise
-                self.log.warning("%s: %s; again in %d s", self.what, error, pause)
-            await asyncio.sleep(pause)
+                self.log.warning("%s: %s; again in %d s", self.what, error, min(pause, left))
+            await asyncio.sleep(min(pause, left))
         return await call()
+
+    async def _stop_unless_deferred(self) -> None:
+        if not await ask_airflow(self.is_still_deferred):
+            await self._stop()
 
     async def _stop(self) -> None:
         try:
@@ -106,7 +124,7 @@ class WaitTrigger(BaseTrigger, ABC):
 
     def _seconds_left(self) -> float:
         if self.deadline is None:
-            return float("inf")
+            return inf
         return (datetime.fromisoformat(self.deadline) - datetime.now(UTC)).total_seconds()
 
     def is_still_deferred(self) -> bool:
@@ -123,3 +141,29 @@ class WaitTrigger(BaseTrigger, ABC):
         except Exception:  # noqa: BLE001 - a triggerer that shuts down has closed its connection, in several ways
             return True
         return "deferred" in states.get(ti.run_id, {}).values()
+
+
+async def ask_airflow[Answer](question: Callable[[], Answer]) -> Answer:
+    """Put a question to Airflow from a trigger; a cancel takes effect once it is answered.
+
+    All triggers of a process share one connection to Airflow. An exchange that a cancel breaks off leaves its answer to
+    whoever asks next, which ends the triggerer.
+
+    :param question: calls Airflow's Task SDK
+    """
+    # The connection belongs to the event loop, which only threads of sync_to_async know.
+    asked = asyncio.ensure_future(sync_to_async(question)())
+    try:
+        return await asyncio.shield(asked)
+    except asyncio.CancelledError:
+        await _ended(asked)
+        raise
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    """Wait for the end of a task, whatever it is, and let no cancel cut that short."""
+    while not task.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # is thereby seen, and not logged when the task is forgotten

@@ -6,9 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from asgiref.sync import sync_to_async
-
-from concert_platform.triggers.waiting import WaitTrigger
+from concert_platform.triggers.waiting import WaitTrigger, ask_airflow
 
 CHAIN = ("curate_concerts", "load_warehouse")
 AUDIT_SQL = """
@@ -54,8 +52,7 @@ class WarehouseLoadTrigger(WaitTrigger):
         return f"load of ingest run {self.run_id}"
 
     async def look(self) -> dict[str, Any] | None:
-        # Airflow's connection belongs to the event loop, which only threads of sync_to_async know.
-        if await sync_to_async(self.runs_in_progress)():
+        if await ask_airflow(self.runs_in_progress):
             self._idle_since = self._statement_id = None
             return None
         self._idle_since = self._idle_since or time.monotonic()

@@ -25,7 +25,7 @@ class StatementFailedError(RuntimeError):
     """A statement or a batch has failed or was aborted; nothing of it was committed."""
 
 
-@cache
+@cache  # a process runs triggers or tasks, which want clients of another patience
 def client(service: str) -> Any:
     return clients.client(service)
 

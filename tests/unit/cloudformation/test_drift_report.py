@@ -89,7 +89,7 @@ class Detections:
 
 def fire(client: Detections, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The event of the trigger that waits for a detection."""
-    monkeypatch.setattr(boto3, "client", lambda _service: client)
+    monkeypatch.setattr(boto3, "client", lambda _service, **_: client)
     trigger = DriftDetectionTrigger(stack=STACK, poll_interval=0.0)
     path, arguments = trigger.serialize()
     assert path.endswith(".DriftDetectionTrigger")

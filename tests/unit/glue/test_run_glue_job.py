@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from concert_platform import metrics
 from concert_platform.compat import AirflowFailException
+from concert_platform.operators.fresh_retry import ATTEMPT
 from concert_platform.operators.glue import TOKEN_ARGUMENT, GlueJobRunError, RunGlueJobOperator, error_of
 from concert_platform.triggers.glue import GlueJobRunTrigger
 
@@ -95,7 +96,7 @@ class TaskInstance(SimpleNamespace):
 @pytest.fixture
 def glue(monkeypatch: pytest.MonkeyPatch) -> Glue:
     fake = Glue()
-    monkeypatch.setattr(boto3, "client", lambda _: fake)
+    monkeypatch.setattr(boto3, "client", lambda _, **__: fake)
     monkeypatch.setattr(metrics, "settings", lambda: SimpleNamespace(environment="development"))
     return fake
 
@@ -207,6 +208,24 @@ def test_a_failed_run_fails_the_task_with_its_message_as_one_line(glue: Glue, co
     assert not isinstance(error.value, AirflowFailException)  # it is tried again
     assert error_of(context["ti"], "curate_records") == str(error.value)
     assert context["ti"].xcom_pull(task_ids="curate_records", key="job_run_id") == "jr_0"
+
+
+def test_a_retry_forgets_the_run_and_the_error_of_the_try_before(glue: Glue, context: Any) -> None:
+    """Airflow keeps the XComs of a try that begins with a return, and blamed a task that had succeeded since."""
+    execute(glue, context)
+    glue.end("FAILED")
+    failed = {"event": {"run_id": "jr_0", "state": "FAILED", "reason": "killed"}, ATTEMPT: 1}
+    context["ti"].try_number = 1
+    with pytest.raises(GlueJobRunError):
+        operator(glue).resume_execution("execute_complete", failed, context)
+    assert context["ti"].xcom_pull(task_ids="curate_records", key="job_run_id") == "jr_0"
+    context["ti"].try_number = 2
+    with pytest.raises(TaskDeferred):
+        operator(glue).resume_execution("execute_complete", failed, context)
+    assert (
+        error_of(context["ti"], "curate_records") == "no Glue run has failed; look at the tasks around curate_records"
+    )
+    assert context["ti"].xcom_pull(task_ids="curate_records", key="job_run_id") == ""
 
 
 def test_bad_data_is_not_tried_again(glue: Glue, context: Any) -> None:

@@ -14,6 +14,7 @@ from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger
 
 from concert_platform import operators, sensors
+from concert_platform.compat import AirflowFailException
 from concert_platform.dag_defaults import EXECUTION_TIMEOUT
 from concert_platform.operators import fresh_retry
 from concert_platform.operators.fresh_retry import GRACE, FreshRetryMixin, WaitFailedError
@@ -112,6 +113,35 @@ def test_a_trigger_that_breaks_in_attempt_1_fails_it_in_one_line_and_attempt_2_b
     running["ti"].try_number = 2
     with pytest.raises(TaskDeferred):
         task.resume_execution(wait.method_name, kwargs, running)
+    assert running["ti"].xcoms["error"] == "", "what attempt 1 has failed of is no error of attempt 2"
+
+
+class WaitingForOthers(Waiting):
+    """Has no work of its own to begin anew."""
+
+    only_waits = True
+
+
+@pytest.mark.parametrize(
+    ("kind", "event", "error"),
+    [
+        (Waiting, {"error": "late", "late": True}, WaitFailedError),
+        (WaitingForOthers, {"error": "late", "late": True}, AirflowFailException),
+        (WaitingForOthers, {"error": "AWS does not answer"}, WaitFailedError),
+    ],
+)
+def test_who_only_waits_for_others_is_not_tried_again_after_its_deadline(
+    running: dict[str, Any], kind: type[Waiting], event: dict[str, Any], error: type[Exception]
+) -> None:
+    task = kind(task_id="waiting")
+    kwargs = {**deferred(task, running).kwargs, "event": event}
+    with pytest.raises(error, match=f"^{event['error']}$"):
+        task.resume_execution("execute_complete", kwargs, running)
+
+
+def test_the_sensors_and_the_run_of_another_dag_only_wait() -> None:
+    waits = {name for module in MODULES for name, found in vars(module).items() if getattr(found, "only_waits", False)}
+    assert waits == {"RunDagOperator", "StreamConsumedSensor", "WarehouseLoadSensor"}
 
 
 @pytest.mark.parametrize(

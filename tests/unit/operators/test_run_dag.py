@@ -1,10 +1,12 @@
 """RunDagOperator: which run of the other DAG it asks for, waits for, or takes as it is."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from airflow.exceptions import TaskDeferred
+from airflow.providers.standard.operators.trigger_dagrun import XCOM_RUN_ID
 from airflow.sdk.api.datamodels._generated import DagRunState
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import DagRunStateResult, DRCount, GetDagRunState, GetDRCount, TriggerDagRun
@@ -42,7 +44,7 @@ def supervisor(monkeypatch: pytest.MonkeyPatch) -> Supervisor:
     return fake
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def pushed(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     found: dict[str, Any] = {}
     monkeypatch.setattr(PushingTask, "xcom_push", lambda self, key, value: found.update({key: value}))
@@ -73,7 +75,17 @@ def test_a_run_that_is_missing_or_has_failed_is_asked_for_and_waited_for(
     assert (request.dag_id, request.run_id, request.conf) == ("ingest_concerts", "r", {"as_of": "2026-07-03"})
     assert request.reset_dag_run is reset
     assert (trigger.dag_id, trigger.run_id, trigger.states) == ("ingest_concerts", "r", ["success", "failed"])
-    assert pushed == {"trigger_run_id": "r"}  # what the link to the run reads
+    assert pushed == {"trigger_run_id": "r"}
+
+
+@pytest.mark.parametrize("state", [None, "failed", "queued", "running", "success"])
+def test_the_link_to_the_run_has_its_id_however_the_run_is_found(
+    supervisor: Supervisor, pushed: dict[str, Any], state: str | None
+) -> None:
+    supervisor.state = state
+    with suppress(TaskDeferred):
+        execute()
+    assert pushed == {XCOM_RUN_ID: "r"}
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])

@@ -15,7 +15,8 @@ from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.triggers.base import BaseTrigger
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from concert_platform import triggers, warehouse
+from concert_platform import clients, triggers, warehouse
+from concert_platform.operators.fresh_retry import GRACE
 from concert_platform.triggers import sagemaker, waiting
 from concert_platform.triggers.redshift import SqlBatchTrigger
 from concert_platform.triggers.sagemaker import SageMakerJobTrigger
@@ -97,9 +98,44 @@ def test_failed_looks_are_repeated_for_minutes_with_growing_pauses() -> None:
     assert 240 <= sum(PAUSES) <= 360
 
 
+def test_looks_that_are_not_answered_last_ten_minutes_and_end_before_airflows_own_timeout() -> None:
+    backoff = 1  # second at most between two tries of a client
+    look = clients.TRIES * (sum(clients.TIMES.values()) + backoff)
+    assert sum(PAUSES) + (len(PAUSES) + 1) * look <= 600 < GRACE.total_seconds() - look
+
+
+def test_a_trigger_calls_aws_with_little_patience_since_it_looks_again_by_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "8")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    found: list[Any] = []
+
+    def look() -> dict[str, Any]:
+        found.append(clients.client("glue").meta.config)
+        return {"state": "done"}
+
+    trigger = Scripted(None)
+    monkeypatch.setattr(trigger, "look", lambda: asyncio.to_thread(look))
+    payload(trigger)
+    (config,) = found
+    assert config.retries["total_max_attempts"] == clients.TRIES == 2
+    assert (config.connect_timeout, config.read_timeout) == tuple(clients.TIMES.values())
+    assert clients.client("glue").meta.config.retries["total_max_attempts"] == 8, "a task's client is patient"
+
+
+def test_looks_that_fail_end_at_the_deadline_too_and_the_work_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(waiting, "PAUSES_AFTER_FAILURES", (60.0,) * 9)
+    trigger = Scripted(NO_ANSWER, deadline=in_seconds(0.05))
+    line = f"job a was not through by {trigger.deadline}, the longest wait of a try; the last look: "
+    assert payload(trigger)["error"].startswith(f"{line}EndpointConnectionError: Could not connect")
+    assert (trigger.count, trigger.stops) == (2, 1)
+
+
 def test_a_wait_beyond_its_deadline_is_an_event_with_an_error_and_stops_the_work() -> None:
     trigger = Scripted(None, deadline=in_seconds(0.05))
-    assert payload(trigger)["error"].startswith("job a was not through by 2")
+    event = payload(trigger)
+    assert event["error"].startswith("job a was not through by 2") and event["late"]
     assert trigger.count > 1 and trigger.stops == 1
 
 
@@ -124,6 +160,34 @@ async def cancel_once(is_waiting: Callable[[], bool], trigger: WaitTrigger) -> N
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
+
+
+def test_a_trigger_that_is_cancelled_again_and_again_stops_its_work_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Airflow cancels each second until the trigger has ended."""
+    monkeypatch.setattr(waiting, "PAUSES_AFTER_FAILURES", (0.2,))
+    trigger = Scripted(None)
+    attempts: list[str] = []
+
+    def stop() -> None:
+        attempts.append("failed" if not attempts else "stopped")
+        if attempts == ["failed"]:
+            raise NO_ANSWER
+
+    monkeypatch.setattr(trigger, "is_still_deferred", lambda: False)
+    monkeypatch.setattr(trigger, "stop", stop)
+
+    async def cancel_until_it_ends() -> None:
+        run = asyncio.ensure_future(anext(trigger.run()))
+        while not run.done():
+            await asyncio.sleep(0.01)
+            run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(cancel_until_it_ends())
+    assert attempts == ["failed", "stopped"]
 
 
 @pytest.mark.parametrize("job_type", ["Training", "Processing"])

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time.comms import ErrorResponse
 
 from concert_platform import failure_alerts
-from concert_platform.failure_alerts import alert_on_failure, keep_reason
+from concert_platform.failure_alerts import alert_on_failure, keep_reason, take_back_reason
 
 DAG_ID, RUN = "retrain_models", "scheduled__2026-01-31T03:00:00+00:00"
 KEY = "failure-retrain_models-scheduled-2026-01-31t03-00-00-00-00"
@@ -46,7 +46,12 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Variables:
 @pytest.fixture
 def told(variables: Variables, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     sent: list[tuple[str, str]] = []
-    monkeypatch.setattr(failure_alerts, "send_alert", lambda subject, message: sent.append((subject, message)))
+
+    def send(subject: str, message: str) -> str:
+        sent.append((subject, message))
+        return "m-1"
+
+    monkeypatch.setattr(failure_alerts, "send_alert", send)
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example/")
     return sent
 
@@ -118,14 +123,54 @@ def test_a_task_that_was_lost_is_named_after_its_last_try_only(told: list[tuple[
     assert f"venues.train: {failure_alerts.KILLED}" in message
 
 
-def test_a_reason_is_cut_and_a_run_of_many_failures_keeps_the_last(
+def test_a_reason_is_cut_and_a_run_of_many_failures_keeps_the_first_and_the_newest(
     told: list[tuple[str, str]], variables: Variables
 ) -> None:
     for index in range(100):
         keep_reason(failed("load_partition", ValueError("x" * 9_000), map_index=index))
     kept = json.loads(variables.kept[KEY])
-    assert [one["task"] for one in kept] == [f"load_partition [{index}]" for index in range(92, 100)]
-    assert {len(one["reason"]) for one in kept} == {failure_alerts.LONGEST_REASON}
+    assert [one["task"] for one in kept["reasons"]] == [f"load_partition [{index}]" for index in (*range(7), 99)]
+    assert {len(one["reason"]) for one in kept["reasons"]} == {failure_alerts.LONGEST_REASON}
+    alert_on_failure(ended())
+    lines = told[0][1].splitlines()
+    assert "92 more failures are left out here: Airflow shows them." in lines
+    assert sum(line.startswith("load_partition [") for line in lines) == 8
+
+
+def test_a_task_that_fails_again_replaces_its_reason(told: list[tuple[str, str]]) -> None:
+    keep_reason(failed("sales.train", ValueError("old")))
+    keep_reason(failed("sales.train", ValueError("new"), try_number=6))
+    alert_on_failure(ended())
+    [(_, message)] = told
+    assert "old" not in message
+    assert "sales.train: ValueError: new" in message
+
+
+def test_a_run_whose_cleared_tasks_succeed_after_all_leaves_no_variable(variables: Variables) -> None:
+    keep_reason(failed("sales.train", ValueError("one")))
+    keep_reason(failed("load_partition", ValueError("two"), map_index=1))
+    take_back_reason(failed("load_partition", None, map_index=0, try_number=4))
+    take_back_reason(failed("load_partition", None, map_index=1, try_number=4))
+    assert [one["task"] for one in json.loads(variables.kept[KEY])["reasons"]] == ["sales.train"]
+    take_back_reason(failed("sales.train", None, try_number=4))
+    assert variables.kept == {}
+    take_back_reason(failed("sales.train", None, try_number=5))
+
+
+def test_a_task_that_succeeds_in_its_first_try_asks_airflow_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Variable, "get")
+    take_back_reason(failed("sales.train", None, try_number=1))
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_reasons_of_an_alert_that_was_not_sent_are_in_the_log_before_they_are_forgotten(
+    variables: Variables, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sent: bool
+) -> None:
+    monkeypatch.setattr(failure_alerts, "send_alert", lambda subject, message: "m-1" if sent else None)
+    keep_reason(failed("sales.train", ValueError("no GPU")))
+    alert_on_failure(ended())
+    assert ("sales.train: ValueError: no GPU" in caplog.text) is not sent
+    assert variables.kept == {}
 
 
 def test_without_an_address_of_airflow_there_is_no_link(

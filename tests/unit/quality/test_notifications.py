@@ -1,12 +1,15 @@
 """Alerts: sent when there is a topic, and never in the way of the failure that they tell of."""
 
+from socketserver import StreamRequestHandler, ThreadingTCPServer
+from threading import Thread
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from concert_platform import notifications
-from concert_platform.settings import Settings
+from concert_platform.settings import ENVIRONMENT_VARIABLE
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:concert-platform-development-alerts"
 
@@ -19,6 +22,7 @@ class Aws:
         self.sent: list[dict[str, Any]] = []
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:
+        assert StackName == "concert-platform-development-monitoring"
         if self.outputs is None:
             error = {"Error": {"Code": "ValidationError", "Message": f"Stack with id {StackName} does not exist"}}
             raise ClientError(error, "DescribeStacks")
@@ -33,7 +37,7 @@ class Aws:
 
 def use(monkeypatch: pytest.MonkeyPatch, aws: Aws) -> Aws:
     monkeypatch.setattr(notifications, "_client", lambda _: aws)
-    monkeypatch.setattr(notifications, "settings", lambda: Settings("development", "123456789012", "eu-central-1"))
+    monkeypatch.setenv(ENVIRONMENT_VARIABLE, "development")
     return aws
 
 
@@ -62,3 +66,32 @@ def test_a_refused_alert_is_logged_and_raises_nothing(
 
     assert notifications.send_alert("load stopped", "why") is None
     assert "was not sent" in caplog.text
+
+
+class Dropped(StreamRequestHandler):
+    """A call whose connection ends without an answer."""
+
+    calls = 0
+
+    def handle(self) -> None:
+        type(self).calls += 1
+
+
+def test_an_alert_is_given_up_after_two_tries_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(Dropped, "calls", 0)
+    with ThreadingTCPServer(("127.0.0.1", 0), Dropped) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        for name, value in {
+            ENVIRONMENT_VARIABLE: "development", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_address[1]}",
+            "AWS_MAX_ATTEMPTS": "8", "AWS_RETRY_MODE": "standard", "AWS_DEFAULT_REGION": "eu-central-1",
+            "AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        monkeypatch.setattr(notifications, "_client", notifications._client.__wrapped__)
+        assert notifications.send_alert("load stopped", "why") is None
+        server.shutdown()
+    assert Dropped.calls == notifications.TRIES
+    assert "alert 'load stopped' was not sent" in caplog.text
