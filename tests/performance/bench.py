@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,8 @@ def loads(known: dict[str, Any]) -> None:
         "WHEN MATCHED THEN UPDATE SET value = rows.value WHEN NOT MATCHED THEN INSERT VALUES (rows.id, rows.value)"
     )
     try:
-        with psycopg2.connect(known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
-            connection.autocommit = True
+        with closing(psycopg2.connect(known["warehouse_dsn"])) as connection, connection.cursor() as cursor:
+            connection.autocommit = True  # `with connection` would hold its locks to the end
             bare_copy = timed(lambda: cursor.copy_expert("COPY staging.bench FROM STDIN", text))
             cursor.execute("TRUNCATE staging.bench")
             compare("COPY", timed(lambda: run(known, copy)), bare_copy)
@@ -129,7 +130,7 @@ def loads(known: dict[str, Any]) -> None:
             compare("MERGE", timed(lambda: run(known, merge)), bare_merge)
     finally:
         for name in ("bench", "bench_target"):
-            run(known, f"DROP TABLE staging.{name}")
+            run(known, f"DROP TABLE IF EXISTS staging.{name}")
         client(known, "s3").delete_object(Bucket=bucket, Key=key)
 
 
