@@ -9,8 +9,10 @@ import psycopg2
 
 ROOT = Path(__file__).parents[2]
 SCHEMAS = ("core", "marts", "quality")
-# What two runs of the same input may differ in: when, under which run id and from which object a row was loaded.
+# What two runs of the same input may differ in: when, under which run id and from which object a row was loaded, and
+# the numbers that loads side by side give their new rows in the order of their arrival.
 RUN_COLUMNS = (
+    "artist_key", "venue_key",
     "run_id", "created_run_id", "updated_run_id", "load_run_id", "object_name", "file_name", "report_etag",
     "record_uri", "loaded_at", "ingested_at", "refreshed_at", "published_at", "registered_at", "received_at", "seen_at",
     "seats_seen_at", "applied_at",
