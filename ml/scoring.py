@@ -23,10 +23,15 @@ def parser(description: str | None, folders: Iterable[str]) -> argparse.Argument
     return made
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write JSON lines, as Redshift copies them; the folder is made."""
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write JSON lines, as Redshift copies them, and make their folder; returns their number. One row is in memory."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    written = 0
+    with path.open("w", encoding="utf-8") as file:
+        for row in rows:
+            file.write(json.dumps(row) + "\n")
+            written += 1
+    return written
 
 
 def registry_row(name: str, report: Mapping[str, Any], options: argparse.Namespace) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,19 +31,13 @@ EVENT_COLUMNS = ("concert_id", "artist_id", "name", "event_date", "venue", "city
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path, required=True, help="folder of model.tar.gz, or of an unpacked model")
-    parser.add_argument("--interactions", type=Path, required=True, help="folder of tonight's user, item, weight")
+    parser = scoring.parser(__doc__, ("model", "interactions", "output"))
     parser.add_argument("--artists", type=Path, help="folder of artist_id, name (Parquet)")
     parser.add_argument(
         "--events", type=Path, help=f"folder of upcoming concerts (Parquet): {', '.join(EVENT_COLUMNS)}"
     )
-    parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--limit", type=int, default=30, help="artists per user and algorithm")
     parser.add_argument("--algorithms", default=",".join(hybrid.ALGORITHMS))
-    parser.add_argument("--run-id", required=True)
-    parser.add_argument("--as-of", required=True, help="day of the scores, YYYY-MM-DD")
-    parser.add_argument("--model-uri", required=True, help="where model.tar.gz lies in S3, kept in the registry")
     return parser.parse_args(arguments)
 
 
@@ -118,16 +112,6 @@ def _grouped(
     return grouped
 
 
-def write_rows(path: Path, rows: Iterator[dict[str, Any]], stamps: dict[str, str]) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    written = 0
-    with path.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row | stamps) + "\n")
-            written += 1
-    return written
-
-
 def read_model(folder: Path) -> tuple[hybrid.Hybrid, dict[str, Any]]:
     """The model and its metrics.json, from model.tar.gz or from an unpacked folder.
 
@@ -142,6 +126,10 @@ def read_model(folder: Path) -> tuple[hybrid.Hybrid, dict[str, Any]]:
         raise artifact.ArtifactError(f"{folder} holds no usable model ({error}): train again, or roll back") from error
 
 
+def write(output: Path, name: str, rows: Iterable[dict[str, Any]]) -> int:
+    return scoring.write_rows(output / name / f"{name}.json", rows)
+
+
 def run(arguments: list[str] | None = None) -> None:
     asked = parse_arguments(arguments)
     data = read_dataset(asked.interactions)
@@ -153,15 +141,15 @@ def run(arguments: list[str] | None = None) -> None:
         "model_version": report["version"],
         "run_id": asked.run_id,
     }
-    rows = (row for name in asked.algorithms.split(",") for row in scores(model, name, asked.limit))
-    written = write_rows(asked.output / "recommendations" / "recommendations.json", rows, stamps)
-    write_rows(asked.output / "popular" / "popular.json", popular(data), stamps)
-    write_rows(asked.output / "known" / "known.json", known_pairs(data), {})
+    rows = (row | stamps for name in asked.algorithms.split(",") for row in scores(model, name, asked.limit))
+    ranked = (row | stamps for row in popular(data))
     names, events = read_rows(asked.artists, ("artist_id", "name")), read_rows(asked.events, EVENT_COLUMNS)
-    write_rows(asked.output / "artists" / "artists.json", artists(data, names, events), {})
-    write_rows(asked.output / "places" / "places.json", places(events), {})
-    registry = scoring.registry_row(MODEL_NAME, report, asked)
-    write_rows(asked.output / "registry" / "registry.json", iter([registry]), {})
+    written = write(asked.output, "recommendations", rows)
+    write(asked.output, "popular", ranked)
+    write(asked.output, "known", known_pairs(data))
+    write(asked.output, "artists", artists(data, names, events))
+    write(asked.output, "places", places(events))
+    write(asked.output, "registry", [scoring.registry_row(MODEL_NAME, report, asked)])
     publication = stamps | {
         "feature_schema": FEATURE_SCHEMA,
         "metrics": report["metrics"],
