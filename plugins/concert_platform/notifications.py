@@ -6,6 +6,7 @@ import logging
 from functools import cache
 from typing import Any
 
+from concert_platform.clients import impatient
 from concert_platform.settings import stack_name
 
 TOPIC_OUTPUT = "AlertTopicArn"  # of the monitoring stack
@@ -13,19 +14,14 @@ LONGEST_SUBJECT = 100  # characters that SNS takes
 LONGEST_MESSAGE = 20_000  # characters; SNS takes 256 KiB, nobody reads as much
 # The process that tells of a failed run is killed after dag_processor.dag_file_processor_timeout (120 s), in which it
 # also reads the DAG's file. Botocore's 60 s a try and Airflow's 8 tries would lose the alert without a line in the log.
-TIMES = {"connect_timeout": 3, "read_timeout": 5}  # seconds of a try
-TRIES = 2
+READ_TIMEOUT = 5  # seconds of a try
 
 log = logging.getLogger(__name__)
 
 
 @cache
 def _client(service: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    config = Config(**TIMES, retries={"mode": "standard", "total_max_attempts": TRIES})
-    return boto3.client(service, config=config)
+    return impatient(service, READ_TIMEOUT)
 
 
 def alert_topic() -> str | None:

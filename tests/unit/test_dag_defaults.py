@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 from airflow.models.taskinstance import TaskInstance
 
-from concert_platform import notifications
+from concert_platform import clients, notifications
 from concert_platform.cloudformation.documents import parse_document
 from concert_platform.dag_defaults import DEFAULT_ARGS, JOB_RETRIES
 from local.platform import services
@@ -66,5 +66,5 @@ def test_an_alert_that_aws_does_not_answer_is_given_up_before_the_process_that_s
     limit = on_aws("dag_processor.dag_file_processor_timeout")
     assert int(local_options["AIRFLOW__DAG_PROCESSOR__DAG_FILE_PROCESSOR_TIMEOUT"]) == limit
     calls, backoff = 2, 1  # describe_stacks and publish; seconds at most between two tries
-    longest = calls * notifications.TRIES * (sum(notifications.TIMES.values()) + backoff)
+    longest = calls * clients.TRIES * (clients.CONNECT_TIMEOUT + notifications.READ_TIMEOUT + backoff)
     assert longest <= limit / 2, "the other half is for the DAG's file, the credentials and the reasons"

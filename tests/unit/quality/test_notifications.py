@@ -8,7 +8,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from concert_platform import notifications
+from concert_platform import clients, notifications
 from concert_platform.settings import ENVIRONMENT_VARIABLE
 
 TOPIC = "arn:aws:sns:eu-central-1:123456789012:concert-platform-development-alerts"
@@ -93,5 +93,5 @@ def test_an_alert_is_given_up_after_two_tries_whatever_the_environment_says(
         monkeypatch.setattr(notifications, "_client", notifications._client.__wrapped__)
         assert notifications.send_alert("load stopped", "why") is None
         server.shutdown()
-    assert Dropped.calls == notifications.TRIES
+    assert Dropped.calls == clients.TRIES
     assert "alert 'load stopped' was not sent" in caplog.text
