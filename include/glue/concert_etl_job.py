@@ -43,7 +43,6 @@ from concert_etl.sources import judged_records
 from pyspark.sql import DataFrame, SparkSession
 
 LARGEST_CACHED = 1_000_000  # rows
-FEWEST_COMPILED = 200_000  # records
 ROWS_PER_TASK, FEWEST_TASKS = 500_000, 4  # of a shuffle
 DRIFT_DDL = "entity string, amount string, shift double"
 ARGUMENTS = ["raw_bucket", "curated_bucket", "glue_database", "partitions"]
@@ -167,7 +166,7 @@ class Curation:
     def _tune(self, records: int) -> None:
         """A few hundred records are not worth two hundred tasks, nor code that is compiled for each of their plans."""
         self._spark.conf.set("spark.sql.shuffle.partitions", max(FEWEST_TASKS, records // ROWS_PER_TASK))
-        self._spark.conf.set("spark.sql.codegen.wholeStage", str(records > FEWEST_COMPILED).lower())
+        self._spark.conf.set("spark.sql.codegen.wholeStage", str(records > LARGEST_CACHED).lower())
 
     def _require_the_published(self, load: Load, *, usable: bool) -> None:
         """A load may do without the sources it refuses, but not without one that the warehouse has by an earlier load:
