@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,13 @@ from ml.box_office import expressions, reports
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 BROADWAY = "show,theatre,week_ending,performances,previews,seats_in_theatre,tickets_sold,gross_usd"
+
+
+@pytest.fixture
+def odd_mapping(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], object]:
+    """Writes the mapping `odd`, the only one there is."""
+    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
+    return (tmp_path / "odd.yaml").write_text
 
 
 @pytest.mark.parametrize("path", sorted(reports.MAPPINGS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -92,11 +100,10 @@ def test_a_missing_file_and_an_unknown_mapping_are_named(tmp_path: Path) -> None
         reports.read([tmp_path / "none.csv"], "magic")
 
 
-def test_unknown_sql_of_a_mapping_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_sql_of_a_mapping_is_refused_by_name(tmp_path: Path, odd_mapping: Callable[[str], object]) -> None:
     rules = "required_columns: [report_id]\ncolumns:\n  report_id: {expression: soundex(report_id)}\n"
-    (tmp_path / "odd.yaml").write_text(rules)
+    odd_mapping(rules)
     (tmp_path / "a.csv").write_text("report_id\n1\n")
-    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
     with pytest.raises(reports.UnreadableReportsError, match=r"mapping odd cannot be read without Spark: soundex\(\)"):
         reports.read([tmp_path / "a.csv"], "odd")
 
@@ -287,12 +294,11 @@ def test_headers_may_be_in_any_case_and_between_spaces(tmp_path: Path) -> None:
 
 
 def test_a_column_that_a_file_may_lack_is_null_in_an_expression(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, odd_mapping: Callable[[str], object]
 ) -> None:
     rules = "columns:\n  venue: {expression: 'coalesce(HALL, Venue)'}\n  city: {column: Town}\n"
-    (tmp_path / "odd.yaml").write_text(rules)
+    odd_mapping(rules)
     (tmp_path / "a.csv").write_text("venue\nV\n")
-    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
     found = reports.read([tmp_path / "a.csv"], "odd")
     assert (found.loc[0, "venue"], found.loc[0, "city"]) == ("V", None)
 
@@ -309,24 +315,22 @@ def test_a_column_that_a_file_may_lack_is_null_in_an_expression(
     ],
 )  # fmt: skip
 def test_a_mapping_that_is_none_is_refused_in_one_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: str, message: str
+    tmp_path: Path, odd_mapping: Callable[[str], object], rules: str, message: str
 ) -> None:
-    (tmp_path / "odd.yaml").write_text(rules)
+    odd_mapping(rules)
     (tmp_path / "a.csv").write_text("a,b\n2020-01-01,2020-01-01\n")
-    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
     with pytest.raises(reports.UnreadableReportsError, match=message) as failure:
         reports.read([tmp_path / "a.csv"], "odd")
     assert "odd" in str(failure.value)
     assert "\n" not in str(failure.value)
 
 
-def test_what_an_expression_loses_is_refused_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_expression_loses_is_refused_or_said(tmp_path: Path, odd_mapping: Callable[[str], object]) -> None:
     rules = (
         "group_by: [venue]\naggregates: {sold: sum(try_cast(tickets AS BIGINT))}\n"
         "columns:\n  venue: {column: venue}\n  tickets_sold: {expression: sold * 1}\n"
     )
-    (tmp_path / "odd.yaml").write_text(rules)
-    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
+    odd_mapping(rules)
     (tmp_path / "a.csv").write_text("venue,tickets\nV,many\n")
     lines: list[str] = []
     assert reports.read([tmp_path / "a.csv"], "odd", lines.append)["tickets_sold"].isna().all()
@@ -337,11 +341,10 @@ def test_what_an_expression_loses_is_refused_or_said(tmp_path: Path, monkeypatch
 
 
 def test_a_cast_that_a_mapping_keeps_from_a_text_does_not_refuse_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, odd_mapping: Callable[[str], object]
 ) -> None:
     gross = "CASE WHEN gross = '12,34' THEN NULL ELSE try_cast(gross AS DECIMAL(14,2)) END"
-    (tmp_path / "odd.yaml").write_text(f'columns:\n  gross: {{expression: "{gross}"}}\n')
-    monkeypatch.setattr(reports, "MAPPINGS", tmp_path)
+    odd_mapping(f'columns:\n  gross: {{expression: "{gross}"}}\n')
     (tmp_path / "a.csv").write_text('venue,gross\nV,"12,34"\nV,5\n')
     lines: list[str] = []
     found = reports.read([tmp_path / "a.csv"], "odd", lines.append)["gross"]
