@@ -126,6 +126,24 @@ def test_a_gate_that_does_not_pass_stops_the_publication_of_its_run_alone(
     assert failed == [("country", 1, 2)]
 
 
+def test_a_run_that_a_gate_refuses_names_its_bad_files_too(
+    deliver: Any, run_whole_job: Any, buckets: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from concert_etl import box_office
+
+    rules = tuple(rule for rule in box_office.RULES if rule.name != "country_missing")
+    monkeypatch.setattr(box_office, "RULES", rules)
+    bad = canonical(*({"report_id": f"b{number}", "capacity": "0"} for number in range(120)))
+    files = {"f.csv": canonical({}, {"country": ""}), "bad.csv": bad}
+    deliver("canonical", "box_office", files, {"f.csv": 2, "bad.csv": 120})
+
+    with pytest.raises(CurationError, match=r"gate box_office .*; canonical/box_office/bad\.csv: 120 of 120 records"):
+        run_whole_job()
+
+    assert "bad.csv" in failure(buckets)["reason"]
+    assert not buckets.path(REPORTS).exists()
+
+
 def test_a_damaged_file_stops_the_job_and_is_named(deliver: Any, run_job: Any, buckets: Any) -> None:
     """Where there is nothing else that could be published; other damages are below."""
     deliver("canonical", "box_office", {"broken.parquet": b"PAR1 and no footer"}, {"broken.parquet": 500})
