@@ -55,7 +55,7 @@ def test_a_number_that_comes_later_between_applied_ones_is_applied(platform: Pla
     assert warehouse.migrate() == []
 
 
-def test_a_batch_keeps_to_the_limits_of_the_data_api_and_divides_no_file() -> None:
+def test_a_batch_keeps_to_the_limits_of_the_data_api_and_divides_no_file(platform: Platform) -> None:
     found = list(migrations.batches(migrations.migrations()))
     assert [one for batch in found for one in batch] == migrations.migrations() and len(found) > 1
     for batch in found:
