@@ -14,20 +14,28 @@ import datetime as dt
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
 import pandas as pd
 
 from ml import command_line
 from ml.box_office import reports
 from ml.sales import backtest, calibration, features, gaussian, metrics, model
 
+if TYPE_CHECKING:
+    import optuna
+
 FOLDS = 2
 FOLD_ROWS = 1000
 TRAIN_ROWS = 5000
+FEWEST_REPORTS = 6 * model.FEWEST_ROWS  # a fold is a sixth at most, and what comes before it must carry a booster
+
+
+class TooFewReportsError(ValueError):
+    """A file has too few reports to be divided into folds."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +51,18 @@ class Market:
 
 
 def market(path: Path, mapping: str, until: pd.Timestamp) -> Market:
-    """Features of the newest reports of a file that ended before a day."""
+    """Features of the newest reports of a file that ended before a day.
+
+    :raises UnreadableReportsError: when the file cannot be read
+    :raises TooFewReportsError: when a fold would be left without anything to learn from
+    """
     known = features.usable(backtest.identified(reports.read([path], mapping)))
     known = known[known["period_end"] < until].reset_index(drop=True)
+    if len(known) < FEWEST_REPORTS:
+        raise TooFewReportsError(
+            f"{path}: {len(known)} reports with dates, capacity and tickets end before {until:%Y-%m-%d}, "
+            f"a search takes {FEWEST_REPORTS}: give a later --until or a longer file"
+        )
     newest = known.tail(TRAIN_ROWS + FOLDS * FOLD_ROWS)
     process = gaussian.learn(known[known["period_end"] <= newest["period_end"].iloc[len(newest) // 2]])
     rows = features.build(known, newest, weights=process)
@@ -78,6 +95,7 @@ def error(found: Market, settings: dict[str, Any], seed: int, threads: int) -> f
 
 def search(markets: list[Market], *, trials: int, seconds: float, seed: int, threads: int) -> optuna.Study:
     """A study of at most so many trials and seconds; the first trial is what is in use."""
+    import optuna  # of requirements-tune.txt: files are checked without it
 
     def objective(trial: optuna.Trial) -> float:
         settings = {
@@ -105,7 +123,7 @@ def provenance(options: argparse.Namespace, study: optuna.Study) -> dict[str, An
         "reports": files,
         "until": f"{options.until:%Y-%m-%d}",
         "seed": options.seed,
-        "optuna": optuna.__version__,
+        "optuna": version("optuna"),
         "trials": len(study.trials),
         "budget_seconds": options.seconds,
         "error_as_share_of_naive": round(study.best_value, 5),
@@ -116,7 +134,7 @@ def provenance(options: argparse.Namespace, study: optuna.Study) -> dict[str, An
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reports", type=Path, nargs="+", required=True)
-    parser.add_argument("--format", nargs="+", required=True, help="one mapping for each file")
+    parser.add_argument("--format", nargs="+", required=True, help="one for each file: canonical, or a mapping's name")
     parser.add_argument(
         "--until", type=command_line.day, required=True, help="reports that end on or after it stay unseen"
     )
@@ -125,14 +143,20 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seed", type=command_line.seed, default=7)
     parser.add_argument("--threads", type=command_line.count, default=2)
     parser.add_argument("--output", type=command_line.output_file, default=model.HYPERPARAMETERS_FILE)
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if len(options.reports) != len(options.format):
+        parser.error(f"{len(options.reports)} files and {len(options.format)} formats: give one --format for each file")
+    return options
 
 
 def main(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
-    markets = [
-        market(path, mapping, options.until) for path, mapping in zip(options.reports, options.format, strict=True)
-    ]
+    try:
+        markets = [
+            market(path, mapping, options.until) for path, mapping in zip(options.reports, options.format, strict=True)
+        ]
+    except (reports.UnreadableReportsError, TooFewReportsError) as error:
+        raise SystemExit(f"tune: {error}") from error
     study = search(markets, trials=options.trials, seconds=options.seconds, seed=options.seed, threads=options.threads)
     stored = {"hyperparameters": study.best_params, "provenance": provenance(options, study)}
     options.output.write_text(json.dumps(stored, indent=2) + "\n")

@@ -43,7 +43,7 @@ def run(arguments: list[str] | None = None) -> None:
         "model_version": report["version"],
         "run_id": asked.run_id,
     }
-    analyses = [analysis.analyze(rows, venues, fitted, str(venue_id)) for venue_id in venues.index]
+    analyses = analysis.analyze_all(rows, venues, fitted)
     published = [
         {"venue_id": found["venue_id"], "venue": found["venue"], "analysis": json.dumps(found)} | stamps
         for found in analyses
