@@ -24,7 +24,7 @@ CHAIN = (
 )
 POLL_SECONDS = 1.0
 QUIET_SECONDS = 20.0  # a sign of life at least so often
-PARSE_SECONDS = 120.0
+PARSE_SECONDS = 600.0  # a busy machine took 140 s for what an idle one does in 10
 MAX_RESTARTS = 3
 
 Say = Callable[[str], None]

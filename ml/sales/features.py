@@ -7,15 +7,19 @@ prices of the report itself never enter: within a week they are tickets in other
 from __future__ import annotations
 
 import re
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from ml.box_office import acceptance
 from ml.sales import gaussian, holidays, season
 
 # Raised whenever a feature changes its meaning under the same name: a model of another schema is refused, not misread.
-FEATURE_SCHEMA = 1
+FEATURE_SCHEMA = 2
 HORIZON_DAYS = 1  # a week that ends on the eve of the next may be seen
+# From which distances, in days, the season's move is measured; a target takes the longest that it has reached.
+SEASON_FROM = (1, 8, 15, 28, 56, 91, 182, 364, 728)
 YEAR = pd.Timedelta(days=364)  # 52 weeks: the same weekday a year ago
 SAME_SEASON = pd.Timedelta(days=10)  # a missing week may be stood in for by its neighbour
 AT_ONCE = pd.Timedelta(0)
@@ -42,13 +46,15 @@ KNOWN_OF = {
     "venue": (*KNOWN, "lowest", "mean_90d", "mean_365d"),
     "city": ("last", "mean_13", "shrunk", "sold_out", "reports", "mean_90d"),
     "size": ("mean_13", "shrunk", "sold_out", "mean_90d"),
-    "market": ("last", "last_2", "mean_4", "mean_13", "reports", "mean_90d", "mean_365d"),
+    "market": ("mean_13", "mean_365d"),
 }
 YEAR_AGO = {"year_ago": pd.Timedelta(0), "year_ago_next": pd.Timedelta(days=7)}
 
+# Of a week the market has one value only, which names the week: trees learn it by heart. It serves naive forecasts and
+# what the features of a city and of a size are drawn to.
 FEATURES = [
-    *(f"{group}_{name}" for group, names in KNOWN_OF.items() for name in names),
-    *(f"{group}_{name}" for group in ("act", "market") for name in YEAR_AGO),
+    *(f"{group}_{name}" for group, names in KNOWN_OF.items() for name in names if group != "market"),
+    *(f"act_{name}" for name in YEAR_AGO),
     "season_shift",
     "season_shift_4",
     "act_last_in_season",
@@ -65,6 +71,7 @@ FEATURES = [
     "log_seats",
     "performances",
     "length_days",
+    "days_ahead",
     "members",
     "week_of_year",
     "month",
@@ -72,8 +79,9 @@ FEATURES = [
     *(f"days_to_{name}" for name in holidays.HOLIDAYS),
 ]
 
-BESIDE = ["act_last_tickets"]  # for the naive forecasts alone
+BESIDE = ["act_last_tickets", "market_mean_13", "market_mean_365d"]  # for the naive forecasts alone
 
+Horizon: TypeAlias = int | pd.Series
 REPORT_COLUMNS = ["artist_id", "venue_id", "city", "period_start", "period_end", "performances", "capacity"]
 _BILL = re.compile(r"\s*(?:,|/|;|\+|\bw/|\bwith\b|\bfeat(?:uring|\.)?|\bft\.)\s*", re.IGNORECASE)
 
@@ -96,7 +104,7 @@ def bill(name: str) -> list[str]:
 def build(
     history: pd.DataFrame,
     targets: pd.DataFrame,
-    horizon_days: int = HORIZON_DAYS,
+    horizon_days: Horizon = HORIZON_DAYS,
     weights: dict[str, float] | None = None,
 ) -> pd.DataFrame:
     """Features of each target from the reports in history that ended early enough.
@@ -104,12 +112,14 @@ def build(
     :param history: reports with REPORT_COLUMNS and tickets_sold, and gross where known. Those without a date, a
         capacity or tickets teach nothing and are left out
     :param targets: reports or upcoming events with REPORT_COLUMNS; the index is kept
-    :param horizon_days: a report is seen when it ended at least so many days before the target's period starts
+    :param horizon_days: a report is seen when it ended at least so many days before the target's period starts; one
+        number for all targets, or one for each of their index
     :param weights: of the process (gaussian.learn)
     :raises MissingColumnsError: when a column is absent
     """
-    if horizon_days < 1:
-        raise ValueError(f"a horizon of {horizon_days} days would show a day's own reports: give at least 1")
+    nearest = int(np.min(np.asarray(horizon_days), initial=HORIZON_DAYS))
+    if nearest < 1:
+        raise ValueError(f"a horizon of {nearest} days would show a day's own reports: give at least 1")
     _check(history, [*REPORT_COLUMNS, "tickets_sold"], "history")
     _check(targets, REPORT_COLUMNS, "targets")
     if targets.empty:
@@ -121,14 +131,14 @@ def build(
         parts[group] = _shrink(parts[group], parts[PARENT[group]])
     features = pd.concat([part.add_prefix(f"{group}_") for group, part in parts.items()], axis=1)
     features = features.join(gaussian.forecast(known, asked, weights or gaussian.COMPONENTS))
-    features = _add_season(features, known, asked, horizon_days)
+    features = _add_season(features, known, asked)
     features = _add_own_facts(features, asked)[[*FEATURES, *BESIDE]].sort_index()
     features.index = targets.index
     return features.astype(np.float32)
 
 
 def with_process(
-    rows: pd.DataFrame, history: pd.DataFrame, targets: pd.DataFrame, horizon_days: int, weights: dict[str, float]
+    rows: pd.DataFrame, history: pd.DataFrame, targets: pd.DataFrame, horizon_days: Horizon, weights: dict[str, float]
 ) -> pd.DataFrame:
     """The same features as another model's process sees them; the rest does not depend on it and is not built again.
 
@@ -173,19 +183,31 @@ def usable(history: pd.DataFrame) -> pd.DataFrame:
     """Reports that teach something, in the order of their ends."""
     known = _described(history)
     known["tickets_sold"] = pd.to_numeric(history["tickets_sold"], errors="coerce").to_numpy(float)
-    gross = history["gross"] if "gross" in history else pd.Series(np.nan, index=history.index)
-    known["gross"] = pd.to_numeric(gross, errors="coerce").to_numpy(float)
+    known["gross"] = _comparable_gross(history)
     known["utilisation"] = utilisation(known)
     dated = known["period_end"].notna() & known["period_start"].notna()
-    known = known[dated & known["utilisation"].between(0, 1.6, inclusive="right")]
+    known = known[dated & known["utilisation"].between(0, acceptance.MOST_SEATED, inclusive="right")]
     known = known.sort_values(["period_end", "artist_id", "venue_id"], kind="stable", ignore_index=True)
     return known.assign(day=_days(known["period_end"]))
 
 
-def _asked(targets: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
+def _comparable_gross(history: pd.DataFrame) -> np.ndarray:
+    """Gross in the currency that most reports have: prices in several are no level and no trend."""
+    if "gross" not in history:
+        return np.full(len(history), np.nan)
+    gross = pd.to_numeric(history["gross"], errors="coerce")
+    if "currency" in history:
+        most = history.loc[gross.notna(), "currency"].mode()
+        gross = gross.where(history["currency"].isin(most[:1]) | (history["currency"].isna() & most.empty))
+    return gross.to_numpy(float)
+
+
+def _asked(targets: pd.DataFrame, horizon_days: Horizon) -> pd.DataFrame:
     """Targets in the order of their cut-offs, indexed by their place in the frame asked for."""
     asked = _described(targets)
-    asked["cutoff_at"] = asked["period_start"] - pd.Timedelta(days=horizon_days)
+    ahead = horizon_days.loc[targets.index].to_numpy() if isinstance(horizon_days, pd.Series) else horizon_days
+    asked["days_ahead"] = ahead
+    asked["cutoff_at"] = asked["period_start"] - pd.to_timedelta(asked["days_ahead"], unit="D")
     asked = asked.assign(day=_days(asked["period_start"]), cutoff=_days(asked["cutoff_at"]))
     return asked.sort_values("cutoff_at", kind="stable")
 
@@ -214,7 +236,7 @@ def _group_features(known: pd.DataFrame, asked: pd.DataFrame, group: str) -> pd.
             ].fillna(0)
             count = found["reports"] - before["reports"]
             found[f"mean_{days}d"] = (found["_sum"] - before["_sum"]) / count.where(count > 0)
-    if group in ("act", "market"):
+    if group == "act":
         for name, shift in YEAR_AGO.items():
             found[name] = _as_of(asked, daily, keys, "cutoff_at", shift=shift - YEAR, tolerance=SAME_SEASON)["last"]
     if group == "member":
@@ -306,16 +328,22 @@ def _shrink(part: pd.DataFrame, parent: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _add_season(features: pd.DataFrame, known: pd.DataFrame, asked: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
-    """What the season should make of the act's last reports, as it did in former years."""
-    at = known.assign(cutoff_at=known["period_start"] - pd.Timedelta(days=horizon_days)).sort_values("cutoff_at")
-    before = _as_of(at, _daily(known, GROUPS["act"], "act"), GROUPS["act"], "cutoff_at").reindex(known.index)
+def _add_season(features: pd.DataFrame, known: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
+    """What the season should make of the act's last reports, as it did in former years over a like distance."""
+    daily = _daily(known, GROUPS["act"], "act")
+    reached = np.searchsorted(SEASON_FROM, asked["days_ahead"], side="right") - 1
+    moves = []
+    for place in np.unique(reached):
+        part = asked[reached == place]
+        cutoffs = known["period_start"] - pd.Timedelta(days=SEASON_FROM[place])
+        at = known.assign(cutoff_at=cutoffs).sort_values("cutoff_at")
+        before = _as_of(at, daily, GROUPS["act"], "cutoff_at").reindex(known.index)
+        moves.append(pd.DataFrame({name: season.shift(known, before[name], part) for name in ("last", "mean_4")}))
+    found = pd.concat(moves).reindex(asked.index)
     for name, shifted in (("last", "season_shift"), ("mean_4", "season_shift_4")):
-        move = season.shift(known, before[name], asked)
         known_before = features[f"act_{name}"].fillna(features["act_shrunk"])
-        features = features.assign(
-            **{shifted: move, f"act_{name}_in_season": known_before + season.room(known_before) * move}
-        )
+        moved = known_before + season.room(known_before) * found[name]
+        features = features.assign(**{shifted: found[name], f"act_{name}_in_season": moved})
     return features
 
 
@@ -333,6 +361,7 @@ def _add_own_facts(features: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
         log_seats=seats,
         performances=asked["performances"],
         length_days=(asked["period_end"] - start).dt.days.astype(float),
+        days_ahead=asked["days_ahead"].astype(float),
         members=asked["acts"].str.len().astype(float),
         week_of_year=start.dt.isocalendar().week.astype(float),
         month=start.dt.month.astype(float),

@@ -94,6 +94,18 @@ def judge(trained: model.SalesModel, rows: pd.DataFrame, reports: pd.DataFrame) 
     )
 
 
+def by_distance(trained: model.SalesModel, rows: pd.DataFrame, reports: pd.DataFrame) -> list[dict[str, float]]:
+    """The figures of ``judge`` by how many days before they begin the reports were forecast, nearest first."""
+    ahead = rows["days_ahead"]
+    figures = []
+    for days in sorted(ahead.unique()):
+        part = ahead == days
+        naive_wape = naive(trained.mean_utilisation, rows[part], reports[part])["wape"]
+        found = judge(trained, rows[part], reports[part]).metrics
+        figures.append({"days": int(days), "reports": int(part.sum()), **found, "naive_wape": naive_wape})
+    return figures
+
+
 def naive(otherwise: float, rows: pd.DataFrame, reports: pd.DataFrame) -> dict[str, float]:
     """The same figures of the act's last utilisation."""
     actual, capacity = features.utilisation(reports), reports["capacity"].astype(float)

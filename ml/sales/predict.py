@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from ml import archive, scoring
-from ml.sales import backtest, drivers, features, model
+from ml.sales import backtest, drivers, features, model, prices
 from ml.sales.train import TooLittleHistoryError, read_reports
 
 MODEL_NAME = "sales"
@@ -29,16 +29,17 @@ def forecast(
     trained: model.SalesModel,
     history: pd.DataFrame,
     upcoming: pd.DataFrame,
-    horizon_days: int = features.HORIZON_DAYS,
+    as_of: str,
     rows: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per event: tickets with their 80 % interval, utilisation, and what the forecast rests on.
 
     :param upcoming: events with concert_id, capacity, capacity_basis and the columns of features.REPORT_COLUMNS
+    :param as_of: the day on which they are forecast
     :param rows: their features, built here if not given
     """
     if rows is None:
-        rows = features.build(history, upcoming, horizon_days, trained.process)
+        rows = features.build(history, upcoming, days_ahead(upcoming, as_of), trained.process)
     predicted = trained.predict(rows)
     capacity = upcoming["capacity"].astype(float)
     return pd.DataFrame(
@@ -55,6 +56,11 @@ def forecast(
     )
 
 
+def days_ahead(upcoming: pd.DataFrame, as_of: str) -> pd.Series:
+    """How many days before each event begins it is forecast, 1 at least."""
+    return (pd.to_datetime(upcoming["period_start"]) - pd.Timestamp(as_of)).dt.days.clip(lower=1).astype(int)
+
+
 def published(
     trained: model.SalesModel,
     history: pd.DataFrame,
@@ -62,49 +68,16 @@ def published(
     forecasts: pd.DataFrame,
     rows: pd.DataFrame,
 ) -> list[dict[str, object]]:
-    """What TicketSalesPredictionService reads of each event: the forecast, what drives it, and past prices.
+    """What TicketSalesPredictionService reads of each event: the forecast, what drives it, and prices.
 
     :param rows: features of the events
     """
-    prices = price_ranges(history, upcoming)
     explained = drivers.explain(trained, rows)
+    ranges = prices.ranges(history, upcoming)
     facts = forecasts.to_dict("records")
     return [
-        {**fact, "drivers": explained[place], "price_low": prices[place][0], "price_high": prices[place][1]}
-        for place, fact in enumerate(facts)
+        {**fact, "drivers": explained[place], **prices.as_fields(ranges[place])} for place, fact in enumerate(facts)
     ]
-
-
-def price_ranges(history: pd.DataFrame, upcoming: pd.DataFrame) -> list[tuple[float | None, float | None]]:
-    """Announced prices of each event (min_price, max_price), else what tickets of the act, or the venue, brought.
-
-    The latter from the tenth to the ninetieth percentile; (None, None) where neither is known.
-    """
-    announced = {
-        name: upcoming.get(name, pd.Series(None, index=upcoming.index, dtype=float))
-        for name in ("min_price", "max_price")
-    }
-    paid = history["gross"].astype(float) / history["tickets_sold"] if "gross" in history else pd.Series(dtype=float)
-    paid = paid[paid > 0]
-    spans = (
-        {
-            key: paid.groupby(history.loc[paid.index, key]).quantile([0.1, 0.9]).unstack()
-            for key in ("artist_id", "venue_id")
-        }
-        if len(paid)
-        else {}
-    )
-    found: list[tuple[float | None, float | None]] = []
-    for row in range(len(upcoming)):
-        low, high = (pd.to_numeric(announced[name].iloc[row], errors="coerce") for name in ("min_price", "max_price"))
-        if pd.notna(low) and pd.notna(high):
-            found.append((float(low), float(high)))
-            continue
-        known = [
-            span.loc[upcoming[key].iloc[row]] for key, span in spans.items() if upcoming[key].iloc[row] in span.index
-        ]
-        found.append((round(float(known[0][0.1]), 2), round(float(known[0][0.9]), 2)) if known else (None, None))
-    return found
 
 
 def basis(rows: pd.DataFrame) -> pd.Series:
@@ -123,7 +96,7 @@ def read_upcoming(folder: Path) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def with_capacity(upcoming: pd.DataFrame, history: pd.DataFrame, horizon_days: int) -> pd.DataFrame:
+def with_capacity(upcoming: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     """Events with a capacity each: where none or 0 is known, that of the venue's or the act's last report, else the
     median; its basis then says that it is assumed."""
     given = pd.to_numeric(upcoming["capacity"], errors="coerce").astype(float)
@@ -141,7 +114,7 @@ def with_capacity(upcoming: pd.DataFrame, history: pd.DataFrame, horizon_days: i
         performances=sized["performances"].where(sized["performances"] >= 1, 1.0),
     )
     return events.assign(
-        capacity=backtest.assumed_capacity(known, events, horizon_days),
+        capacity=backtest.assumed_capacity(known, events, features.HORIZON_DAYS),
         capacity_basis=events["capacity_basis"].mask(missing, "assumed from history"),
     )
 
@@ -164,10 +137,10 @@ def run(arguments: list[str] | None = None) -> None:
     options = parse_arguments(arguments)
     trained, report = read_model(options.model)
     history = read_reports(options.history)
-    upcoming = with_capacity(read_upcoming(options.upcoming), history, report["horizon_days"])
+    upcoming = with_capacity(read_upcoming(options.upcoming), history)
     stamps = {"as_of": options.as_of, "model_name": MODEL_NAME, "model_version": report["version"]}
-    rows = features.build(history, upcoming, report["horizon_days"], trained.process)
-    forecasts = forecast(trained, history, upcoming, report["horizon_days"], rows)
+    rows = features.build(history, upcoming, days_ahead(upcoming, options.as_of), trained.process)
+    forecasts = forecast(trained, history, upcoming, options.as_of, rows)
     stamped = forecasts.assign(**stamps, run_id=options.run_id) if not upcoming.empty else forecasts
     scoring.write_rows(options.output / "forecasts" / "forecasts.json", stamped.to_dict("records"))
     served = [] if upcoming.empty else published(trained, history, upcoming, stamped, rows)

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from ml.box_office import acceptance
 from ml.sales import calibration, features, gaussian, model
 
-TRAIN_ROWS = 12_000  # newest reports that features are built and boosters trained on
+TRAIN_ROWS = 24_000  # newest reports that features are built and boosters trained on
 REFIT_DAYS = 91
 LONGEST_WARM_UP = 728  # days
+EARLY_SHARE = 0.02  # of the targets may be due so long before the others that they are forecast apart
 WARM_UP_ORIGINS = 4
 WARM_UP_FROM = 0.55  # share of the reports known that the first model of the warm-up may see
 REMEMBERED = 1500  # newest outcomes that an interval is taken from
@@ -39,6 +41,21 @@ def forecast(history: pd.DataFrame, targets: pd.DataFrame, settings: Settings) -
     :param targets: reports to forecast, with features.REPORT_COLUMNS, a capacity each and a period_start each
     """
     known = _teaching(history)
+    early = _far_before(targets["period_start"], settings)
+    parts = [_forecast(known, targets[~early], settings)]
+    if early.any():
+        parts.append(forecast(history, targets[early], settings))
+    return pd.concat(parts).loc[targets.index]
+
+
+def _far_before(starts: pd.Series, settings: Settings) -> pd.Series:
+    """Targets due so long before nearly all others that these would lose their warm-up to them: a residency that runs
+    for years, or a year mistyped."""
+    usual = starts.quantile(EARLY_SHARE, interpolation="higher")
+    return starts < usual - pd.Timedelta(days=settings.refit_days)
+
+
+def _forecast(known: pd.DataFrame, targets: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     cutoffs = targets["period_start"] - pd.Timedelta(days=settings.horizon_days)
     first = cutoffs.min()
     before = known[known["period_end"] <= first]
@@ -57,8 +74,8 @@ def forecast(history: pd.DataFrame, targets: pd.DataFrame, settings: Settings) -
 
 def _teaching(history: pd.DataFrame) -> pd.DataFrame:
     """Reports with a date, a capacity and tickets, in the order of their ends."""
-    share = features.utilisation(history)
-    usable = history["period_start"].notna() & history["period_end"].notna() & share.between(0, 1.6, inclusive="right")
+    share = features.utilisation(history).between(0, acceptance.MOST_SEATED, inclusive="right")
+    usable = history["period_start"].notna() & history["period_end"].notna() & share
     # A reversed period has not ended before it began: else a report would be in its own past.
     history = history.assign(period_end=history[["period_start", "period_end"]].max(axis=1))
     return history[usable].sort_values(["period_end", "report_id"], kind="stable", ignore_index=True)
@@ -91,7 +108,7 @@ class _Learning:
         cutoffs: pd.Series,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Forecasts of the members for known reports from the start of the warm-up on, and for the targets."""
-        step = max((first - start).days // WARM_UP_ORIGINS, self.settings.refit_days)
+        step = max((first - start).days // WARM_UP_ORIGINS, min(self.settings.refit_days, (first - start).days))
         origins = [start + pd.Timedelta(days=step * i) for i in range(WARM_UP_ORIGINS + 1)]
         origins = [day for day in origins if day < first]
         origins += list(pd.date_range(first, last, freq=f"{self.settings.refit_days}D"))

@@ -42,6 +42,7 @@ class SalesForecast:
     :param lower_tickets: with upper_tickets, bounds that hold 80 % of outcomes
     :param utilisation: expected_tickets / capacity
     :param lower_revenue: lower_tickets at the low price; None where no price is announced or known of the past
+    :param currency: of the revenue; None where no report or event tells one
     :param basis: closest history behind it: own history, venue, city or market
     """
 
@@ -53,6 +54,7 @@ class SalesForecast:
     utilisation: float
     lower_revenue: float | None
     upper_revenue: float | None
+    currency: str | None
     drivers: tuple[Driver, ...]
     basis: str
     capacity_basis: str
@@ -127,6 +129,7 @@ def _forecast(row: Mapping[str, Any]) -> SalesForecast:
         utilisation=float(row["utilisation"]),
         lower_revenue=None if prices[0] is None else round(lower * prices[0], 2),
         upper_revenue=None if prices[1] is None else round(upper * prices[1], 2),
+        currency=None if row.get("currency") is None else str(row["currency"]),
         drivers=tuple(Driver(**driver) for driver in row.get("drivers", ())),
         basis=str(row["basis"]),
         capacity_basis=str(row["capacity_basis"]),

@@ -1,10 +1,11 @@
 """Train the sales model: entry point of a SageMaker training job in script mode.
 
 Reads the history of box-office reports (Parquet) from the channel ``history``, and the model in service from
-``champion``, if there is one. The last weeks are held out, the year before them sets blend and intervals, and the model
-that is kept is fitted on the newest reports with those. The model that was judged is kept beside it (judged/): it has
-seen nothing from its holdout on, so that a later night can judge it again beside its challenger, on reports that
-neither has seen.
+``champion``, if there is one. Events are forecast from a day to years before they begin, so each report is looked at
+from one of several distances, drawn by the seed: nothing of the days between is seen. The last weeks are held out, the
+year before them sets blend and intervals, and the model that is kept is fitted on the newest reports with those. The
+model that was judged is kept beside it (judged/): it has seen nothing from its holdout on, so that a later night can
+judge it again beside its challenger, on reports that neither has seen.
 Writes model, metrics.json and model_card.md to SM_MODEL_DIR, and evaluation.json with the decision to
 SM_OUTPUT_DATA_DIR.
 """
@@ -19,12 +20,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ml import drift, evaluation, promotion
+from ml.box_office import acceptance
 from ml.sales import card, features, gaussian, judgement, model
 
 BASELINE = "last_utilisation"
+DISTANCES = (1, 28, 91, 182, 364, 728)  # days before a report's period begins, from which it is forecast
+NEAR = 0.5  # of the reports that only teach are looked at from the first of them
 TRAIN_ROWS = 12_000  # newest reports that each fit takes: more cost minutes of a night and add little
 
 
@@ -41,7 +46,6 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--version", required=True, help="name of this model version, kept in metrics.json")
     parser.add_argument("--holdout-days", type=int, default=728, help="days at the end that the model is judged on")
     parser.add_argument("--calibration-days", type=int, default=364, help="days before them that set the intervals")
-    parser.add_argument("--horizon-days", type=int, default=features.HORIZON_DAYS)
     parser.add_argument("--rounds", type=int, help="boosting rounds; those of the last search if not given")
     parser.add_argument("--seed", type=int, default=7)
     # Three models are trained at once on two cores: waiting threads cost more there than a second one gains.
@@ -126,9 +130,10 @@ def train(
     parts = windows(reports, options)
     process = gaussian.learn(features.usable(reports[parts.early]))
     used = reports[parts.early].tail(TRAIN_ROWS).index.union(reports.index[parts.middle | parts.recent])
-    rows = features.build(reports, reports.loc[used], options.horizon_days, process).reindex(reports.index)
+    distance = distances(reports, parts.early, options.seed)
+    rows = features.build(reports, reports.loc[used], distance, process).reindex(reports.index)
     target, capacity = features.utilisation(reports), reports["capacity"].astype(float)
-    taught = target.between(0, 1.6, inclusive="right") & pd.Series(reports.index.isin(used), index=reports.index)
+    taught = target.between(0, acceptance.MOST_SEATED, inclusive="right") & reports.index.isin(used)
     parts = parts.only(taught)
 
     def fitted(part: pd.Series) -> model.SalesModel:
@@ -141,41 +146,26 @@ def train(
     challenger = judgement.judge(judged, rows[parts.recent], reports[parts.recent])
     calibrated = judgement.judge(judged, rows[parts.middle], reports[parts.middle])
     baseline = judgement.naive(judged.mean_utilisation, rows[parts.recent], reports[parts.recent])
-    report = {
-        "name": "sales",
-        "version": options.version,
-        "feature_schema": features.FEATURE_SCHEMA,
-        "seed": options.seed,
-        "horizon_days": options.horizon_days,
-        "data_from": f"{reports['period_start'].min():%Y-%m-%d}",
-        "data_through": f"{reports['period_end'].max():%Y-%m-%d}",
-        "data_sha256": fingerprint(reports),
-        "holdout_from": f"{parts.holdout_from:%Y-%m-%d}",
-        "rows": {
-            "train": int(parts.early.sum()),
-            "calibration": int(parts.middle.sum()),
-            "holdout": int(parts.recent.sum()),
-        },
+    report = described(reports, parts, options) | {
         "metrics": dict(challenger.metrics),
+        "by_distance": judgement.by_distance(judged, rows[parts.recent], reports[parts.recent]),
         "calibration": dict(calibrated.metrics),
         "baseline": {"name": BASELINE, **baseline},
         "blend": kept.blend,
         "margins": kept.margins,
     }
-    contest = against(champion, reports, rows, parts, options.horizon_days)
+    contest = against(champion, reports, rows, parts, distance)
     decision = contest.refusal or promotion.decide(
         promotion.SALES, challenger, baseline["wape"], contest.rival and contest.rival[1], absent=absent
     )
-    known = champion if champion and contest.rival else None
     watched = judgement.watched(rows, target)
     age = reports["period_end"].max() - reports["period_start"]
     before = taught & (age < pd.Timedelta(days=drift.REFERENCE_DAYS))
     newest = taught & (age < pd.Timedelta(days=judgement.NEWEST_INPUTS))
+    known = champion if champion and contest.rival else None
+    reference = known.reference if known and known.reference is not None else drift.reference(watched[before & ~newest])
     drifted = {
-        "inputs": drift.inputs(
-            known.reference if known and known.reference is not None else drift.reference(watched[before & ~newest]),
-            watched[newest],
-        ),
+        "inputs": drift.inputs(reference, watched[newest]),
         "errors": judgement.drift_of_errors(
             known.judged if known else judged,
             known.calibration if known else dict(calibrated.metrics),
@@ -185,6 +175,39 @@ def train(
     }
     evaluated = evaluation.content(promotion.SALES, report, challenger, contest.rival, decision, drifted)
     return Trained(kept, judged, report, evaluated, drift.reference(watched[before]))
+
+
+def distances(reports: pd.DataFrame, early: pd.Series, seed: int) -> pd.Series:
+    """How many days before it begins each report is forecast from, the same in every training of one seed.
+
+    Of those that only teach, NEAR are looked at from the shortest distance, since a model of all alike forecasts the
+    next week worse; blend, intervals and figures rest on each distance as often.
+
+    :param early: mask of the reports that only teach
+    """
+    keys = reports[["source", "report_id"]].astype(str)
+    drawn = pd.util.hash_pandas_object(keys, index=False, hash_key=f"{seed:016d}").to_numpy() / 2**64
+    longer = len(DISTANCES) - 1
+    shares = np.cumsum([NEAR, *[(1 - NEAR) / longer] * (longer - 1)])
+    place = np.where(early, np.searchsorted(shares, drawn, side="right"), (drawn * len(DISTANCES)).astype(int))
+    return pd.Series(np.array(DISTANCES)[np.minimum(place, longer)], index=reports.index)
+
+
+def described(reports: pd.DataFrame, parts: Windows, options: argparse.Namespace) -> dict[str, Any]:
+    """What a version was made of, for metrics.json."""
+    masks = {"train": parts.early, "calibration": parts.middle, "holdout": parts.recent}
+    return {
+        "name": "sales",
+        "version": options.version,
+        "feature_schema": features.FEATURE_SCHEMA,
+        "seed": options.seed,
+        "distances": list(DISTANCES),
+        "data_from": f"{reports['period_start'].min():%Y-%m-%d}",
+        "data_through": f"{reports['period_end'].max():%Y-%m-%d}",
+        "data_sha256": fingerprint(reports),
+        "holdout_from": f"{parts.holdout_from:%Y-%m-%d}",
+        "rows": {name: int(mask.sum()) for name, mask in masks.items()},
+    }
 
 
 @dataclass(frozen=True)
@@ -202,7 +225,7 @@ class Contest:
 
 
 def against(
-    champion: judgement.Champion | None, reports: pd.DataFrame, rows: pd.DataFrame, parts: Windows, horizon_days: int
+    champion: judgement.Champion | None, reports: pd.DataFrame, rows: pd.DataFrame, parts: Windows, distance: pd.Series
 ) -> Contest:
     """Judge the champion on the holdout, if it has seen none of that."""
     if champion is None:
@@ -216,7 +239,7 @@ def against(
             )
         )
     holdout = reports[parts.recent]
-    view = features.with_process(rows[parts.recent], reports, holdout, horizon_days, champion.judged.process)
+    view = features.with_process(rows[parts.recent], reports, holdout, distance, champion.judged.process)
     return Contest((champion.version, judgement.judge(champion.judged, view, holdout)), view)
 
 

@@ -7,6 +7,7 @@ SELECT
         || '|' || NVL(CAST(period_start AS VARCHAR(16)), '') || '|' || NVL(CAST(period_end AS VARCHAR(16)), '')
         || '|' || NVL(CAST(performances AS VARCHAR(32)), '') || '|' || NVL(CAST(capacity AS VARCHAR(32)), '')
         || '|' || NVL(CAST(tickets_sold AS VARCHAR(32)), '') || '|' || NVL(CAST(gross AS VARCHAR(32)), '')
+        || '|' || NVL(currency, '')
     ), 1, 12), 16)), 0) AS content
 FROM (
 {% include "features/sales_history.sql" %}

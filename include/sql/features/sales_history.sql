@@ -3,6 +3,6 @@
 -- A tour's total has no dates and stays out of time-ordered training.
 SELECT
     source, report_id, NVL(artist_id, '') AS artist_id, NVL(venue_id, '') AS venue_id, NVL(city, '') AS city,
-    period_start, period_end, performances, capacity, tickets_sold, gross
+    period_start, period_end, performances, capacity, tickets_sold, gross, currency
 FROM core.fact_box_office
 WHERE period_precision = 'day' AND period_end <= {{ as_of | sql_date }}

@@ -41,7 +41,8 @@ SELECT
         ELSE 'assumed from all venues'
     END AS capacity_basis,
     event.price_min AS min_price,
-    event.price_max AS max_price
+    event.price_max AS max_price,
+    event.currency
 FROM core.fact_event AS event
 LEFT JOIN sized ON sized.venue_id = event.venue_id
 LEFT JOIN city_size ON city_size.city = event.city

@@ -131,7 +131,7 @@ def test_an_event_without_a_capacity_gets_that_of_its_venues_last_report(capacit
             "capacity": [capacity, capacity, 70.0], "capacity_basis": ["unknown", "unknown", "venue"],
         }
     )  # fmt: skip
-    found = predict.with_capacity(upcoming, known, 1)
+    found = predict.with_capacity(upcoming, known)
     assert list(found["capacity"]) == [500, 750, 70]  # 4,000 in 8 performances; the median of 500 and 1,000; as given
     assert list(found["capacity_basis"]) == ["assumed from history", "assumed from history", "venue"]
 
@@ -162,8 +162,8 @@ def test_a_sales_model_of_another_feature_schema_is_refused(tmp_path: Path) -> N
     target = pd.Series(0.9, index=known.index)
     model.fit(known, target, pd.Series(8000.0, index=known.index), seed=1, rounds=2).save(tmp_path)
     metadata = (tmp_path / model.METADATA_FILE).read_text()
-    (tmp_path / model.METADATA_FILE).write_text(metadata.replace('"feature_schema": 1', '"feature_schema": 99'))
-    with pytest.raises(model.IncompatibleModelError, match="feature schema 99, this code reads 1"):
+    (tmp_path / model.METADATA_FILE).write_text(metadata.replace('"feature_schema": 2', '"feature_schema": 99'))
+    with pytest.raises(model.IncompatibleModelError, match="feature schema 99, this code reads 2"):
         model.load(tmp_path)
 
 

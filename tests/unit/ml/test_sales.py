@@ -13,6 +13,8 @@ import pytest
 
 from ml.sales import drivers, features, metrics, model, predict, train
 
+AS_OF = "2017-02-01"
+
 
 def reports(acts: int = 4, weeks: int = 260) -> pd.DataFrame:
     """Weekly reports whose utilisation wanders slowly, one act a venue."""
@@ -108,7 +110,8 @@ def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Pat
         period_end=pd.Timestamp("2017-03-01"), performances=1, capacity=1000,
     )  # fmt: skip
     stranger = upcoming.assign(concert_id="e2", artist_id="new", venue_id="new", city="Nowhere")
-    found = predict.forecast(kept, known, pd.concat([upcoming, stranger], ignore_index=True)).set_index("concert_id")
+    found = predict.forecast(kept, known, pd.concat([upcoming, stranger], ignore_index=True), AS_OF)
+    found = found.set_index("concert_id")
     assert list(found["basis"]) == ["own history", "market"]
     assert list(found["capacity_basis"]) == ["assumed from city"] * 2
     assert found["expected_tickets"].between(found["lower_tickets"], found["upper_tickets"]).all()
@@ -120,7 +123,7 @@ def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Pat
 def test_no_upcoming_event_is_no_forecast(tmp_path: Path) -> None:
     kept = train.train(reports(), options()).kept
     for folder in (tmp_path, tmp_path / "left-out"):
-        assert predict.forecast(kept, reports(), predict.read_upcoming(folder)).empty
+        assert predict.forecast(kept, reports(), predict.read_upcoming(folder), AS_OF).empty
 
 
 def copied() -> set[str]:

@@ -74,19 +74,19 @@ def test_ninety_nine_of_a_hundred_answers_take_at_most_ten_milliseconds() -> Non
 
 
 def test_what_scoring_writes_is_what_the_service_reads(tmp_path: Path) -> None:
-    known = reports().assign(gross=lambda frame: frame["tickets_sold"] * 40.0)
+    known = reports().assign(gross=lambda frame: frame["tickets_sold"] * 40.0, currency="USD")
     kept = train.train(known, options()).kept
     upcoming = known.tail(2).assign(
         concert_id=["e1", "e2"], capacity_basis="venue", period_start=pd.Timestamp("2017-03-01"),
         period_end=pd.Timestamp("2017-03-01"), performances=1, capacity=1000,
     )  # fmt: skip
-    forecasts = predict.forecast(kept, known, upcoming).assign(model_version="v1", as_of="2017-01-01")
+    forecasts = predict.forecast(kept, known, upcoming, "2017-01-01").assign(model_version="v1", as_of="2017-01-01")
     rows = predict.published(kept, known, upcoming, forecasts, features.build(known, upcoming, weights=kept.process))
     scoring.write_rows(tmp_path / "forecasts.json", rows)
     found = service.TicketSalesPredictionService(service.MemoryStore.read(tmp_path / "forecasts.json")).predict_sales(
         "e1"
     )
     assert found.expected_tickets == json.loads(json.dumps(rows[0]))["expected_tickets"]
-    assert found.lower_revenue == pytest.approx(found.lower_tickets * 40)
+    assert (found.lower_revenue, found.currency) == (pytest.approx(found.lower_tickets * 40), "USD")
     assert found.drivers
     assert all(np.isfinite(driver.effect) for driver in found.drivers)
