@@ -22,7 +22,7 @@ import pandas as pd
 
 from ml import archive, scoring
 from ml.recommender import artifact, explain, fold_in, hybrid
-from ml.recommender.data import Dataset, InputError, read_dataset
+from ml.recommender.data import Dataset, InputError, read_dataset, read_parquet
 from ml.recommender.schema import FEATURE_SCHEMA
 
 MODEL_NAME = "recommender"
@@ -78,7 +78,8 @@ def read_rows(folder: Path | None, columns: tuple[str, ...]) -> list[dict[str, A
 
     :raises InputError: when a file lacks a column
     """
-    frames = [pd.read_parquet(path) for path in sorted(folder.rglob("*.parquet"))] if folder is not None else []
+    files = sorted(folder.rglob("*.parquet")) if folder is not None else []
+    frames = [read_parquet(path).to_pandas() for path in files]
     for frame in frames:
         if missing := [name for name in columns if name not in frame]:
             raise InputError(f"{folder} lacks the column {missing[0]}: it must hold {', '.join(columns)}")

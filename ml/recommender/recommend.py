@@ -88,6 +88,9 @@ def run(arguments: list[str] | None = None) -> None:
     if asked.algorithm == "content" and "tags" not in model.signals:
         least = f"is used {features.LEAST_TAG_USES} times or more on pairs of {asked.train}"
         print(f"no tag of {asked.tags} {least}: the most popular items are written", file=sys.stderr)
+    if unknown := model.known_users(users)[1]:
+        what = f"{len(unknown)} of {len(users)} users asked for have no interaction in {asked.train}"
+        print(f"{what} ({unknown[0]!r}, for one): they get the most popular items", file=sys.stderr)
     with command_line.made_parent(asked.output).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
         writer.writerow(("user", "item", "score"))
