@@ -1,8 +1,9 @@
-"""Arguments of the command lines, refused before any work is done: days, counts, seeds and what is to be written."""
+"""Arguments of the command lines, refused before any work is done: days, counts, times, seeds and files to write."""
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 from pathlib import Path
@@ -39,6 +40,17 @@ def count(text: str) -> int:
     number = _number(text)
     if number is None or not 1 <= number <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to {LARGEST_SEED}")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A time, at least 1 second: what is bounded by it has then begun."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 1 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 1 on")
     return number
 
 

@@ -7,15 +7,15 @@ Running it again gives the same bytes. api_payloads/SOURCE.md says where the fac
 
 from __future__ import annotations
 
-import argparse
 import csv
 import hashlib
 import io
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from build_samples import command
 
 Record = dict[str, Any]
 
@@ -312,18 +312,5 @@ def build(shared: Path, output: Path) -> dict[str, int]:
     return {"payloads": payloads.write_manifest(), "ticketmaster events": events}
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--shared", type=Path, default=Path("../shared/data"), help="folder of the collected data")
-    parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
-    options = parser.parse_args(arguments)
-    if not options.shared.is_dir():
-        print(f"{options.shared} is no folder: give the folder of the collected data with --shared", file=sys.stderr)
-        return 2
-    for name, count in build(options.shared, options.output).items():
-        print(f"{name}: {count:,}")
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command(build, __doc__))

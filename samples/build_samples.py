@@ -13,7 +13,7 @@ import csv
 import gzip
 import io
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 Row = Sequence[str]
@@ -134,8 +134,11 @@ def build(shared: Path, output: Path) -> dict[str, int]:
     return counts
 
 
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def command(
+    build: Callable[[Path, Path], dict[str, int]], description: str | None, arguments: list[str] | None = None
+) -> int:
+    """The command line of a program that builds samples from the collected data and counts them."""
+    parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
     parser.add_argument("--shared", type=Path, default=Path("../shared/data"), help="folder of the collected data")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent, help="folder to write to")
     options = parser.parse_args(arguments)
@@ -143,9 +146,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{options.shared} is no folder: give the folder of the collected data with --shared", file=sys.stderr)
         return 2
     for name, count in build(options.shared, options.output).items():
-        print(f"{name}: {count:,} rows")
+        print(f"{name}: {count:,}")
     return 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(command(build, __doc__))

@@ -7,7 +7,6 @@ import subprocess
 import urllib.request
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import boto3
 from botocore.exceptions import ClientError
@@ -98,12 +97,9 @@ def deploy_orchestration(ports: dict[str, int], say: Say) -> None:
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output, check=False,
         )  # fmt: skip
     if answer.returncode != 0:
-        raise PlatformError(f"networking and orchestration could not be deployed: {_last_line(log)} (log: {log})")
+        why = processes.last_line(log)
+        raise PlatformError(f"networking and orchestration could not be deployed: {why} (log: {log})")
     say("stacks networking and orchestration are deployed (network; Airflow's bucket, files, roles and environment)")
-
-
-def _last_line(log: Path) -> str:
-    return (log.read_text().strip().splitlines() or ["no output"])[-1]
 
 
 def begin_call_log(ports: dict[str, int]) -> None:

@@ -88,10 +88,10 @@ def wait_until_ready(service: Service) -> None:
     deadline = time.monotonic() + service.ready_seconds
     while not service.ready():
         if service.name not in running():
-            raise PlatformError(f"{service.name} has ended: {_last_line(service.log)} (log: {service.log})")
+            raise PlatformError(f"{service.name} has ended: {last_line(service.log)} (log: {service.log})")
         if time.monotonic() > deadline:
             raise PlatformError(
-                f"{service.name} does not answer after {service.ready_seconds:.0f} s: {_last_line(service.log)} "
+                f"{service.name} does not answer after {service.ready_seconds:.0f} s: {last_line(service.log)} "
                 f"(log: {service.log})"
             )
         time.sleep(0.1)
@@ -187,7 +187,8 @@ def resident_megabytes() -> float:
     return total / 1024
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """What a log ends with, to be told beside its path."""
     if not log.exists():
         return "no log"
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]

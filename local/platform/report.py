@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 
 from local.bootstrap import ROOT, STATE
-from local.platform import processes, services
+from local.platform import postgres, processes, services
 from local.platform.main_job import CHAIN, JobOutcome, seconds
 from local.platform.state import RUN_REPORT, PlatformError, read_json, write_json
 
@@ -69,7 +69,10 @@ class Warehouse:
         """
         bound = {"Parameters": [{"name": name, "value": value} for name, value in parameters.items()]}
         statement = self._client.execute_statement(
-            WorkgroupName=f"{services.PREFIX}-warehouse", Database="concerts", Sql=sql, **(bound if parameters else {})
+            WorkgroupName=f"{services.PREFIX}-warehouse",
+            Database=postgres.WAREHOUSE,
+            Sql=sql,
+            **(bound if parameters else {}),
         )["Id"]
         while (state := self._client.describe_statement(Id=statement))["Status"] not in ENDED:
             time.sleep(POLL_SECONDS)

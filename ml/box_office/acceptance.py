@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 
 MOST_SEATED = 1.6  # times the capacity; between 1 and this is standing room
@@ -13,23 +15,24 @@ WIDTHS = {"source": 128, "report_id": 256, "show": 4096, "artist": 4096, "venue"
           "currency": 16}  # fmt: skip
 
 
-def accepted(reports: pd.DataFrame, no_day: pd.Series) -> pd.DataFrame:
+def accepted(reports: pd.DataFrame, no_day: pd.Series, file: pd.Series) -> pd.DataFrame:
     """Reports that break no rule; a key that comes twice keeps its last report.
 
-    ``attrs["rejected"]`` counts the others by the first rule that they break, ``attrs["repeated"]`` the repeated keys.
-    A column of which no report tells anything breaks no rule; a report then counts as one performance.
+    ``attrs["rejected"]`` counts the others by the first rule that they break, ``attrs["repeated"]`` those whose key
+    comes again. A column of which a file tells nothing breaks no rule there; its reports then count as one performance
+    each, and their ids are its own: another file without sources may number its reports alike.
 
     :param reports: as ml.box_office.reports.read gives them, with prices
     :param no_day: whether a report gives something for a date that is none
+    :param file: which file each report is of
     """
     tickets, capacity = reports["tickets_sold"], reports["capacity"]
-    told = reports.notna().any()
-    if not told["performances"]:
-        reports = reports.assign(performances=1.0)
+    told = reports.notna().groupby(file).transform("any")
+    reports = reports.assign(performances=reports["performances"].where(told["performances"], 1.0))
     performances, gross = reports["performances"], reports["gross"]
     rules = {
         "no_source_or_id": _untold(reports, told, "source") | _untold(reports, told, "report_id"),
-        "no_show_or_artist": reports["show"].isna() & reports["artist"].isna() & (told["show"] or told["artist"]),
+        "no_show_or_artist": reports["show"].isna() & reports["artist"].isna() & (told["show"] | told["artist"]),
         "no_venue": reports["venue"].isna() | _untold(reports, told, "country"),
         "bad_period": no_day | (reports["period_start"] > reports["period_end"]),
         "performances": ~performances.between(1, MOST_PERFORMANCES) | (performances % 1 != 0),
@@ -45,15 +48,28 @@ def accepted(reports: pd.DataFrame, no_day: pd.Series) -> pd.DataFrame:
         rejected[name] = int((broken & ~bad).sum())
         bad |= broken
     kept = reports[~bad]
-    repeated = kept.duplicated(["source", "report_id"], keep="last") & kept["report_id"].notna()
+    keys = kept[["source", "report_id"]].assign(file=file.where(~told["source"]))
+    repeated = keys.duplicated(keep="last") & kept["report_id"].notna()
     unique = kept[~repeated].reset_index(drop=True)
     unique.attrs["rejected"] = {name: count for name, count in rejected.items() if count}
     unique.attrs["repeated"] = int(repeated.sum())
     return unique
 
 
-def _untold(reports: pd.DataFrame, told: pd.Series, name: str) -> pd.Series:
-    return reports[name].isna() & bool(told[name])
+def left_out(found: pd.DataFrame) -> Iterator[str]:
+    """A line for each kind of reports that accepted() has left out."""
+    if found.attrs["rejected"]:
+        counts = ", ".join(f"{rule} {count}" for rule, count in found.attrs["rejected"].items())
+        yield f"left out, as curation would: {counts}"
+    if found.attrs["repeated"]:
+        yield (
+            f"left out, as curation would: {found.attrs['repeated']} whose source and report_id come again in a later "
+            "report (of the same file, if it names no source): give each report an id of its own if they differ"
+        )
+
+
+def _untold(reports: pd.DataFrame, told: pd.DataFrame, name: str) -> pd.Series:
+    return reports[name].isna() & told[name]
 
 
 def _too_long(reports: pd.DataFrame) -> pd.Series:

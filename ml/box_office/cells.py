@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ml.box_office.errors import UnreadableReportsError
+from ml.box_office.sql_values import NUMBER
 
 CODE_LETTERS = 3  # of a currency
 LONGEST_SHOWN = 80  # characters of a cell in a message
@@ -24,7 +25,6 @@ _DAY = re.compile(
     r"(?:[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?\s?(?:Z|UTC|[+-]\d{2}(?::?\d{2})?)?)?",
     re.ASCII,
 )
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?", re.ASCII)
 # What stands beside the digits where a number was meant, but which one is a guess.
 _SEPARATORS = re.compile(r"[\d\s.,'\u2019_+()-]")
@@ -107,12 +107,12 @@ def _plain(text: str, money: bool) -> str | None:
             text = sign + rest[1:].lstrip()
     if _THOUSANDS.fullmatch(text):
         return text.replace(",", "")
-    return text if _NUMBER.fullmatch(text) else None
+    return text if NUMBER.fullmatch(text) else None
 
 
 def _is_doubtful(text: str) -> bool:
     """Digits with separators, signs, and at most the letters of a currency."""
-    if _NUMBER.fullmatch(text) or not any(sign.isdigit() for sign in text):
+    if NUMBER.fullmatch(text) or not any(sign.isdigit() for sign in text):
         return False
     letters = "".join(sign for sign in _SEPARATORS.sub("", text) if unicodedata.category(sign) != "Sc")
     return not letters or (letters.isalpha() and letters.isupper() and len(letters) <= CODE_LETTERS)

@@ -49,9 +49,14 @@ def read(paths: Iterable[Path], mapping: str, tell: cells.Note = _to_stderr) -> 
 
 
 def read_accepted(paths: Iterable[Path], mapping: str, tell: cells.Note = _to_stderr) -> pd.DataFrame:
-    """As ``read``, without the reports that break a rule of curation; ``attrs["rejected"]`` counts them by rule."""
-    typed, no_day = _typed(paths, mapping, tell)
-    accepted = acceptance.accepted(typed, no_day)
+    """As ``read``, without the reports that break a rule of curation or whose key comes again.
+
+    ``tell`` gets a line for each kind; ``attrs["rejected"]`` and ``attrs["repeated"]`` count them.
+    """
+    typed, no_day, file = _typed(paths, mapping, tell)
+    accepted = acceptance.accepted(typed, no_day, file)
+    for line in acceptance.left_out(accepted):
+        tell(line)
     found = accepted[COLUMNS]
     found.attrs = dict(accepted.attrs)
     return found
@@ -69,20 +74,22 @@ def rules_of(mapping: str) -> dict[str, Any]:
     return mappings.load(path)
 
 
-def _typed(paths: Iterable[Path], mapping: str, tell: cells.Note) -> tuple[pd.DataFrame, pd.Series]:
-    """Reports with COLUMNS and PRICES, and whether each gives something for a date that is none."""
+def _typed(paths: Iterable[Path], mapping: str, tell: cells.Note) -> tuple[pd.DataFrame, pd.Series, pd.Series]:
+    """Reports with COLUMNS and PRICES, whether each gives something for a date that is none, and the file of each."""
     rules = rules_of(mapping)
     required = NEEDED if mapping == CANONICAL else rules["required_columns"]
     made = [*COLUMNS, *(name for name in PRICES if mappings.is_readable(rules["columns"].get(name, {})))]
-    frames, broken = [], []
+    frames, broken, files = [], [], []
     for path in paths:
         texts = mappings.apply(path, rules, mapping, required, made).reindex(columns=[*COLUMNS, *PRICES])
         frame, no_day = _file(texts, path, tell)
         frames.append(frame)
         broken.append(no_day)
+        files += [str(path.resolve())] * len(frame)  # a file that is named twice is one
+    file = pd.Series(files, dtype=object)
     if not frames:
-        return pd.DataFrame(columns=[*COLUMNS, *PRICES], dtype=object), pd.Series(dtype=bool)
-    return pd.concat(frames, ignore_index=True), pd.concat(broken, ignore_index=True)
+        return pd.DataFrame(columns=[*COLUMNS, *PRICES], dtype=object), pd.Series(dtype=bool), file
+    return pd.concat(frames, ignore_index=True), pd.concat(broken, ignore_index=True), file
 
 
 def _file(texts: pd.DataFrame, path: Path, tell: cells.Note) -> tuple[pd.DataFrame, pd.Series]:

@@ -16,7 +16,7 @@ from typing import Any
 MOST_DIGITS = 38  # of a DECIMAL
 EXACT = Context(prec=2 * MOST_DIGITS)
 QUOTIENT = Context(prec=MOST_DIGITS)
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2}))?|(\d{4})-(\d{1,2})-(\d{1,2})(?:[ T].*)?", re.ASCII | re.DOTALL)
 _BLANK = "".join(map(chr, range(33)))
@@ -69,7 +69,7 @@ def decimal_of(value: Any) -> Decimal | None:
     if isinstance(value, int | Decimal):
         return Decimal(value)
     text = str(value).strip(_BLANK)
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
+    return Decimal(text) if NUMBER.fullmatch(text) else None
 
 
 def date_of(value: Any) -> dt.date | None:

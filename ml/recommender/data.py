@@ -20,8 +20,11 @@ INTERACTION_COLUMNS = ("user", "item", "weight")
 TAG_COLUMNS = ("user", "item", "tag")
 FRIEND_COLUMNS = ("user", "friend")
 USER_COLUMNS = ("user",)
+IDENTIFIERS = (*INTERACTION_COLUMNS[:2], *TAG_COLUMNS[2:], *FRIEND_COLUMNS[1:])
 # Names of the same columns in the samples and in the warehouse.
 ALIASES = {"user_id": "user", "artist_id": "item", "item_id": "item", "tag_id": "tag", "friend_id": "friend"}
+TEXT = pa.dictionary(pa.int32(), pa.string())
+LARGEST_WHOLE = 2.0**53  # doubles above it skip whole numbers, so that what they were cannot be told
 LEAST_WEIGHT = 1e-6
 LARGEST_WEIGHT = 1e30  # sums of such stay finite in 32 bits
 
@@ -82,7 +85,7 @@ def tags_of_pairs(tags: Tags, weights: sparse.csr_matrix) -> Tags:
 def read_table(path: Path, columns: tuple[str, ...]) -> pa.Table:
     """A TSV (also gzip-compressed), a Parquet file, or a folder of either, with at least these columns.
 
-    Identifiers come dictionary-encoded: ten million rows then take 120 MB, not gigabytes of Python text.
+    Identifiers come as text, dictionary-encoded: ten million rows then take 120 MB, not gigabytes of Python text.
 
     :raises InputError: when it is missing, unreadable, or lacks a column or has it twice
     """
@@ -90,10 +93,10 @@ def read_table(path: Path, columns: tuple[str, ...]) -> pa.Table:
         raise InputError(f"{path} does not exist: name a file with the columns {', '.join(columns)}")
     try:
         table = pa.concat_tables(
-            [pq.read_table(file) if file.suffix == ".parquet" else _read_tsv(file) for file in _files(path)],
+            [read_parquet(file) if file.suffix == ".parquet" else _read_tsv(file) for file in _files(path)],
             promote_options="permissive",
         )
-    except (pa.ArrowInvalid, OSError, UnicodeDecodeError, EOFError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError, EOFError) as error:
         reason = str(error).splitlines()[0]
         raise InputError(f"{path} cannot be read ({reason}): give a UTF-8 file with tabs between cells") from error
     table = _in_own_names(path, table, columns)
@@ -113,15 +116,37 @@ def _in_own_names(path: Path, table: pa.Table, columns: tuple[str, ...]) -> pa.T
     return table.rename_columns(named)
 
 
+def read_parquet(path: Path) -> pa.Table:
+    """A Parquet file whose identifiers, such as user and artist_id, are text."""
+    table = pq.read_table(path)
+    for place, name in enumerate(table.column_names):
+        if name in IDENTIFIERS or name.endswith("_id"):
+            table = table.set_column(place, name, texts(table.column(place)))
+    return table
+
+
+def texts(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Identifiers of any type as text; a whole number is its digits, also as the 1.0 of a column with gaps."""
+    if column.type == TEXT:
+        return column
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not pa.types.is_floating(column.type):
+        return column.cast(pa.string()).dictionary_encode()
+    numbers = column.cast(pa.float64())
+    numbers = pc.if_else(pc.is_nan(numbers), None, numbers)
+    is_whole = pc.and_(pc.equal(pc.floor(numbers), numbers), pc.less_equal(pc.abs(numbers), LARGEST_WHOLE))
+    digits = pc.if_else(is_whole, numbers, None).cast(pa.int64()).cast(pa.string())
+    return pc.coalesce(digits, numbers.cast(pa.string())).dictionary_encode()
+
+
 def _read_tsv(path: Path) -> pa.Table:
-    identifiers = (*INTERACTION_COLUMNS[:2], *TAG_COLUMNS[2:], *FRIEND_COLUMNS[1:], *ALIASES)
-    text = pa.dictionary(pa.int32(), pa.string())
     return pv.read_csv(
         path,
         read_options=pv.ReadOptions(use_threads=False, block_size=8 << 20),
         parse_options=pv.ParseOptions(delimiter="\t", quote_char=False),
         convert_options=pv.ConvertOptions(
-            column_types=dict.fromkeys(identifiers, text) | {"weight": pa.float64()},
+            column_types=dict.fromkeys((*IDENTIFIERS, *ALIASES), TEXT) | {"weight": pa.float64()},
             strings_can_be_null=True,
             null_values=[""],  # an artist may be called NA or null
         ),
@@ -141,13 +166,13 @@ def _files(path: Path) -> list[Path]:
 def positions(column: pa.ChunkedArray, known: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Positions of a column's values among sorted identifiers, and those identifiers.
 
+    :param column: as read_table gives it
     :param known: identifiers to look up, sorted; an unknown value has position -1. Without it, those of the column
     """
-    encoded = column if pa.types.is_dictionary(column.type) else pc.cast(column, pa.string()).dictionary_encode()
-    combined = encoded.unify_dictionaries().combine_chunks()
+    combined = column.unify_dictionaries().combine_chunks()
     if isinstance(combined, pa.ChunkedArray):
-        combined = combined.chunk(0) if combined.num_chunks else pa.array([], encoded.type)
-    values = np.asarray(combined.dictionary.cast(pa.string()).to_pylist(), dtype=object)
+        combined = combined.chunk(0) if combined.num_chunks else pa.array([], column.type)
+    values = np.asarray(combined.dictionary.to_pylist(), dtype=object)
     codes = combined.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     names = np.array(sorted(set(values.tolist())), dtype=object) if known is None else known
     if not len(values) or not len(names):
@@ -225,4 +250,4 @@ def _read_friends(path: Path | None, read: Dataset) -> sparse.csr_matrix | None:
 def read_users(path: Path) -> list[str]:
     """Users in the order of the file, each once."""
     table = read_table(path, USER_COLUMNS)
-    return list(dict.fromkeys(str(user) for user in table["user"].to_pylist() if user is not None))
+    return list(dict.fromkeys(user for user in table["user"].to_pylist() if user is not None))

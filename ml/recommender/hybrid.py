@@ -16,9 +16,9 @@ from scipy import sparse
 from ml.recommender import features
 from ml.recommender.content import Factors, Friends, TagProfile
 from ml.recommender.data import Dataset
+from ml.recommender.schema import ALGORITHMS
 from ml.recommender.signals import LARGEST_SQUARE, Ease, Popularity, Signal, UserRidge
 
-ALGORITHMS = ("hybrid", "collaborative", "content")
 CANDIDATES = 300  # per signal; the held-out items that a blend ranks among the first ten lie among the first hundred
 USERS_AT_ONCE = 250  # a block of scores over 60,000 items takes 60 MB per signal
 

@@ -22,10 +22,9 @@ import pandas as pd
 
 from ml import archive, scoring
 from ml.recommender import artifact, explain, fold_in, hybrid
-from ml.recommender.data import Dataset, InputError, read_dataset
-from ml.recommender.schema import FEATURE_SCHEMA
+from ml.recommender.data import Dataset, InputError, read_dataset, read_parquet
+from ml.recommender.schema import ALGORITHMS, FEATURE_SCHEMA, MODEL_NAME
 
-MODEL_NAME = "recommender"
 POPULAR = 1_000
 EVENT_COLUMNS = ("concert_id", "artist_id", "name", "event_date", "venue", "city", "country", "status")
 
@@ -37,7 +36,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--events", type=Path, help=f"folder of upcoming concerts (Parquet): {', '.join(EVENT_COLUMNS)}"
     )
     parser.add_argument("--limit", type=int, default=30, help="artists per user and algorithm")
-    parser.add_argument("--algorithms", default=",".join(hybrid.ALGORITHMS))
+    parser.add_argument("--algorithms", default=",".join(ALGORITHMS))
     return parser.parse_args(arguments)
 
 
@@ -78,7 +77,8 @@ def read_rows(folder: Path | None, columns: tuple[str, ...]) -> list[dict[str, A
 
     :raises InputError: when a file lacks a column
     """
-    frames = [pd.read_parquet(path) for path in sorted(folder.rglob("*.parquet"))] if folder is not None else []
+    files = sorted(folder.rglob("*.parquet")) if folder is not None else []
+    frames = [read_parquet(path).to_pandas() for path in files]
     for frame in frames:
         if missing := [name for name in columns if name not in frame]:
             raise InputError(f"{folder} lacks the column {missing[0]}: it must hold {', '.join(columns)}")

@@ -17,6 +17,7 @@ from pathlib import Path
 from ml import command_line
 from ml.recommender import features, hybrid, metrics, tuning
 from ml.recommender.data import Dataset, InputError, read_dataset, read_users
+from ml.recommender.schema import ALGORITHMS
 
 
 def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -26,7 +27,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--friends", type=Path, help="TSV with the header: user friend")
     parser.add_argument("--users", type=Path, required=True, help="TSV with the header: user")
     parser.add_argument("--limit", type=int, default=10, help="items per user; fewer where the catalogue ends")
-    parser.add_argument("--algorithm", choices=hybrid.ALGORITHMS, default="hybrid")
+    parser.add_argument("--algorithm", choices=ALGORITHMS, default="hybrid")
     parser.add_argument("--tune", action="store_true", help="choose the blend on a validation part (fits twice)")
     parser.add_argument("--seed", type=command_line.seed, default=7)
     parser.add_argument("--output", type=command_line.output_file, required=True, help="TSV of user, item, score")
@@ -88,6 +89,9 @@ def run(arguments: list[str] | None = None) -> None:
     if asked.algorithm == "content" and "tags" not in model.signals:
         least = f"is used {features.LEAST_TAG_USES} times or more on pairs of {asked.train}"
         print(f"no tag of {asked.tags} {least}: the most popular items are written", file=sys.stderr)
+    if unknown := model.known_users(users)[1]:
+        what = f"{len(unknown)} of {len(users)} users asked for have no interaction in {asked.train}"
+        print(f"{what} ({unknown[0]!r}, for one): they get the most popular items", file=sys.stderr)
     with command_line.made_parent(asked.output).open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
         writer.writerow(("user", "item", "score"))

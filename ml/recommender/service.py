@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from ml.recommender.schema import FEATURE_SCHEMA
+from ml.recommender.schema import ALGORITHMS, FEATURE_SCHEMA
 from ml.recommender.store import Event, Known, RecommendationStore, Scored, read_files
 
-ALGORITHMS = ("hybrid", "collaborative", "content")
 PUBLISHED_FOLDER = "RECOMMENDATIONS_FOLDER"
 MOST = 1_000  # a longer wish is cut to this
 FULL_LIST = 10

@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from ml.published import AT_ONCE, PublishedScores
+from ml.recommender.schema import MODEL_NAME
 from ml.recommender.store import Event, Known, Publication, PublicationError, Scored, event_of, publication_of
-
-MODEL = "recommender"
 
 
 class DynamoStore:
@@ -26,7 +25,7 @@ class DynamoStore:
     """
 
     def __init__(self, table: str, client: Any = None) -> None:
-        self._table, self._scores = table, PublishedScores(table, MODEL, client)
+        self._table, self._scores = table, PublishedScores(table, MODEL_NAME, client)
         self._popular: list[Scored] | None = None
         self._artists: dict[str, dict[str, Any]] = {}
         self._listed: dict[str, None] = {}  # artists that the service will ask for, in its order

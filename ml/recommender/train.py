@@ -27,9 +27,8 @@ from ml.promotion import Judgement
 from ml.recommender import artifact, hybrid, judgement, metrics, tuning
 from ml.recommender.card import card
 from ml.recommender.data import Dataset, InputError, read_dataset
-from ml.recommender.schema import FEATURE_SCHEMA
+from ml.recommender.schema import FEATURE_SCHEMA, MODEL_NAME
 
-MODEL_NAME = "recommender"
 HYPERPARAMETERS = ("ridge", "item_scale", "tag_weight", "user_ridge", "friend_weight", "factors", "iterations", "seed")
 
 

@@ -20,6 +20,7 @@ import pandas as pd
 
 from ml import command_line
 from ml.box_office import reports
+from ml.box_office.acceptance import MOST_SEATED
 from ml.sales import features, metrics, naive, rolling
 
 OUTPUT = ["source", "report_id", "show", "artist", "venue", "period_start", "period_end"]
@@ -112,7 +113,7 @@ def run(frame: pd.DataFrame, options: argparse.Namespace) -> tuple[pd.DataFrame,
         actual=actual, **{name: (found[name] * capacity).round(2) for name in ("predicted", "lower", "upper")}
     )
     given &= found["predicted"].notna()
-    counted = given & (features.utilisation(targets) <= 1.6) & actual.gt(0)
+    counted = given & (features.utilisation(targets) <= MOST_SEATED) & actual.gt(0)
     return output, figures(output[counted], capacity[counted], naive.forecasts(found, capacity)[counted], len(output))
 
 

@@ -13,7 +13,7 @@ import argparse
 import datetime as dt
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,67 +30,116 @@ if TYPE_CHECKING:
 
 FOLDS = 2
 FOLD_ROWS = 1000
-TRAIN_ROWS = 5000
+# Newest reports before the first fold, which its models learn from: fewer than the 12,000 of a nightly fit, so that
+# more trials find room in the budget.
+LEARNT_ROWS = 5000
+FEWEST_JUDGED = 50  # reports of a fold: an error of fewer is mostly chance
+NO_ERROR = 1e-6  # of tickets, of the naive forecast: a share of less says nothing
 FEWEST_REPORTS = 6 * model.FEWEST_ROWS  # a fold is a sixth at most, and what comes before it must carry a booster
 
 
-class TooFewReportsError(ValueError):
-    """A file has too few reports to be divided into folds."""
+class UnsuitableReportsError(ValueError):
+    """No fold can be made of a file's reports, or none says which hyperparameters are better."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Reports that are learnt from, and those that are then forecast; none of the latter had begun by then.
+
+    :param naive: errors of the naive forecast, which the model's are divided by: WAPE, mean squared error
+    """
+
+    before: pd.Index
+    later: pd.Index
+    naive: tuple[float, float] = (np.nan, np.nan)
 
 
 @dataclass(frozen=True)
 class Market:
-    """The features of one file, in the order of the reports' ends, with the edges of its folds."""
+    """The features of one file, in the order of the reports' ends, with its folds."""
 
     name: str
     rows: pd.DataFrame
     target: pd.Series
     capacity: pd.Series
-    ended: pd.Series
-    started: pd.Series
+    folds: list[Fold]
 
 
 def market(path: Path, mapping: str, until: pd.Timestamp) -> Market:
     """Features of the newest reports of a file that ended before a day.
 
     :raises UnreadableReportsError: when the file cannot be read
-    :raises TooFewReportsError: when a fold would be left without anything to learn from
+    :raises UnsuitableReportsError: when a fold has too few reports, or the naive forecast no error there
     """
     known = features.usable(backtest.identified(reports.read([path], mapping)))
     known = known[known["period_end"] < until].reset_index(drop=True)
     if len(known) < FEWEST_REPORTS:
-        raise TooFewReportsError(
+        raise UnsuitableReportsError(
             f"{path}: {len(known)} reports with dates, capacity and tickets end before {until:%Y-%m-%d}, "
             f"a search takes {FEWEST_REPORTS}: give a later --until or a longer file"
         )
-    newest = known.tail(TRAIN_ROWS + FOLDS * FOLD_ROWS)
+    newest = known.tail(LEARNT_ROWS + FOLDS * FOLD_ROWS)
+    divided = folds(newest, path)
     process = gaussian.learn(known[known["period_end"] <= newest["period_end"].iloc[len(newest) // 2]])
     rows = features.build(known, newest, weights=process)
-    return Market(
-        path.name, rows, newest["utilisation"], newest["capacity"], newest["period_end"], newest["period_start"]
-    )
+    target, capacity = newest["utilisation"], newest["capacity"]
+    judged = [replace(fold, naive=naive_errors(fold, rows, target, capacity)) for fold in divided]
+    if min(fold.naive[0] for fold in judged) < NO_ERROR:
+        raise UnsuitableReportsError(
+            f"{path}: the naive forecast of its last reports before {until:%Y-%m-%d} has no error, as where all is "
+            "sold out, so no share of it can be made smaller: give another --until or another file"
+        )
+    return Market(path.name, rows, target, capacity, judged)
+
+
+def folds(reports: pd.DataFrame, path: Path) -> list[Fold]:
+    """The last reports by their ends, in FOLDS parts one after the other, each with all that had ended before it.
+
+    A run that had begun by then is in no fold: it would have to be forecast from what was known before it began.
+
+    :raises UnsuitableReportsError: when too few of a part begin after what is before it has ended
+    """
+    ends = reports["period_end"].reset_index(drop=True)
+    size = min(FOLD_ROWS, len(reports) // 6)
+    # Reports of one end are not parted: those behind the edge would all have begun by then.
+    edges = [int(ends.searchsorted(ends.iloc[len(ends) - number * size])) for number in range(FOLDS, 0, -1)]
+    found = []
+    for edge, end in zip(edges, [*edges[1:], len(ends)], strict=True):
+        part = reports.iloc[edge:end]
+        later = part.index[part["period_start"] > ends.iloc[:edge].max()]
+        if edge < model.FEWEST_ROWS or len(later) < FEWEST_JUDGED:
+            raise UnsuitableReportsError(
+                f"{path}: of its reports that end from {ends.iloc[edge]:%Y-%m-%d} on, {len(later)} begin after the "
+                f"{edge} before them have ended, a search takes {FEWEST_JUDGED} after {model.FEWEST_ROWS}: give "
+                "another --until, or a file of more days and shorter periods"
+            )
+        found.append(Fold(reports.index[:edge], later))
+    return found
+
+
+def errors(target: pd.Series, predicted: pd.Series, capacity: pd.Series) -> tuple[float, float]:
+    """WAPE of tickets and mean squared error of utilisation."""
+    return metrics.wape(target * capacity, predicted * capacity), float(((predicted - target) ** 2).mean())
+
+
+def naive_errors(fold: Fold, rows: pd.DataFrame, target: pd.Series, capacity: pd.Series) -> tuple[float, float]:
+    typical = float(np.average(target[fold.before], weights=capacity[fold.before]))
+    predicted = model.fallback(rows.loc[fold.later], typical)
+    return errors(target[fold.later], predicted, capacity[fold.later])
 
 
 def error(found: Market, settings: dict[str, Any], seed: int, threads: int) -> float:
     """Mean over folds of the blend's errors as shares of the naive forecast's."""
-    errors = []
-    size = min(FOLD_ROWS, len(found.rows) // 6)
-    for fold in range(FOLDS, 0, -1):
-        edge = len(found.rows) - fold * size
-        later = found.rows.index[edge : edge + size]
-        # A run that had not ended when the fold begins is not known then.
-        before = found.rows.index[:edge][(found.ended.iloc[:edge] < found.started.loc[later].min()).to_numpy()]
+    shares = []
+    for fold in found.folds:
         trained = model.fit(
-            found.rows.loc[before], found.target[before], found.capacity[before],
+            found.rows.loc[fold.before], found.target[fold.before], found.capacity[fold.before],
             seed=seed, settings=settings, threads=threads,
         )  # fmt: skip
-        rows, target, capacity = found.rows.loc[later], found.target[later], found.capacity[later]
-        predicted = calibration.mix(trained.members(rows), model.EVEN)
-        naive = model.fallback(rows, trained.mean_utilisation)
-        tickets = target * capacity
-        errors.append(metrics.wape(tickets, predicted * capacity) / metrics.wape(tickets, naive * capacity))
-        errors.append(float(((predicted - target) ** 2).mean() / ((naive - target) ** 2).mean()))
-    return float(np.mean(errors))
+        predicted = calibration.mix(trained.members(found.rows.loc[fold.later]), model.EVEN)
+        reached = errors(found.target[fold.later], predicted, found.capacity[fold.later])
+        shares += [own / naive for own, naive in zip(reached, fold.naive, strict=True)]
+    return float(np.mean(shares))
 
 
 def search(markets: list[Market], *, trials: int, seconds: float, seed: int, threads: int) -> optuna.Study:
@@ -139,7 +188,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
         "--until", type=command_line.day, required=True, help="reports that end on or after it stay unseen"
     )
     parser.add_argument("--trials", type=command_line.count, default=40)
-    parser.add_argument("--seconds", type=float, default=900)
+    parser.add_argument("--seconds", type=command_line.seconds, default=900.0, help="no trial begins after so many")
     parser.add_argument("--seed", type=command_line.seed, default=7)
     parser.add_argument("--threads", type=command_line.count, default=2)
     parser.add_argument("--output", type=command_line.output_file, default=model.HYPERPARAMETERS_FILE)
@@ -155,11 +204,12 @@ def main(arguments: list[str] | None = None) -> None:
         markets = [
             market(path, mapping, options.until) for path, mapping in zip(options.reports, options.format, strict=True)
         ]
-    except (reports.UnreadableReportsError, TooFewReportsError) as error:
+    except (reports.UnreadableReportsError, UnsuitableReportsError) as error:
         raise SystemExit(f"tune: {error}") from error
+    written = command_line.made_parent(options.output)
     study = search(markets, trials=options.trials, seconds=options.seconds, seed=options.seed, threads=options.threads)
     stored = {"hyperparameters": study.best_params, "provenance": provenance(options, study)}
-    options.output.write_text(json.dumps(stored, indent=2) + "\n")
+    written.write_text(json.dumps(stored, indent=2) + "\n")
     print(json.dumps(stored, indent=2))
 
 

@@ -42,11 +42,7 @@ def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def run(arguments: list[str] | None = None) -> None:
     asked = parse_arguments(arguments)
-    accepted = reports.read_accepted(asked.reports, asked.format)
-    if accepted.attrs["rejected"]:
-        counts = ", ".join(f"{rule} {count}" for rule, count in accepted.attrs["rejected"].items())
-        print(f"left out, as curation would: {counts}", file=sys.stderr)
-    rows = features.build(accepted)
+    rows = features.build(reports.read_accepted(asked.reports, asked.format))
     venues, fitted = features.per_venue(rows), model.fit(rows)
     wanted = None if asked.venue is None else named(venues, asked.venue)
     command_line.made_folder(asked.output)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ml.box_office.acceptance import MOST_SEATED
 from ml.venues import features
 
 FILE = "venue_model.json"
@@ -57,7 +58,7 @@ class VenueModel:
         estimate = weight * rate + (1 - weight) * self.expected(log_seats) if engagements else self.expected(log_seats)
         variance = self.between * (1 - weight) + self.prior_variance * (1 - weight) ** 2
         half = float(stdtrit(self.freedom, 0.9) * np.sqrt(variance))
-        return estimate, max(estimate - half, 0.0), min(estimate + half, 1.6)
+        return estimate, max(estimate - half, 0.0), min(estimate + half, MOST_SEATED)
 
     def rates(self, venues: pd.DataFrame) -> pd.Series:
         """The estimate of ``shrunk`` of each venue that has an engagement.

@@ -119,33 +119,6 @@ def test_a_byte_order_mark_other_alphabets_and_line_breaks_in_quotes_are_read(tm
     assert list(found["tickets_sold"]) == [90, 80]
 
 
-def test_reading_keeps_what_acceptance_leaves_out_and_counts(tmp_path: Path) -> None:
-    rows = ["Cats,Winter,2020-01-05,6,2,100,700,7000", "Cats,Winter,2020-01-12,8,0,0,700,7000",
-            "Cats,Winter,soon,8,0,100,700,7000", "Cats,Winter,2020-01-19,8,0,100,1300,7000",
-            "Cats,Winter,2020-01-05,6,2,100,710,7000"]  # fmt: skip
-    (tmp_path / "weeks.csv").write_text("\n".join([BROADWAY, *rows]))
-    assert len(reports.read([tmp_path / "weeks.csv"], "broadway_weekly_grosses")) == 5
-    found = reports.read_accepted([tmp_path / "weeks.csv"], "broadway_weekly_grosses")
-    assert found.attrs == {"rejected": {"bad_period": 1, "capacity": 1, "tickets_sold": 1}, "repeated": 1}
-    (row,) = found.to_dict("records")
-    assert (row["capacity"], row["performances"], str(row["period_start"].date())) == (800, 8, "2019-12-30")
-    assert (row["tickets_sold"], row["currency"]) == (710, "USD")
-
-
-def test_a_column_of_which_a_file_tells_nothing_rejects_nothing(tmp_path: Path) -> None:
-    (tmp_path / "c.csv").write_text("report_id,venue,period_end,capacity,tickets_sold\n1,V,2020-01-01,100,90\n")
-    found = reports.read_accepted([tmp_path / "c.csv"], "canonical")
-    assert found.attrs["rejected"] == {}
-    assert list(found["performances"]) == [1]
-
-
-def test_the_sample_of_tours_is_accepted_whole() -> None:
-    found = reports.read_accepted([SAMPLES / "taylor_swift_tours" / "taylor_swift_tours.csv"], "taylor_swift_tours")
-    assert len(found) == 293
-    first = found.set_index("report_id").loc["Fearless_Tour|Roberts Municipal Stadium"]
-    assert (first["capacity"], first["tickets_sold"], first["gross"]) == (7463, 7463, 360617)
-
-
 CANONICAL = "report_id,artist,venue,period_start,period_end,capacity,tickets_sold,gross"
 
 

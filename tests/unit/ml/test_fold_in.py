@@ -13,6 +13,7 @@ import pytest
 from ml.recommender import artifact, explain, fold_in, hybrid, predict
 from ml.recommender.data import Dataset, InputError, read_dataset
 from ml.recommender.hybrid import Hybrid, Options
+from ml.recommender.schema import ALGORITHMS
 from tests.unit.ml import synthetic_listeners
 
 BLEND = {"users_share": 0.3, "tags_share": 0.1, "friends_share": 0.1}
@@ -45,7 +46,7 @@ def tonight(folder: Path, *rows: str) -> Dataset:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("algorithm", hybrid.ALGORITHMS)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_on_its_own_interactions_a_model_scores_as_it_was_fitted(tmp_path: Path, form: str, algorithm: str) -> None:
     data, model = fitted(tmp_path, form)
     assert bool(len(model.signals["items"].items)) is (form != "rows")  # type: ignore[attr-defined]
@@ -67,7 +68,7 @@ def test_what_was_heard_since_is_not_recommended(tmp_path: Path, form: str) -> N
     _, model = fitted(tmp_path, form)
     first = next(iter(lists(model)["u5"]))
     folded = fold_in.on(model, tonight(tmp_path, f"u5\t{first}\t90"))
-    for algorithm in hybrid.ALGORITHMS:
+    for algorithm in ALGORITHMS:
         assert first not in lists(folded, algorithm, 500)["u5"]
         assert len(lists(folded, algorithm)["u5"]) == 10
 
@@ -77,7 +78,7 @@ def test_a_new_listener_gets_what_those_of_the_same_taste_get(tmp_path: Path, fo
     data, model = fitted(tmp_path, form)
     liked = [item for item in data.items if int(item[1:]) % 4 == 2][:5]
     folded = fold_in.on(model, tonight(tmp_path, *(f"new\t{item}\t100" for item in liked)))
-    for algorithm in hybrid.ALGORITHMS:
+    for algorithm in ALGORITHMS:
         shown = list(lists(folded, algorithm, 4)["new"])
         assert not set(shown) & set(liked)
         same = [item for item in shown if int(item[1:]) % 4 == 2]

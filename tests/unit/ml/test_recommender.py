@@ -13,6 +13,7 @@ from scipy import sparse
 from ml.recommender import artifact, evaluate, features, hybrid, metrics, recommend, train, tuning
 from ml.recommender.content import Factors
 from ml.recommender.data import Dataset, InputError, Tags, read_dataset, tags_of_pairs
+from ml.recommender.schema import ALGORITHMS
 from ml.recommender.signals import Ease
 from tests.unit.ml import synthetic_listeners
 
@@ -47,7 +48,7 @@ def write_train(files: Path, *rows: str) -> None:
     (files / "train.tsv").write_text("\n".join(["user\titem\tweight", *rows]) + "\n")
 
 
-@pytest.mark.parametrize("algorithm", hybrid.ALGORITHMS)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("limit", [1, 10, 10_000])
 def test_nothing_from_train_is_recommended(files: Path, algorithm: str, limit: int) -> None:
     found = answer(files, *side(files), "--limit", str(limit), "--algorithm", algorithm)
@@ -277,7 +278,7 @@ def test_a_stored_model_recommends_the_same(files: Path, data: Dataset) -> None:
     artifact.save(model, files / "model")
     users = np.arange(len(data.users))
     again = artifact.load(files / "model")
-    for algorithm in hybrid.ALGORITHMS:
+    for algorithm in ALGORITHMS:
         first, second = (tuning.lists(one, users, algorithm) for one in (model, again))
         assert all((first[user] == second[user]).all() for user in users)
 

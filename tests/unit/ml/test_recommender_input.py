@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from ml.recommender import recommend
-from ml.recommender.data import LARGEST_WEIGHT, InputError, read_dataset
+from ml.recommender import predict, recommend
+from ml.recommender.data import LARGEST_WEIGHT, InputError, read_dataset, texts
 from tests.unit.ml import synthetic_listeners
 
 ROOT = Path(__file__).parents[3]
@@ -88,6 +89,81 @@ def test_content_says_when_no_tag_helps(
     found = scores(tmp_path, "train.tsv", "--algorithm", "content", "--tags", str(tmp_path / "few.tsv"))
     assert len(found) == 600
     assert "the most popular items are written" in capsys.readouterr().err
+
+
+@pytest.fixture
+def numbered(tmp_path: Path, listeners: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with numbers for users and items, also as numbers.tsv."""
+    rows = listeners.assign(**{name: listeners[name].str[1:].astype(int) for name in ("user", "item")})
+    rows.to_csv(tmp_path / "numbers.tsv", sep="\t", index=False)
+    return rows
+
+
+def asked_with_gaps(path: Path, users: list[float]) -> list[str]:
+    """Arguments for a file of users that pandas has written with a gap, so that its numbers are doubles."""
+    pd.DataFrame({"user": [*users, np.nan]}).to_parquet(path)
+    return ["--users", str(path)]
+
+
+def test_numbers_of_parquet_with_gaps_are_the_numbers_of_other_files(
+    tmp_path: Path, numbered: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    users = sorted(numbered["user"].unique())[:20]
+    found = scores(tmp_path, "numbers.tsv", *asked_with_gaps(tmp_path / "users.parquet", users))
+    assert list(found["user"].unique()) == users
+    known = numbered[["user", "item"]].merge(found)
+    assert (len(known), capsys.readouterr().err) == (0, "")
+    gaps = pd.concat([numbered, pd.DataFrame({"user": [None], "item": [None], "weight": [1.0]})])
+    gaps[["user", "item", "weight"]].assign(tag="loud").to_parquet(tmp_path / "tags.parquet")
+    read = read_dataset(tmp_path / "numbers.tsv", tags=tmp_path / "tags.parquet")
+    assert len(read.tags.tag) == len(numbered)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array([1.0, -0.0, 123456789.0, 2.0**53, 0.5, float("nan"), None]),
+         ["1", "0", "123456789", "9007199254740992", "0.5", None, None]),
+        (pa.array([7.0], pa.float32()), ["7"]),
+        (pa.array([7, 2**62], pa.int64()), ["7", str(2**62)]),
+        (pa.array([1.0, 2.0, 1.0]).dictionary_encode(), ["1", "2", "1"]),
+        (pa.array(["a", "1.0"], pa.large_string()), ["a", "1.0"]),
+        (pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
+    ],
+)  # fmt: skip
+def test_identifiers_of_any_type_are_text(column: pa.Array, expected: list[str | None]) -> None:
+    assert texts(pa.chunked_array([column])).to_pylist() == expected
+    assert texts(pa.chunked_array([], column.type)).to_pylist() == []
+
+
+def test_a_folder_may_hold_the_same_identifiers_in_several_types(tmp_path: Path, numbered: pd.DataFrame) -> None:
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    numbered.iloc[::3].to_csv(folder / "a.tsv", sep="\t", index=False)
+    numbered.iloc[1::3].to_parquet(folder / "b.parquet")
+    numbered.iloc[2::3].astype(float).to_parquet(folder / "c.parquet")
+    parts, whole = read_dataset(folder), read_dataset(tmp_path / "numbers.tsv")
+    assert list(parts.users) == list(whole.users)
+    assert (parts.weights != whole.weights).nnz == 0
+
+
+def test_concerts_find_their_artists_whatever_type_their_identifiers_have(tmp_path: Path) -> None:
+    columns = ("artist_id", "name")
+    pd.DataFrame({"artist_id": [7, None], "name": ["Seven", "nobody"]}).to_parquet(tmp_path / "gaps.parquet")
+    pd.DataFrame({"artist_id": ["7"], "name": ["Seven"]}).to_parquet(tmp_path / "text.parquet")
+    assert predict.read_rows(tmp_path, columns) == [
+        {"artist_id": "7", "name": "Seven"}, {"artist_id": "", "name": "nobody"}, {"artist_id": "7", "name": "Seven"}
+    ]  # fmt: skip
+
+
+def test_users_without_an_interaction_are_counted(
+    tmp_path: Path, numbered: pd.DataFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores(tmp_path, "numbers.tsv", *asked_with_gaps(tmp_path / "users.parquet", [numbered["user"][0], 999999, 0.5]))
+    assert capsys.readouterr().err == (
+        f"2 of 3 users asked for have no interaction in {tmp_path / 'numbers.tsv'} ('999999', for one): "
+        "they get the most popular items\n"
+    )
 
 
 def test_what_is_refused_ends_the_command_with_one_line(tmp_path: Path, listeners: pd.DataFrame) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -190,6 +191,19 @@ def test_files_are_analysed_with_a_chart_per_venue(
     assert (tmp_path / "out" / "hall-1-oslo-no.png").read_bytes().startswith(b"\x89PNG")
     analyze.run(named)
     assert len(list((tmp_path / "out").glob("*.png"))) == 2
+
+
+@pytest.mark.parametrize("command", [analyze.run, evaluate.main], ids=["analyze", "evaluate"])
+def test_both_commands_tell_of_reports_whose_key_comes_again(
+    command: Callable[[list[str]], None], tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(analyze.charts, "draw", lambda found, own, path: None)
+    frame = reports(2, 30)
+    frame.assign(report_id=[number // 2 for number in range(len(frame))]).to_csv("reports.csv", index=False)
+    command(["--reports", "reports.csv"])
+    assert f"{len(frame) // 2} whose source and report_id come again" in capsys.readouterr().err
 
 
 def test_only_the_best_venues_are_drawn_unless_all_are_asked_for(

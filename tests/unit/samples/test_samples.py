@@ -4,6 +4,7 @@ import gzip
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,7 @@ def program(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, SAMPLES / f"{name}.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # by its name, as one program finds the other in its own folder
     spec.loader.exec_module(module)
     return module
 
