@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ml.box_office import reports
+from ml.box_office.acceptance import MOST_SEATED
 from ml.recommender import data as recommender_data
 from ml.recommender import evaluate as recommender
 from ml.sales import backtest, features, metrics
@@ -62,7 +63,7 @@ def _described(frame: pd.DataFrame, output: pd.DataFrame) -> pd.DataFrame:
     rows = output.assign(
         capacity=named["capacity"], artist_id=named["artist_id"], known=_known(named).reindex(output.index)
     )
-    return rows[share.reindex(rows.index).between(0, 1.6, inclusive="right")]
+    return rows[share.reindex(rows.index).between(0, MOST_SEATED, inclusive="right")]
 
 
 def _known(named: pd.DataFrame) -> pd.Series:
