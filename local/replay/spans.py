@@ -33,30 +33,33 @@ class Spans:
         self._beginning = EARLIEST  # of the listing
         self._first: datetime | None = None  # of the span that was asked for last
         self._last: datetime | None = None
+        self._size = 0
 
-    def within(self, events: Iterable[Any], start: str | None, end: str | None, page: int) -> list[Any]:
+    def within(self, events: Iterable[Any], start: str | None, end: str | None, page: int, size: int) -> list[Any]:
         """Events of one span.
 
         :param start: as the query has it; None: from the first event on
         :param end: None: to the last one
         :param page: number of the page that is asked for, the first one being 0
+        :param size: of the pages
         :raises ValueError: when one of them has another form
         """
         first = _parsed(start) if start is not None else EARLIEST
         last = _parsed(end) if end is not None else None
-        if not self._continues(first, last, page):
+        if not self._continues(first, last, page, size):
             self._beginning = first
-        self._first, self._last = first, last
+        self._first, self._last, self._size = first, last, size
         moments = ((event, _moment(event, self._beginning)) for event in events)
         return [event for event, moment in moments if first <= moment and (last is None or moment <= last)]
 
-    def _continues(self, first: datetime, last: datetime | None, page: int) -> bool:
+    def _continues(self, first: datetime, last: datetime | None, page: int, size: int) -> bool:
         """Whether a span is of the listing whose span was asked for last: the same one, a part of it, or the next one.
 
-        One without an end that is asked for anew counts as another listing: at worst that lists events twice.
+        One without an end that is asked for anew is the same one in pages of the same size, and in others the whole of
+        another listing: the connector begins in small pages, and reads the rest of a long one in large ones, twice.
         """
         if first == self._first:
-            return last is not None or page > 0
+            return last is not None or page > 0 or size == self._size
         return self._last is not None and first == self._last + SECOND
 
 

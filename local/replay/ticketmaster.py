@@ -1,8 +1,9 @@
 """Ticketmaster Discovery v2 as its documentation describes it, over recorded events.
 
 Records of all recorded listings make one list a kind (events, attractions, venues); an event's attractions and venues
-are in their lists too. `page`, `size`, `keyword` and `id` are honoured, `startDateTime` and `endDateTime` as spans.py
-says; other filters are accepted and leave the list as it is, so that every recorded event is served.
+are in their lists too. `page`, `size`, `keyword`, `id` and the order `sort=id,asc` are honoured, `startDateTime` and
+`endDateTime` as spans.py says; other filters and orders are accepted and leave the list as it is, so that every
+recorded event is served.
 """
 
 from __future__ import annotations
@@ -132,12 +133,14 @@ class Ticketmaster:
         found = [record for record in self.records(kind) if keyword in text(record, "name").casefold()]
         if kind == "events":
             try:
-                found = spans.within(found, query.get("startDateTime"), query.get("endDateTime"), number)
+                found = spans.within(found, query.get("startDateTime"), query.get("endDateTime"), number, size)
             except ValueError:
                 detail = "Query param with date must be of valid format YYYY-MM-DDTHH:mm:ssZ"
                 return Answer(400, _errors("DIS1015", detail, 400))
         if ids is not None:
             found = [record for record in found if text(record, "id") in ids.split(",")]
+        if query.get("sort") == "id,asc":
+            found = sorted(found, key=lambda record: (not text(record, "id"), text(record, "id")))
         page = {"size": size, "totalElements": len(found), "totalPages": -(-len(found) // size), "number": number}
         body: dict[str, Any] = {"_links": _links(kind, query, page), "page": page}
         if records := found[number * size : (number + 1) * size]:

@@ -149,7 +149,23 @@ def test_run_index_lists_the_manifests_of_every_source(ingest: Platform) -> None
         "source=broadway_weekly_grosses", "source=canonical", "source=lastfm", "source=taylor_swift_tours",
         "source=ticketmaster",
     ]  # fmt: skip
+    assert index.pop("revision") > 0
     assert index == {"run_id": "first-run", "dt": DAY, "as_of": DAY}
+
+
+def test_run_index_is_another_version_once_a_manifest_has_grown_and_else_the_same(ingest: Platform) -> None:
+    def published() -> bytes:
+        import_box_office(FIRST)
+        publish(FIRST)
+        return ingest.read(f"raw/_runs/dt={DAY}/first-run.json")
+
+    ingest.drop("week.csv", WEEK)
+    first = published()
+    assert published() == first
+    ingest.drop("next.csv", WEEK.replace("Cats", "Rent"))
+    grown = published()
+    assert json.loads(grown)["manifests"] == json.loads(first)["manifests"]
+    assert grown != first, "the backlog takes it for curated already"
 
 
 @pytest.mark.parametrize("step", ["write_manifest", "reopen"])

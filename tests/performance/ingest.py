@@ -2,8 +2,9 @@
 
     .venv/bin/python tests/performance/ingest.py [PAGES]
 
-A page is the largest one of samples/api_payloads, served by a process of its own on 127.0.0.1. The bare reader fetches
-the same pages with one requests session, parses them and writes them to files. Both read one page after another.
+A page is the largest one of samples/api_payloads, served by a process of its own on 127.0.0.1. The connector asks for
+each listing of 50 pages again, in 5 large ones. The bare reader makes the same requests with one requests session,
+parses the pages and writes those of the first reading to files. Both read one page after another.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
@@ -28,11 +31,17 @@ import requests  # noqa: E402
 from concert_platform.sources import client as client_module  # noqa: E402
 from concert_platform.sources.client import Api, SourceClient  # noqa: E402
 from concert_platform.sources.keys import ApiKey  # noqa: E402
-from concert_platform.sources.ticketmaster import API, DEEPEST, EventListing  # noqa: E402
+from concert_platform.sources.ticketmaster import (  # noqa: E402
+    API,
+    DEEPEST,
+    LARGEST_PAGE,
+    PAGE_SIZE,
+    EventListing,
+)
 from tests.unit.sources.memory import Unlimited  # noqa: E402
 
 PAGES = 10_000
-PAGES_OF_LISTING = DEEPEST // 20  # of 20 events: a listing that needs no spans
+PAGES_OF_LISTING = DEEPEST // PAGE_SIZE  # a listing that needs no spans
 
 
 def page() -> bytes:
@@ -40,19 +49,22 @@ def page() -> bytes:
     return max((path.read_bytes() for path in folder.glob("events_*.json")), key=len)
 
 
+@cache
+def answer(size: int) -> bytes:
+    document = json.loads(page())
+    events = document["_embedded"]["events"] * (size // PAGE_SIZE)
+    numbers = {"size": size, "totalElements": DEEPEST, "totalPages": DEEPEST // size, "number": 0}
+    return json.dumps({**document, "_embedded": {"events": events}, "page": numbers}).encode()
+
+
 class Handler(BaseHTTPRequestHandler):
-    """Answers each request with the page, numbered as it asks."""
+    """Answers each request with the page, repeated as often as the size that it asks for needs it."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True  # the last segment of a page would wait 40 ms for the answer to those before it
-    document = json.loads(page())
 
     def do_GET(self) -> None:
-        events = self.document["_embedded"]["events"]
-        total = len(events) * PAGES_OF_LISTING
-        body = json.dumps(
-            {**self.document, "page": {"size": 20, "totalElements": total, "totalPages": PAGES_OF_LISTING, "number": 0}}
-        ).encode()
+        body = answer(int(parse_qs(urlsplit(self.path).query)["size"][0]))
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -87,11 +99,20 @@ def timed(read: Callable[[Path], int]) -> tuple[float, int]:
 
 def bare(url: str, pages: int, folder: Path) -> int:
     session = requests.Session()
+
+    def get(number: int, size: int) -> bytes:
+        query: dict[str, str | int] = {"page": number, "size": size, "apikey": "key"}
+        found = session.get(f"{url}/discovery/v2/events.json", params=query, timeout=30)
+        found.json()
+        return found.content
+
     for number in range(pages):
-        answer = session.get(f"{url}/discovery/v2/events.json", params={"page": number, "apikey": "key"}, timeout=30)
-        answer.json()
-        hashlib.sha256(answer.content).hexdigest()
-        (folder / f"{number}.json").write_bytes(answer.content)
+        content = get(number, PAGE_SIZE)
+        hashlib.sha256(content).hexdigest()
+        (folder / f"{number}.json").write_bytes(content)
+        if (number + 1) % PAGES_OF_LISTING == 0:
+            for large in range(DEEPEST // LARGEST_PAGE):
+                get(large, LARGEST_PAGE)
     return pages
 
 

@@ -94,10 +94,14 @@ def write_manifest(s3: Any, bucket: str, manifest: Manifest) -> None:
     put_json(s3, bucket, manifest.key, manifest.to_json())
 
 
-def write_run_index(s3: Any, bucket: str, run: IngestRun, manifests: list[str]) -> None:
-    """Write the list of a run's manifests, from which curation starts."""
-    document = {"run_id": run.run_id, "dt": run.dt, "as_of": run.dt, "manifests": sorted(manifests)}
-    put_json(s3, bucket, run_index_key(run), json.dumps(document, indent=1))
+def write_run_index(s3: Any, bucket: str, run: IngestRun, manifests: list[str], revision: int) -> None:
+    """Write the list of a run's manifests, from which curation starts.
+
+    :param revision: number of the run's commits: a manifest may grow under its key, and backlog.py tells what is
+        curated from what is not by the ETag of the index, which is that of its bytes
+    """
+    document = {"run_id": run.run_id, "dt": run.dt, "as_of": run.dt, "revision": revision}
+    put_json(s3, bucket, run_index_key(run), json.dumps({**document, "manifests": sorted(manifests)}, indent=1))
 
 
 def put_json(s3: Any, bucket: str, key: str, text: str) -> None:

@@ -27,7 +27,7 @@ def write_indexes(run: IngestRun, *, state: IngestState | None = None, s3: Any =
     own = state.run(run)
     runs = {entry.run: entry for entry in [*state.unpublished(), *([own] if own else [])]}
     for entry in runs.values():
-        write_run_index(s3, settings().raw_bucket, entry.run, entry.manifests)
+        write_run_index(s3, settings().raw_bucket, entry.run, entry.manifests, entry.revision)
     return sorted(runs.values(), key=lambda entry: entry.run)
 
 

@@ -1,17 +1,21 @@
 """Events of the Ticketmaster Discovery API v2: page by page, each page's bytes as they came.
 
 The API counts requests per second and per day, answers 429 when they are used up, and serves no deeper page than the
-one that holds event 1,000: a longer listing is read in spans of time that are short enough.
+one that holds event 1,000: a longer listing is read in spans of time that are short enough. Its pages are of several
+moments: where there is more than one, all are asked for twice, and stand when both times name the same events.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from itertools import count, starmap
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +33,10 @@ API = Api(SOURCE, "Ticketmaster", interval=0.2)  # 5 requests a second
 PATH = "/discovery/v2/events.json"
 # Of any language, which else is English alone; also those whose day or time is not known yet.
 EVERY_EVENT = {"classificationName": "music", "locale": "*", "includeTBA": "yes", "includeTBD": "yes"}
+SORT = "id,asc"  # the one order of the API that has no ties, in which pages may repeat one event and omit another
 PAGE_SIZE = 20  # the API's default; small pages keep the part small that a changed event delivers again
 DEEPEST = 1000  # page x size must stay below it
-LARGEST_PAGE = 200  # events; for spans of a long listing, whose small pages would use up the day's quota
+LARGEST_PAGE = 200  # events; for the second reading, and for spans of a long listing: small ones use up the day's quota
 FIRST_SPAN = timedelta(days=180)  # of a long listing; what follows is the next span
 SHORTEST_SPAN = timedelta(minutes=1)
 LAST_DAY = datetime(2100, 12, 31, tzinfo=UTC)
@@ -42,6 +47,7 @@ class Page:
     """One page of a listing, whose bytes wait in a file: a listing may have more pages than a worker has memory for.
 
     :param answer: without content and body
+    :param events: what tells each of its events from others
     :param named: (kind, id) of the attractions and venues that its events name
     """
 
@@ -49,10 +55,14 @@ class Page:
     answer: Answer
     path: Path
     version: str
-    records: int
+    events: tuple[str, ...]
     named: frozenset[tuple[str, str]]
     total_pages: int
     total_events: int
+
+    @property
+    def records(self) -> int:
+        return len(self.events)
 
 
 def ingest_events(run: IngestRun) -> dict[str, Any]:
@@ -117,38 +127,58 @@ class EventListing:
     def _listing(self, start: datetime, end: datetime | None, size: int) -> list[Page]:
         """Pages of the events from ``start`` to before ``end``, in as many spans as their number asks for."""
         for _ in range(2):  # once more when an event came or went meanwhile
-            pages = self._read(start, end, size)
+            pages = list(starmap(self._page, enumerate(self._answers(start, end, size))))
             total, read = pages[0].total_events, sum(page.records for page in pages)
             if total > DEEPEST:
                 middle = _middle(start, end)
                 return self._listing(start, middle, LARGEST_PAGE) + self._listing(middle, end, LARGEST_PAGE)
-            if {page.total_events for page in pages} == {read}:
+            if {page.total_events for page in pages} == {read} and self._stands(pages, start, end):
                 return pages
         raise ListingError(
             f"Ticketmaster listing from {start:%Y-%m-%dT%H:%M:%SZ} changed twice while it was read ({read} events of "
             f"{pages[-1].total_events}): run the task again"
         )
 
-    def _read(self, start: datetime, end: datetime | None, size: int) -> list[Page]:
-        """Pages of one listing; of one that is too long, the first."""
-        query = {**EVERY_EVENT, "startDateTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "size": str(size)}
+    def _stands(self, pages: list[Page], start: datetime, end: datetime | None) -> bool:
+        """Whether the listing has the same events when it is read again.
+
+        One that goes while another comes leaves their number as it was, and moves a third one past the edge of a page.
+        """
+        if len(pages) == 1:
+            return True  # of one moment
+        again = self._answers(start, end, LARGEST_PAGE)
+        return Counter(event for page in pages for event in page.events) == Counter(
+            _identity(event) for answer in again for event in answer.body.embedded.events
+        )
+
+    def _answers(self, start: datetime, end: datetime | None, size: int) -> Iterator[Answer]:
+        """Answers with the pages of one listing; of one that is too long, the first."""
+        query = {**EVERY_EVENT, "startDateTime": f"{start:%Y-%m-%dT%H:%M:%SZ}", "size": str(size), "sort": SORT}
         if end is not None:  # the API counts both ends in
             query["endDateTime"] = f"{end - timedelta(seconds=1):%Y-%m-%dT%H:%M:%SZ}"
-        pages = [self._page(query, 0)]
-        while len(pages) < pages[-1].total_pages and pages[-1].total_events <= DEEPEST:
-            pages.append(self._page(query, len(pages)))
-        return pages
+        for number in count():
+            answer = self._client.get(PATH, {**query, "page": str(number)}, what=f"page {number}", model=Listing)
+            yield answer
+            numbers = answer.body.page
+            if number + 1 >= numbers.total_pages or numbers.total_elements > DEEPEST:
+                return
 
-    def _page(self, query: Mapping[str, str], number: int) -> Page:
-        answer = self._client.get(PATH, {**query, "page": str(number)}, what=f"page {number}", model=Listing)
+    def _page(self, number: int, answer: Answer) -> Page:
+        """Put the bytes of a page into a file."""
         events, numbers = answer.body.embedded.events, answer.body.page
         self._read_pages += 1
         path = self._folder / f"page-{self._read_pages}.json"
         path.write_bytes(answer.content)
         return Page(
             number, replace(answer, content=b"", body=None), path, hashlib.sha256(answer.content).hexdigest(),
-            len(events), frozenset(references(events)), numbers.total_pages, numbers.total_elements,
+            tuple(map(_identity, events)), frozenset(references(events)), numbers.total_pages, numbers.total_elements,
         )  # fmt: skip
+
+
+def _identity(event: Any) -> str:
+    """The event's id, which tells an event from others; of a record without one, the record."""
+    identifier = event.get("id") if isinstance(event, dict) else None
+    return identifier if isinstance(identifier, str) else json.dumps(event, sort_keys=True)
 
 
 def _middle(start: datetime, end: datetime | None) -> datetime:

@@ -48,6 +48,13 @@ def test_pages_hold_every_recorded_event_once(server: ReplayServer) -> None:
     assert pages[2]["page"] == {"size": 15, "totalElements": 40, "totalPages": 3, "number": 2}
 
 
+def test_events_are_sorted_by_id_on_request_and_those_without_one_come_last(server: ReplayServer) -> None:
+    server.ticketmaster.events = [{"name": "Bare"}, {"id": "b"}, {"id": 7}, {"id": "a"}]
+    events = get(server, sort="id,asc").json()["_embedded"]["events"]
+    assert events == [{"id": "a"}, {"id": "b"}, {"name": "Bare"}, {"id": 7}]
+    assert get(server).json()["_embedded"]["events"] == server.ticketmaster.events
+
+
 def test_links_are_relative_and_without_the_key(server: ReplayServer) -> None:
     links = get(server, page=0, keyword="eagles", size=5).json()["_links"]
     assert links["next"]["href"] == "/discovery/v2/events.json?keyword=eagles&page=1&size=5"
@@ -113,7 +120,8 @@ def test_what_follows_a_span_is_the_rest_of_its_listing_and_elsewhere_a_whole_on
     assert listed(server, other, **following) == 40
     assert [listed(server, one, **following, page=page) for page in ("0", "1")] == [20, 20]
     assert [listed(server, other, **following, page=page) for page in ("0", "1")] == [40, 40]
-    assert listed(server, one, **following) == 40  # asked for anew
+    assert listed(server, one, **following) == 20  # asked for again
+    assert listed(server, one, **following, size="30") == 40  # the whole of another listing
 
 
 def test_event_of_a_part_of_a_second_is_in_one_of_adjoining_spans(server: ReplayServer) -> None:

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -120,7 +121,7 @@ class Shifting:
 def test_listing_that_shifts_while_it_is_read_is_read_again(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
     shifting = Shifting(replay, monkeypatch, times=1)
     pages = client(replay, waits).pages(starting="2020-03-04")
-    assert shifting.reads == 2
+    assert shifting.reads == 3  # the second reading is checked
     events = [event["id"] for page in pages for event in json.loads(page.path.read_bytes())["_embedded"]["events"]]
     assert sorted(events) == sorted(event["id"] for event in replay.ticketmaster.events)
 
@@ -129,6 +130,75 @@ def test_listing_that_keeps_shifting_fails_in_one_line(replay: ReplayServer, wai
     Shifting(replay, monkeypatch, times=2)
     with pytest.raises(ListingError, match=r"changed twice while it was read \(42 events of 42\): run the"):
         client(replay, waits).pages(starting="2020-03-04")
+
+
+class Replacing:
+    """Takes the first event of the listing away and adds another at its end, before each of some requests."""
+
+    def __init__(self, replay: ReplayServer, monkeypatch: pytest.MonkeyPatch, *requests: int) -> None:
+        self.asked, original = 0, replay.ticketmaster.answer
+
+        def answer(request: Request) -> Answer:
+            self.asked += 1
+            if self.asked in requests:
+                replay.ticketmaster.events.sort(key=lambda event: event["id"])
+                replay.ticketmaster.events[:] = [*replay.ticketmaster.events[1:], {"id": f"zz-{self.asked}"}]
+            return original(request)
+
+        monkeypatch.setattr(replay.ticketmaster, "answer", answer)
+
+
+@pytest.mark.parametrize("moment", [2, 3])  # between the two pages, and between them and the second reading
+def test_event_that_replaces_another_while_pages_are_read_hides_no_third_one(
+    replay: ReplayServer, waits: Waits, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    replacing = Replacing(replay, monkeypatch, moment)
+    pages = client(replay, waits).pages(starting="2020-03-04")
+    assert read(pages) == sorted(event["id"] for event in replay.ticketmaster.events)
+    assert replacing.asked == 6  # twice two pages, and both in one
+
+
+def test_listing_whose_events_keep_being_replaced_fails_in_one_line(
+    replay: ReplayServer, waits: Waits, monkeypatch
+) -> None:
+    Replacing(replay, monkeypatch, 2, 5)
+    with pytest.raises(ListingError, match=r"changed twice while it was read \(40 events of 40\): run the"):
+        client(replay, waits).pages(starting="2020-03-04")
+
+
+def test_events_are_asked_for_in_an_order_without_ties(replay: ReplayServer, waits: Waits) -> None:
+    found = [json.loads(page.path.read_bytes()) for page in client(replay, waits).pages(starting="2020-03-04")]
+    identifiers = [event["id"] for page in found for event in page["_embedded"]["events"]]
+    assert identifiers == sorted(identifiers)
+
+
+def test_order_that_changes_between_two_pages_neither_repeats_nor_hides_an_event(
+    replay: ReplayServer, waits: Waits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of an API that heeds no order."""
+    original, asked = replay.ticketmaster.answer, []
+
+    def answer(request: Request) -> Answer:
+        asked.append(request.query["page"])
+        if len(asked) == 2:
+            replay.ticketmaster.events.reverse()
+        return original(replace(request, query={**request.query, "sort": "random"}))
+
+    monkeypatch.setattr(replay.ticketmaster, "answer", answer)
+    pages = client(replay, waits).pages(starting="2020-03-04")
+    assert read(pages) == sorted(event["id"] for event in replay.ticketmaster.events)
+    assert asked == ["0", "1", "0", "0", "1", "0"]
+
+
+def test_event_that_is_recorded_twice_is_listed_twice(replay: ReplayServer, waits: Waits) -> None:
+    replay.ticketmaster.events.append(replay.ticketmaster.events[0])
+    assert len(read(client(replay, waits).pages(starting="2020-03-04"))) == 41
+
+
+def test_one_page_is_of_one_moment_and_not_asked_for_again(replay: ReplayServer, waits: Waits, monkeypatch) -> None:
+    replacing = Replacing(replay, monkeypatch)
+    client(replay, waits).pages(starting="2020-03-04", size=50)
+    assert replacing.asked == 1
 
 
 def read(pages: list[Page]) -> list[str]:
@@ -257,7 +327,9 @@ def test_odd_records_hold_up_no_other(sources: Sources) -> None:
            {"id": "parts", "_embedded": {"venues": [None, {"id": 5}], "attractions": None}}]  # fmt: skip
     sources.replay.ticketmaster.events += odd
     ticketmaster.ingest_events(RUN)
-    assert sources.records("ticketmaster", "event", RUN)[40:] == odd
+    delivered = sources.records("ticketmaster", "event", RUN)
+    assert len(delivered) == 46
+    assert [record for record in delivered if record in odd] == [odd[4], odd[3], odd[5], *odd[:3]]  # by id
     assert sources.waits == []
 
 

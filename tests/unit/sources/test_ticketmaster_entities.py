@@ -36,7 +36,7 @@ def test_what_events_name_is_read_by_id_in_few_requests(sources: Sources) -> Non
     assert {entry["id"] for entry in sources.records("ticketmaster", "artist", FIRST)} == named["attractions"]
     assert {entry["id"] for entry in sources.records("ticketmaster", "venue", FIRST)} == named["venues"]
     assert (attractions, venues) == (len(named["attractions"]), len(named["venues"]))
-    assert len(sources.requests) == 4
+    assert len(sources.requests) == 5  # 2 pages of events, both again in one, attractions, venues
     links = [entry["externalLinks"] for entry in sources.records("ticketmaster", "artist", FIRST)
              if "externalLinks" in entry]  # fmt: skip
     assert sum("spotify" in entry for entry in links) > 5
@@ -89,6 +89,27 @@ def test_api_that_heeds_no_list_of_ids_is_asked_one_by_one(sources: Sources, mon
     assert ticketmaster_entities.ingest_attractions(FIRST)["records"] == 2
     found = {entry["name"] for entry in sources.records("ticketmaster", "artist", FIRST)}
     assert found == {"Alice Cooper", "Eagles"}
+
+
+def test_record_that_comes_under_another_id_leaves_none_of_its_batch_undelivered(sources: Sources, monkeypatch) -> None:
+    """The API gives a record that it has merged into another under the other's id."""
+    original, merged = sources.replay.ticketmaster.answer, {"K8vZmerged": "K8vZ9171ob7"}
+
+    def answer(request: Request) -> Answer:
+        asked = [merged.get(identifier, identifier) for identifier in request.query.get("id", "").split(",")]
+        path = request.path.replace("K8vZmerged", merged["K8vZmerged"])
+        return original(Request(request.method, path, {**request.query, "id": ",".join(asked)}))
+
+    monkeypatch.setattr(sources.replay.ticketmaster, "answer", answer)
+    sources.watch(
+        {"name": "Alice Cooper", "ticketmaster_id": "K8vZ9171ulV"}, {"name": "Old", "ticketmaster_id": "K8vZmerged"}
+    )
+    ticketmaster_entities.ingest_attractions(FIRST)
+    delivered = [entry["name"] for entry in sources.records("ticketmaster", "artist", FIRST)]
+    assert sorted(delivered) == ["Alice Cooper", "Eagles", "Eagles"]
+    assert sources.requests == ["/discovery/v2/attractions.json", "/discovery/v2/attractions/K8vZmerged.json"]
+    ticketmaster_entities.ingest_attractions(SECOND)
+    assert len(sources.requests) == 2, "each is read once a month"
 
 
 @pytest.mark.parametrize("status", [400, 503])
