@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+from tests.deadlines import until
+
 CODE = "def handler(event, context):\n    raise ValueError('broken')\n"
 TRUST = {"Version": "2012-10-17", "Statement": [
     {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}]}  # fmt: skip
@@ -39,7 +41,8 @@ def test_a_failed_call_arrives_in_the_dead_letter_queue(deploy_stack: Callable, 
     url = deploy_stack(TEMPLATE, "dead-letters")["Queue"]
     before = {metric: executions(root, metric) for metric in ("Invocations", "Errors")}
     root("lambda").invoke(FunctionName="dead-letters", InvocationType="Event", Payload=b'{"id": 1}')
-    (letter,) = root("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=20, MessageAttributeNames=["All"])["Messages"]
+    asked = {"QueueUrl": url, "WaitTimeSeconds": 20, "MessageAttributeNames": ["All"]}
+    (letter,) = until(lambda: root("sqs").receive_message(**asked).get("Messages"))
     assert json.loads(letter["Body"]) == {"id": 1}
     attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     request = attributes.pop("RequestID")

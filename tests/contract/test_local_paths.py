@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.contract.conftest import REPOSITORY, Emulator
+from tests.deadlines import until
 from tests.local_postgres import AWS_VENV
 
 READ = [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]
@@ -36,8 +37,12 @@ def test_credentials_are_good_after_the_emulator_was_killed(tmp_path: Path, ware
         )
         client = own.role_client("sts", "reader")
         before = client.get_caller_identity()["Arn"]
-        while not (tmp_path / "ministack" / "iam.json").exists():
+
+        def is_saved() -> bool:
             client.get_caller_identity()  # a call makes the state worth saving
+            return (tmp_path / "ministack" / "iam.json").exists()
+
+        until(is_saved)
         own.restart(with_signal=9)
         assert client.get_caller_identity()["Arn"] == before
     finally:

@@ -3,7 +3,6 @@
 import csv
 import json
 import subprocess
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import psutil
 import pytest
 
 from local.platform.main_job import CHAIN
+from tests.deadlines import until
 from tests.end_to_end.conftest import BROADWAY_ROWS, INTERACTION_ROWS, Checkout
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("first_run")]
@@ -30,8 +30,12 @@ def ask(checkout: Checkout, sql: str) -> list[list]:
     statement = client.execute_statement(
         WorkgroupName=known["redshift_workgroup"], Database=known["redshift_database"], Sql=sql
     )["Id"]
-    while (state := client.describe_statement(Id=statement))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
-        time.sleep(0.05)
+
+    def ended() -> dict[str, Any] | None:
+        state = client.describe_statement(Id=statement)
+        return state if state["Status"] in ("FINISHED", "FAILED", "ABORTED") else None
+
+    state = until(ended)
     assert state["Status"] == "FINISHED", state.get("Error")
     rows = client.get_statement_result(Id=statement)["Records"]
     return [[next(iter(field.values())) for field in row] for row in rows]

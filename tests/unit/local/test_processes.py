@@ -10,6 +10,7 @@ import pytest
 
 from local.platform import processes, state
 from local.platform.processes import Service
+from tests.deadlines import until
 
 CHILD = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).wait()"
 
@@ -37,8 +38,7 @@ def members(pid: int) -> list[int]:
 
 def test_stopping_a_service_ends_its_children_too(own_state: Path) -> None:
     pid = processes.start(service(own_state, CHILD))
-    while len(members(pid)) < 2:
-        os.sched_yield()
+    until(lambda: len(members(pid)) == 2)
     processes.stop("sleeper")
     assert members(pid) == []
     assert processes.running() == {}
@@ -49,8 +49,7 @@ def test_a_service_that_does_not_listen_is_killed(own_state: Path, monkeypatch: 
     started = own_state / "deaf"
     deaf = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(started)!r}, 'w'); time.sleep(600)"
     pid = processes.start(service(own_state, deaf))
-    while not started.exists():
-        os.sched_yield()
+    until(started.exists)
     processes.stop("sleeper")
     assert members(pid) == []
 
