@@ -3,11 +3,13 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.config import Config
 
+from tests.contract.conftest import Emulator
 from tests.deadlines import until
 
 CODE = "def handler(event, context):\n    raise ValueError('broken')\n"
@@ -66,3 +68,17 @@ def test_a_call_that_is_waited_for_counts_once_and_leaves_no_letter(deploy_stack
         "Invocations": 1, "Errors": 1, "Throttles": 1,
     }  # fmt: skip
     assert "Messages" not in root("sqs").receive_message(QueueUrl=url)
+
+
+def test_a_functions_code_lies_in_the_state_folder_and_goes_with_the_next_start(
+    deploy_stack: Callable, root: Any, emulator: Emulator
+) -> None:
+    deploy_stack(TEMPLATE, "dead-letters")
+    root("lambda").invoke(FunctionName="dead-letters")
+
+    def unpacked() -> list[Path]:
+        return list((emulator.directory / "tmp").glob("ministack-lambda-dead-letters-*"))
+
+    assert unpacked()
+    emulator.restart()
+    assert unpacked() == []
