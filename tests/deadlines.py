@@ -11,7 +11,7 @@ SECONDS = 300.0
 PAUSE = 0.05
 
 
-def until[Found](look: Callable[[], Found], seconds: float = SECONDS) -> Found:
+def until[Found](look: Callable[[], Found], seconds: float = SECONDS, pause: float = PAUSE) -> Found:
     """The first true thing that `look` finds.
 
     :raises AssertionError: when the time is up, with what it has found last
@@ -19,7 +19,7 @@ def until[Found](look: Callable[[], Found], seconds: float = SECONDS) -> Found:
     deadline = time.monotonic() + seconds
     while not (found := look()):
         assert time.monotonic() < deadline, _too_late(look, found, seconds)
-        time.sleep(PAUSE)
+        time.sleep(pause)
     return found
 
 
