@@ -4,6 +4,8 @@ import csv
 import json
 import subprocess
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -159,13 +161,14 @@ def test_a_file_without_a_column_fails_the_run_in_one_line_and_the_run_after_it_
 
 
 def test_every_service_listens_on_this_machine_only(checkout: Checkout) -> None:
-    sockets = [
-        socket.laddr.ip
-        for process in checkout.processes()
-        for socket in psutil.Process(process).net_connections("tcp")
-        if socket.status == psutil.CONN_LISTEN
-    ]
-    assert set(sockets) == {"127.0.0.1"}
+    listening = [socket for socket in sockets(checkout.processes()) if socket.status == psutil.CONN_LISTEN]
+    assert {socket.laddr.ip for socket in listening} == {"127.0.0.1"}
+
+
+def sockets(processes: list[int]) -> Iterator[Any]:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # a task's process has ended since it was listed
+            yield from psutil.Process(process).net_connections("tcp")
 
 
 def test_stop_leaves_no_process(checkout: Checkout) -> None:
