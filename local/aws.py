@@ -4,7 +4,7 @@ Runs in a virtual environment of its own (`.local/venvs/aws`), started by the la
 settings in the environment. Beside AWS it answers
 
     GET    /_local/credentials/<role>   credentials of a role, in the form of the container credentials endpoint
-    GET    /_local/calls                the calls of this run by service, action, role and outcome
+    GET    /_local/calls                the calls of this run by service, action, role and outcome; writes the log
     DELETE /_local/calls                begins a new run
 
 to callers that send the platform's token.
@@ -16,7 +16,9 @@ import asyncio
 import hmac
 import json
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,6 +114,7 @@ class LocalAws:
             self.log.reset()
             return _json(200, {"calls": []})
         if path == CALLS:
+            self.log.write()
             return _json(200, {"calls": self.log.calls()})
         if path.startswith(CREDENTIALS):
             return _role_credentials(path.removeprefix(CREDENTIALS))
@@ -146,8 +149,19 @@ def _json(status: int, document: dict[str, Any]) -> tuple[int, dict, bytes]:
     return status, {"Content-Type": "application/json"}, json.dumps(document).encode()
 
 
+def keep_scratch_in(folder: Path) -> None:
+    """Lambda's workers leave their folders when the emulator ends: the next start removes them.
+
+    Not by TMPDIR, which jobs and functions would inherit: a socket's path has room for 107 characters.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    tempfile.tempdir = str(folder)
+
+
 def main() -> None:
     state_directory = Path(os.environ["LOCAL_STATE_DIR"])
+    keep_scratch_in(state_directory / "tmp")
     registry.install()
     emulator.app = LocalAws(state_directory, os.environ["LOCAL_CREDENTIALS_TOKEN"])
     sys.argv = sys.argv[:1]

@@ -77,6 +77,7 @@ def run() -> None:
         outcome = main_job.MainJob(main_job.airflow_api(ports), ports, say).run()
         written = report.write(outcome, ports)
         lifecycle.write_endpoints(ports)
+        lifecycle.write_call_log(ports)
         _print_report(written)
         _print_urls()
         open_accounts = report.open_accounts(written)

@@ -104,9 +104,18 @@ def deploy_orchestration(ports: dict[str, int], say: Say) -> None:
 
 def begin_call_log(ports: dict[str, int]) -> None:
     """.local/aws-calls.json counts the calls of one run."""
+    _ask_call_log(ports, "DELETE")
+
+
+def write_call_log(ports: dict[str, int]) -> None:
+    """Bring .local/aws-calls.json up to date, which otherwise is some seconds behind."""
+    _ask_call_log(ports, "GET")
+
+
+def _ask_call_log(ports: dict[str, int], method: str) -> None:
     headers = {"Authorization": platform_secrets()["token"]}
-    request = urllib.request.Request(f"{services.url(ports['aws'])}/_local/calls", method="DELETE", headers=headers)
-    with urllib.request.urlopen(request, timeout=10):
+    request = urllib.request.Request(f"{services.url(ports['aws'])}/_local/calls", method=method, headers=headers)
+    with urllib.request.urlopen(request, timeout=60):
         return
 
 

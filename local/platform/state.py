@@ -93,29 +93,31 @@ def choose_ports(running: set[str]) -> dict[str, int]:
     :raises PlatformError: when a port that the user asked for is taken by another program
     """
     known: dict[str, int] = read_json(PORTS) or {}
-    chosen: dict[str, int] = {}
-    for service in SERVICES:
-        asked = os.environ.get(f"CONCERT_PORT_{service.upper()}")
-        if service in running:
-            chosen[service] = known[service]
-        elif asked:
-            if not asked.isdigit() or not is_free(int(asked)):
+    chosen = {service: known[service] for service in SERVICES if service in running}
+    rest = [service for service in SERVICES if service not in running]
+    for service in rest:
+        if asked := os.environ.get(f"CONCERT_PORT_{service.upper()}"):
+            if not asked.isdigit() or int(asked) in chosen.values() or not is_free(int(asked)):
                 raise PlatformError(
-                    f"port {asked} for {service} is taken by another program or is no port: "
+                    f"port {asked} for {service} is taken by another program or service, or is no port: "
                     f"choose another one in CONCERT_PORT_{service.upper()}, or unset it"
                 )
             chosen[service] = int(asked)
-        else:
-            last = known.get(service)
-            chosen[service] = last if last and is_free(last) else _free_port()
+    for service in (service for service in rest if service not in chosen):
+        last, taken = known.get(service), set(chosen.values())
+        chosen[service] = last if last and last not in taken and is_free(last) else _free_port(taken)
     write_json(PORTS, chosen)
     return chosen
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+def _free_port(taken: set[int]) -> int:
+    """A port that no program has now, nor a service that has not started yet."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            port = int(probe.getsockname()[1])
+        if port not in taken:
+            return port
 
 
 # ---------------------------------------------------------------- one launcher at a time

@@ -22,6 +22,7 @@ from concert_platform.settings import Settings
 from concert_platform.streams import redrive
 from concert_platform.streams.kinesis import KinesisProducer
 from tests.contract.conftest import ACCOUNT, REGION, Emulator
+from tests.deadlines import until
 
 SETTINGS = Settings(environment="production", account_id=ACCOUNT, region=REGION)
 BUNDLE = artifacts.Bundle(
@@ -89,15 +90,6 @@ def sign_in(aws: Emulator, outputs: dict[str, str], user: str) -> dict[str, str]
 @pytest.fixture(scope="module")
 def token(aws: Emulator, outputs: dict[str, str]) -> dict[str, str]:
     return sign_in(aws, outputs, "fan@example.org")
-
-
-def until(look: Callable[[], Any], seconds: float = 300) -> Any:
-    """The first thing that `look` finds."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"nothing came in {seconds} s"
-        time.sleep(0.2)
-    return found
 
 
 # ---------------------------------------------------------------- requests

@@ -3,10 +3,14 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.config import Config
+
+from tests.contract.conftest import Emulator
+from tests.deadlines import until
 
 CODE = "def handler(event, context):\n    raise ValueError('broken')\n"
 TRUST = {"Version": "2012-10-17", "Statement": [
@@ -39,7 +43,8 @@ def test_a_failed_call_arrives_in_the_dead_letter_queue(deploy_stack: Callable, 
     url = deploy_stack(TEMPLATE, "dead-letters")["Queue"]
     before = {metric: executions(root, metric) for metric in ("Invocations", "Errors")}
     root("lambda").invoke(FunctionName="dead-letters", InvocationType="Event", Payload=b'{"id": 1}')
-    (letter,) = root("sqs").receive_message(QueueUrl=url, WaitTimeSeconds=20, MessageAttributeNames=["All"])["Messages"]
+    asked = {"QueueUrl": url, "WaitTimeSeconds": 20, "MessageAttributeNames": ["All"]}
+    (letter,) = until(lambda: root("sqs").receive_message(**asked).get("Messages"))
     assert json.loads(letter["Body"]) == {"id": 1}
     attributes = {name: value["StringValue"] for name, value in letter["MessageAttributes"].items()}
     request = attributes.pop("RequestID")
@@ -63,3 +68,17 @@ def test_a_call_that_is_waited_for_counts_once_and_leaves_no_letter(deploy_stack
         "Invocations": 1, "Errors": 1, "Throttles": 1,
     }  # fmt: skip
     assert "Messages" not in root("sqs").receive_message(QueueUrl=url)
+
+
+def test_a_functions_code_lies_in_the_state_folder_and_goes_with_the_next_start(
+    deploy_stack: Callable, root: Any, emulator: Emulator
+) -> None:
+    deploy_stack(TEMPLATE, "dead-letters")
+    root("lambda").invoke(FunctionName="dead-letters")
+
+    def unpacked() -> list[Path]:
+        return list((emulator.directory / "tmp").glob("ministack-lambda-dead-letters-*"))
+
+    assert unpacked()
+    emulator.restart()
+    assert unpacked() == []

@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.contract.conftest import ACCOUNT, Emulator
+from tests.deadlines import until
 
 JOB, BUCKET = "contract-job", "contract-glue"
 ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")
@@ -68,18 +68,19 @@ def start(emulator: Emulator, bucket: Any, make_role: Callable[..., str]) -> Ite
 
 
 def wait(emulator: Emulator, run_id: str, states: tuple[str, ...] = ENDED, seconds: float = 600) -> dict[str, Any]:
-    glue, deadline = emulator.client("glue"), time.monotonic() + seconds
-    while (run := glue.get_job_run(JobName=JOB, RunId=run_id)["JobRun"])["JobRunState"] not in states:
-        assert time.monotonic() < deadline, run
-        time.sleep(0.1)
-    return run
+    glue = emulator.client("glue")
+
+    def ended() -> dict[str, Any] | None:
+        run = glue.get_job_run(JobName=JOB, RunId=run_id)["JobRun"]
+        return run if run["JobRunState"] in states else None
+
+    return until(ended, seconds)
 
 
 def process_of(emulator: Emulator, run_id: str) -> int:
     """Process id of a run's driver, once it has begun to print."""
     log = emulator.directory / "logs" / "glue" / f"{run_id}.log"
-    while not (log.exists() and "asleep" in log.read_text()):
-        time.sleep(0.05)
+    until(lambda: log.exists() and "asleep" in log.read_text())
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:

@@ -1,5 +1,6 @@
 """The emulator's own paths: role credentials that survive a restart, the call log, and the capabilities table."""
 
+import json
 import os
 import re
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.contract.conftest import REPOSITORY, Emulator
+from tests.deadlines import until
 from tests.local_postgres import AWS_VENV
 
 READ = [{"Effect": "Allow", "Action": "s3:ListAllMyBuckets", "Resource": "*"}]
@@ -36,8 +38,12 @@ def test_credentials_are_good_after_the_emulator_was_killed(tmp_path: Path, ware
         )
         client = own.role_client("sts", "reader")
         before = client.get_caller_identity()["Arn"]
-        while not (tmp_path / "ministack" / "iam.json").exists():
+
+        def is_saved() -> bool:
             client.get_caller_identity()  # a call makes the state worth saving
+            return (tmp_path / "ministack" / "iam.json").exists()
+
+        until(is_saved)
         own.restart(with_signal=9)
         assert client.get_caller_identity()["Arn"] == before
     finally:
@@ -94,6 +100,21 @@ def test_each_call_is_counted_by_role_and_outcome(emulator: Emulator, make_role:
         assert error.response["Error"]["Code"] == "AccessDenied"
     found = {(call["action"], call["outcome"]): call["count"] for call in emulator.calls(role="counted")}
     assert found == {("ListAllMyBuckets", "executed"): 2, ("CreateBucket", "refused"): 1}
+
+
+def test_the_file_holds_the_calls_as_soon_as_they_are_asked_for(tmp_path: Path) -> None:
+    """The next regular save comes seconds later; a new run may have made as many calls as the one before."""
+    own = Emulator(tmp_path, {})
+    own.start()
+    try:
+        iam = own.client("iam")
+        for call in (iam.list_roles, iam.list_users):
+            assert own.local_request("/_local/calls", token=own.token, method="DELETE") == (200, {"calls": []})
+            call()
+            (asked_for,) = own.calls()
+            assert json.loads((tmp_path / "aws-calls.json").read_text())["calls"] == [asked_for]
+    finally:
+        own.stop()
 
 
 def test_what_is_only_stored_is_said_in_the_docs(emulator: Emulator) -> None:

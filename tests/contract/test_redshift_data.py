@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import time
 import uuid
 from collections.abc import Callable
 
@@ -20,6 +19,7 @@ from tests.contract.redshift_client import (  # noqa: F401 - fixtures are found 
     table,
     warehouse,
 )
+from tests.deadlines import until
 
 # ---------------------------------------------------------------- statements and results
 
@@ -167,10 +167,13 @@ def test_a_client_token_names_one_statement(warehouse: Warehouse, table: str) ->
     assert warehouse.rows(f"SELECT count(*) FROM {table}") == [[1]]
 
 
+def has_begun(warehouse: Warehouse, statement_id: str) -> bool:
+    return warehouse.client.describe_statement(Id=statement_id)["Status"] not in ("SUBMITTED", "PICKED")
+
+
 def test_a_cancelled_statement_is_aborted(warehouse: Warehouse) -> None:
     statement = warehouse.submit("SELECT pg_sleep(3600)")
-    while warehouse.client.describe_statement(Id=statement)["Status"] in ("SUBMITTED", "PICKED"):
-        time.sleep(0.01)
+    until(lambda: has_begun(warehouse, statement))
     assert warehouse.client.cancel_statement(Id=statement)["Status"] is True
     assert warehouse.wait(statement)["Status"] == "ABORTED"
     message = refusal(lambda: warehouse.client.cancel_statement(Id=statement))
@@ -181,8 +184,7 @@ def test_a_long_query_does_not_hold_up_the_service(warehouse: Warehouse) -> None
     statement = warehouse.submit("SELECT pg_sleep(3600)")
     assert warehouse.rows("SELECT 1") == [[1]]
     assert warehouse.client.describe_statement(Id=statement)["Status"] in ("SUBMITTED", "PICKED", "STARTED")
-    while warehouse.client.describe_statement(Id=statement)["Status"] in ("SUBMITTED", "PICKED"):
-        time.sleep(0.01)
+    until(lambda: has_begun(warehouse, statement))
     warehouse.client.cancel_statement(Id=statement)
 
 
@@ -318,10 +320,8 @@ def test_a_caller_needs_a_policy_on_the_workgroup(
 
 def saved(warehouse: Warehouse, statement_id: str) -> None:
     """Wait until the emulator's regular save has a statement."""
-    folder, deadline = warehouse.emulator.directory / "ministack", time.monotonic() + 300
-    while not any(statement_id in path.read_text() for path in folder.glob("*.json")):
-        assert time.monotonic() < deadline, "the state was not saved"
-        time.sleep(0.05)
+    folder = warehouse.emulator.directory / "ministack"
+    until(lambda: any(statement_id in path.read_text() for path in folder.glob("*.json")))
 
 
 def test_a_kill_loses_no_statement_and_repeats_none(warehouse: Warehouse, table: str, warehouse_dsn: str) -> None:

@@ -2,13 +2,13 @@
 
 import io
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.contract.conftest import Emulator
+from tests.deadlines import until
 
 BUCKET = "contract-sagemaker"
 TRAIN = """
@@ -70,10 +70,11 @@ def training(name: str, role: str, **changes: Any) -> dict[str, Any]:
 
 
 def ended(client: Any, kind: str, name: str) -> dict[str, Any]:
-    describe = getattr(client, f"describe_{kind.lower()}_job")
-    while (job := describe(**{f"{kind}JobName": name}))[f"{kind}JobStatus"] in ("InProgress", "Stopping"):
-        time.sleep(0.05)
-    return job
+    def look() -> dict[str, Any] | None:
+        job = getattr(client, f"describe_{kind.lower()}_job")(**{f"{kind}JobName": name})
+        return None if job[f"{kind}JobStatus"] in ("InProgress", "Stopping") else job
+
+    return until(look)
 
 
 def test_training_runs_the_program_with_its_channel_and_uploads_the_model(

@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError, WaiterError
 
 from tests.contract.conftest import PATIENTLY, Emulator
+from tests.deadlines import until
 
 CODE = """
 import base64, json, os, time
@@ -127,13 +128,6 @@ def consume(emulator: Emulator, deploy_stack: Callable) -> Callable[..., Consume
         return Consumer(emulator, name, deploy_stack(template(name, mapping, shards), name))
 
     return make
-
-
-def until(is_so: Callable[[], bool], seconds: float = 240) -> None:
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline, f"it is not so after {seconds} s"
-        time.sleep(0.1)
 
 
 def metric_sum(consumer: Consumer, name: str, since: float) -> float:

@@ -23,6 +23,7 @@ from tests.contract.curated_runs import (
     venue,
 )
 from tests.contract.warehouse_platform import accounts, counts, violations
+from tests.faults.warehouse_checksums import checksums
 
 pytest_plugins = ["tests.contract.warehouse_platform"]
 
@@ -203,22 +204,16 @@ def test_two_runs_of_one_day_at_once_lose_nothing_and_count_nothing_twice(empty:
         assert violations(check) == 0
 
 
-@pytest.mark.parametrize("repeats", [7])
-def test_a_day_that_is_loaded_again_and_again_has_the_same_checksums(loaded: Platform, repeats: int) -> None:
-    def checksums() -> list[list[Any]]:
-        return [
-            warehouse.query(f"SELECT COUNT(*), SUM(LENGTH(source) + LENGTH({key})) FROM core.{table}")
-            for table, key in (
-                ("fact_event", "event_id"),
-                ("fact_box_office", "report_id"),
-                ("fact_interaction", "user_id"),
-            )
-        ] + [warehouse.query("SELECT * FROM core.dim_venue ORDER BY venue_key"), versions(), versions("a2")]
+def test_a_day_that_is_loaded_again_and_again_has_the_same_checksums(loaded: Platform, warehouse_dsn: str) -> None:
+    def found() -> list[Any]:
+        keys = warehouse.query("SELECT * FROM core.dim_venue ORDER BY venue_key"), versions(), versions("a2")
+        return [checksums(warehouse_dsn), *keys]
 
-    before = checksums()
-    for _ in range(repeats):
+    before = found()
+    assert before[0]["core.fact_event"][0] == 3
+    for _ in range(2):
         loaded.load()
-        assert checksums() == before
+        assert found() == before
 
 
 @pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])

@@ -3,8 +3,9 @@
 import csv
 import json
 import subprocess
-import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -13,6 +14,7 @@ import psutil
 import pytest
 
 from local.platform.main_job import CHAIN
+from tests.deadlines import until
 from tests.end_to_end.conftest import BROADWAY_ROWS, INTERACTION_ROWS, Checkout
 
 pytestmark = [pytest.mark.end_to_end, pytest.mark.usefixtures("first_run")]
@@ -30,8 +32,12 @@ def ask(checkout: Checkout, sql: str) -> list[list]:
     statement = client.execute_statement(
         WorkgroupName=known["redshift_workgroup"], Database=known["redshift_database"], Sql=sql
     )["Id"]
-    while (state := client.describe_statement(Id=statement))["Status"] not in ("FINISHED", "FAILED", "ABORTED"):
-        time.sleep(0.05)
+
+    def ended() -> dict[str, Any] | None:
+        state = client.describe_statement(Id=statement)
+        return state if state["Status"] in ("FINISHED", "FAILED", "ABORTED") else None
+
+    state = until(ended)
     assert state["Status"] == "FINISHED", state.get("Error")
     rows = client.get_statement_result(Id=statement)["Records"]
     return [[next(iter(field.values())) for field in row] for row in rows]
@@ -155,13 +161,14 @@ def test_a_file_without_a_column_fails_the_run_in_one_line_and_the_run_after_it_
 
 
 def test_every_service_listens_on_this_machine_only(checkout: Checkout) -> None:
-    sockets = [
-        socket.laddr.ip
-        for process in checkout.processes()
-        for socket in psutil.Process(process).net_connections("tcp")
-        if socket.status == psutil.CONN_LISTEN
-    ]
-    assert set(sockets) == {"127.0.0.1"}
+    listening = [socket for socket in sockets(checkout.processes()) if socket.status == psutil.CONN_LISTEN]
+    assert {socket.laddr.ip for socket in listening} == {"127.0.0.1"}
+
+
+def sockets(processes: list[int]) -> Iterator[Any]:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # a task's process has ended since it was listed
+            yield from psutil.Process(process).net_connections("tcp")
 
 
 def test_stop_leaves_no_process(checkout: Checkout) -> None:

@@ -30,11 +30,14 @@ FROM (SELECT MD5((TO_JSONB(entry) - %s::text[])::text) AS digest FROM {table} AS
 """
 
 
-def checksums() -> dict[str, tuple[int, str]]:
-    """Rows and checksum of each table of the warehouse, whatever order the rows have."""
-    known = json.loads((ROOT / ".local" / "endpoints.json").read_text())
+def checksums(dsn: str | None = None) -> dict[str, tuple[int, str]]:
+    """Rows and checksum of each table of the warehouse, whatever order the rows have.
+
+    :param dsn: the warehouse; without it that of the platform which runs in this checkout
+    """
+    dsn = dsn or json.loads((ROOT / ".local" / "endpoints.json").read_text())["warehouse_dsn"]
     found = {}
-    with psycopg2.connect(known["warehouse_dsn"]) as connection, connection.cursor() as cursor:
+    with psycopg2.connect(dsn) as connection, connection.cursor() as cursor:
         cursor.execute(TABLES, [list(SCHEMAS)])
         for (table,) in cursor.fetchall():
             if table in PER_ATTEMPT:

@@ -158,7 +158,7 @@ def dag_files() -> None:
             "PYTHONPATH": str(worker / "plugins"),
         }
         output = Path(home) / "dags.json"
-        command = [sys.executable, ROOT / "tests" / "dags" / "read_dags.py", output]
+        command = [sys.executable, ROOT / "tests" / "dags" / "read_dags.py", output, "--time"]
         subprocess.run(command, env=environment, cwd=home, check=True, capture_output=True)
         seconds = json.loads(output.read_text())["seconds"]
     slowest = max(seconds, key=seconds.get)

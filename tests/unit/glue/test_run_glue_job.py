@@ -14,6 +14,7 @@ from concert_platform.compat import AirflowFailException
 from concert_platform.operators.fresh_retry import ATTEMPT
 from concert_platform.operators.glue import TOKEN_ARGUMENT, GlueJobRunError, RunGlueJobOperator, error_of
 from concert_platform.triggers.glue import GlueJobRunTrigger
+from tests.deadlines import until_in_loop
 
 JOB = "concert-platform-development-concert-etl-job"
 
@@ -75,8 +76,7 @@ class Glue:
 
     async def seen(self, times: int) -> None:
         """Until the run was looked at so often."""
-        while self.looks < times:
-            await asyncio.sleep(0.01)
+        await until_in_loop(lambda: self.looks >= times)
 
     def end(self, state: str, message: str = "") -> None:
         self.runs[-1] |= {"JobRunState": state, "ErrorMessage": message}

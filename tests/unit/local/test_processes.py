@@ -5,11 +5,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import pytest
 
 from local.platform import processes, state
 from local.platform.processes import Service
+from tests.deadlines import until
 
 CHILD = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']).wait()"
 
@@ -35,10 +38,11 @@ def members(pid: int) -> list[int]:
     return processes._session(pid)
 
 
-def test_stopping_a_service_ends_its_children_too(own_state: Path) -> None:
+def test_stopping_a_service_ends_its_children_too(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The signal goes to the service itself; what it does not end is killed after that.
+    monkeypatch.setattr(processes, "STOP_SECONDS", 0.3)
     pid = processes.start(service(own_state, CHILD))
-    while len(members(pid)) < 2:
-        os.sched_yield()
+    until(lambda: len(members(pid)) == 2)
     processes.stop("sleeper")
     assert members(pid) == []
     assert processes.running() == {}
@@ -49,8 +53,7 @@ def test_a_service_that_does_not_listen_is_killed(own_state: Path, monkeypatch: 
     started = own_state / "deaf"
     deaf = f"import signal, time; signal.signal(15, signal.SIG_IGN); open({str(started)!r}, 'w'); time.sleep(600)"
     pid = processes.start(service(own_state, deaf))
-    while not started.exists():
-        os.sched_yield()
+    until(started.exists)
     processes.stop("sleeper")
     assert members(pid) == []
 
@@ -96,6 +99,25 @@ def test_a_port_that_the_user_asks_for_and_another_program_has_is_refused(
         monkeypatch.setenv("CONCERT_PORT_AIRFLOW", str(port))
         with pytest.raises(state.PlatformError, match=rf"port {port} for airflow is taken"):
             state.choose_ports(set())
+
+
+def test_no_port_is_drawn_for_two_services(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port that was drawn is free until its service has started."""
+    drawn = iter([5001, 5001, 5002, 5001, 5003, 5002, 5004])
+    probe = MagicMock()
+    probe.return_value.__enter__.return_value.getsockname = lambda: (state.HOST, next(drawn))
+    monkeypatch.setattr(state, "socket", SimpleNamespace(socket=probe))
+    assert sorted(state.choose_ports(set()).values()) == [5001, 5002, 5003, 5004]
+
+
+def test_a_port_that_the_user_asks_for_no_other_service_has(own_state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    last = state.choose_ports(set())["aws"]
+    monkeypatch.setenv("CONCERT_PORT_AIRFLOW", str(last))
+    chosen = state.choose_ports(set())
+    assert chosen["airflow"] == last != chosen["aws"]
+    monkeypatch.setenv("CONCERT_PORT_REPLAY", str(last))
+    with pytest.raises(state.PlatformError, match=f"port {last} for airflow is taken by another program or service"):
+        state.choose_ports(set())
 
 
 def test_the_ports_of_last_time_are_taken_again(own_state: Path) -> None:

@@ -40,6 +40,12 @@ def options(**changes: object) -> argparse.Namespace:
     return argparse.Namespace(**{**vars(train.parse_arguments(["--version", "1", "--rounds", "20"])), **changes})
 
 
+@pytest.fixture(scope="module")
+def trained() -> train.Trained:
+    """Of the reports as they are."""
+    return train.train(reports(), options())
+
+
 def test_a_features_row_does_not_change_with_its_own_or_later_outcomes() -> None:
     known = reports()
     row = known.index[len(known) // 2]
@@ -68,9 +74,10 @@ def test_a_missing_column_is_named() -> None:
         features.build(reports().drop(columns="tickets_sold"), reports())
 
 
-def test_training_is_judged_on_weeks_that_it_has_not_seen_and_beside_the_naive_forecast() -> None:
+def test_training_is_judged_on_weeks_that_it_has_not_seen_and_beside_the_naive_forecast(
+    trained: train.Trained,
+) -> None:
     known = reports()
-    trained = train.train(known, options())
     kept, report = trained.kept, trained.report
     rows = report["rows"]
     parts = rows["train"] + rows["calibration"] + rows["holdout"]
@@ -82,8 +89,8 @@ def test_training_is_judged_on_weeks_that_it_has_not_seen_and_beside_the_naive_f
     assert sum(kept.blend.values()) == pytest.approx(1)
 
 
-def test_training_twice_gives_the_same_figures() -> None:
-    assert train.train(reports(), options()).report == train.train(reports(), options()).report
+def test_training_twice_gives_the_same_figures(trained: train.Trained) -> None:
+    assert train.train(reports(), options()).report == trained.report
 
 
 def test_too_short_a_history_is_refused_with_its_dates() -> None:
@@ -102,9 +109,8 @@ def test_dates_from_1900_to_2100_are_read(tmp_path: Path) -> None:
     assert [day.date() for day in train.read_reports(tmp_path)["period_end"]] == days
 
 
-def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Path) -> None:
-    known = reports()
-    kept = train.train(known, options()).kept
+def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(trained: train.Trained) -> None:
+    known, kept = reports(), trained.kept
     upcoming = known.tail(1).assign(
         concert_id="e1", capacity_basis="assumed from city", period_start=pd.Timestamp("2017-03-01"),
         period_end=pd.Timestamp("2017-03-01"), performances=1, capacity=1000,
@@ -120,10 +126,9 @@ def test_an_unknown_act_gets_a_sane_forecast_with_a_wider_interval(tmp_path: Pat
     assert width["e2"] >= width["e1"]
 
 
-def test_no_upcoming_event_is_no_forecast(tmp_path: Path) -> None:
-    kept = train.train(reports(), options()).kept
+def test_no_upcoming_event_is_no_forecast(tmp_path: Path, trained: train.Trained) -> None:
     for folder in (tmp_path, tmp_path / "left-out"):
-        assert predict.forecast(kept, reports(), predict.read_upcoming(folder), AS_OF).empty
+        assert predict.forecast(trained.kept, reports(), predict.read_upcoming(folder), AS_OF).empty
 
 
 def copied() -> set[str]:
@@ -156,26 +161,23 @@ def test_scoring_a_stored_model_writes_forecasts_registry_and_what_the_service_r
     assert (registry["version"], served["model_version"]) == ("v1", "v1")
 
 
-def test_a_stored_model_forecasts_as_the_trained_one(tmp_path: Path) -> None:
-    known = reports()
-    kept = train.train(known, options()).kept
+def test_a_stored_model_forecasts_as_the_trained_one(tmp_path: Path, trained: train.Trained) -> None:
+    known, kept = reports(), trained.kept
     kept.save(tmp_path)
     rows = features.build(known, known)
     pd.testing.assert_frame_equal(model.load(tmp_path).predict(rows), kept.predict(rows))
 
 
-def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
-    kept = train.train(reports(), options()).kept
-    kept.save(tmp_path)
+def test_a_model_of_other_features_is_refused(tmp_path: Path, trained: train.Trained) -> None:
+    trained.kept.save(tmp_path)
     metadata = json.loads((tmp_path / model.METADATA_FILE).read_text())
     (tmp_path / model.METADATA_FILE).write_text(json.dumps({**metadata, "features": ["other"]}))
     with pytest.raises(model.IncompatibleModelError, match="train it again"):
         model.load(tmp_path)
 
 
-def test_a_damaged_model_is_refused(tmp_path: Path) -> None:
-    kept = train.train(reports(), options()).kept
-    kept.save(tmp_path)
+def test_a_damaged_model_is_refused(tmp_path: Path, trained: train.Trained) -> None:
+    trained.kept.save(tmp_path)
     (tmp_path / "median.ubj").write_bytes((tmp_path / "median.ubj").read_bytes()[:-100])
     with pytest.raises(model.UnreadableModelError, match=r"median\.ubj is not what training has written"):
         model.load(tmp_path)
@@ -199,9 +201,8 @@ def test_training_writes_model_figures_and_card(tmp_path: Path) -> None:
     assert "## Limits" in card
 
 
-def test_the_drivers_of_a_forecast_add_up_to_it() -> None:
-    known = reports()
-    kept = train.train(known, options()).kept
+def test_the_drivers_of_a_forecast_add_up_to_it(trained: train.Trained) -> None:
+    known, kept = reports(), trained.kept
     rows = features.build(known, known.tail(40), weights=kept.process)
     total = drivers.contributions(kept, rows).sum(axis=1)
     expected = kept.predict(rows)["predicted"]

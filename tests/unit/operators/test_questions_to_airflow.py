@@ -16,6 +16,7 @@ from concert_platform.triggers import waiting
 from concert_platform.triggers.dag_run import DagRunTrigger
 from concert_platform.triggers.waiting import WaitTrigger
 from concert_platform.triggers.warehouse_load import WarehouseLoadTrigger
+from tests.deadlines import until_in_loop
 
 
 class Supervisor:
@@ -62,8 +63,7 @@ def test_a_cancel_during_a_question_to_airflow_leaves_the_triggerers_connection_
         trigger = QUESTIONS[question]()
         trigger.task_instance = SimpleNamespace(dag_id="d", run_id="r", task_id="t", map_index=-1)
         run = asyncio.ensure_future(anext(trigger.run()))
-        while supervisor.requests < 1:
-            await asyncio.sleep(0.01)
+        await until_in_loop(lambda: supervisor.requests)
         for _ in range(cancels):
             run.cancel()
             await asyncio.sleep(0.01)

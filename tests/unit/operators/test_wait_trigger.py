@@ -3,7 +3,8 @@
 import asyncio
 import inspect
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import partial
 from importlib import import_module
 from pkgutil import iter_modules
 from threading import Barrier
@@ -21,7 +22,9 @@ from concert_platform.triggers import sagemaker, waiting
 from concert_platform.triggers.redshift import SqlBatchTrigger
 from concert_platform.triggers.sagemaker import SageMakerJobTrigger
 from concert_platform.triggers.waiting import WaitTrigger
+from tests.deadlines import until_in_loop
 
+MIDNIGHT = datetime(2026, 7, 1, tzinfo=UTC)
 NO_ANSWER = EndpointConnectionError(endpoint_url="https://glue")
 PAUSES = waiting.PAUSES_AFTER_FAILURES
 THROTTLED = ClientError({"Error": {"Code": "ThrottlingException", "Message": "slow down"}}, "GetJobRun")
@@ -54,6 +57,26 @@ class Scripted(WaitTrigger):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "PAUSES_AFTER_FAILURES", (0.0, 0.0, 0.0))
+
+
+@pytest.fixture
+def scripted_pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Pauses of a trigger that begins at midnight: its clock goes on by each, and none takes time."""
+    made: list[float] = []
+    yield_to_others = partial(asyncio.sleep, 0)
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            return MIDNIGHT + timedelta(seconds=sum(made))
+
+    async def pause(seconds: float) -> None:
+        made.append(seconds)
+        await yield_to_others()
+
+    monkeypatch.setattr(waiting, "datetime", Clock)
+    monkeypatch.setattr(asyncio, "sleep", pause)
+    return made
 
 
 def payload(trigger: WaitTrigger) -> Any:
@@ -124,19 +147,24 @@ def test_a_trigger_calls_aws_with_little_patience_since_it_looks_again_by_itself
     assert clients.client("glue").meta.config.retries["total_max_attempts"] == 8, "a task's client is patient"
 
 
-def test_looks_that_fail_end_at_the_deadline_too_and_the_work_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looks_that_fail_end_at_the_deadline_too_and_the_work_is_stopped(
+    monkeypatch: pytest.MonkeyPatch, scripted_pauses: list[float]
+) -> None:
     monkeypatch.setattr(waiting, "PAUSES_AFTER_FAILURES", (60.0,) * 9)
-    trigger = Scripted(NO_ANSWER, deadline=in_seconds(0.05))
+    trigger = Scripted(NO_ANSWER, deadline=(MIDNIGHT + timedelta(seconds=90)).isoformat())
     line = f"job a was not through by {trigger.deadline}, the longest wait of a try; the last look: "
     assert payload(trigger)["error"].startswith(f"{line}EndpointConnectionError: Could not connect")
-    assert (trigger.count, trigger.stops) == (2, 1)
+    assert (trigger.count, trigger.stops) == (3, 1)
+    assert scripted_pauses == [60, 30], "the last pause ends with the deadline"
 
 
-def test_a_wait_beyond_its_deadline_is_an_event_with_an_error_and_stops_the_work() -> None:
-    trigger = Scripted(None, deadline=in_seconds(0.05))
+def test_a_wait_beyond_its_deadline_is_an_event_with_an_error_and_stops_the_work(scripted_pauses: list[float]) -> None:
+    trigger = Scripted(None, deadline=(MIDNIGHT + timedelta(seconds=25)).isoformat())
+    trigger.poll_interval = 10.0
     event = payload(trigger)
     assert event["error"].startswith("job a was not through by 2") and event["late"]
-    assert trigger.count > 1 and trigger.stops == 1
+    assert (trigger.count, trigger.stops) == (4, 1)
+    assert scripted_pauses == [10, 10, 5], "the last pause ends with the deadline"
 
 
 def test_a_trigger_that_is_taken_over_after_its_deadline_looks_once() -> None:
@@ -155,8 +183,7 @@ def test_work_that_cannot_be_stopped_hides_no_deadline(monkeypatch: pytest.Monke
 
 async def cancel_once(is_waiting: Callable[[], bool], trigger: WaitTrigger) -> None:
     run = asyncio.ensure_future(anext(trigger.run()))
-    while not is_waiting():
-        await asyncio.sleep(0.01)
+    await until_in_loop(is_waiting)
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
@@ -180,9 +207,13 @@ def test_a_trigger_that_is_cancelled_again_and_again_stops_its_work_all_the_same
 
     async def cancel_until_it_ends() -> None:
         run = asyncio.ensure_future(anext(trigger.run()))
-        while not run.done():
-            await asyncio.sleep(0.01)
-            run.cancel()
+
+        def has_ended() -> bool:
+            if trigger.count:  # it waits
+                run.cancel()
+            return run.done()
+
+        await until_in_loop(has_ended)
         with pytest.raises(asyncio.CancelledError):
             await run
 

@@ -11,6 +11,7 @@ from concert_platform import warehouse
 from concert_platform.operators import redshift
 from concert_platform.triggers.redshift import SqlBatchTrigger
 from concert_platform.warehouse import data_api
+from tests.deadlines import until_in_loop
 
 
 class FakeDataApi:
@@ -136,8 +137,7 @@ def test_a_cancelled_trigger_cancels_the_batch_unless_the_task_goes_on_waiting(
     async def cancel_once_it_waits() -> None:
         events = SqlBatchTrigger(statement_id="batch-0", poll_interval=60).run()
         waiting = asyncio.ensure_future(anext(events))
-        while not api.looks:
-            await asyncio.sleep(0.01)
+        await until_in_loop(lambda: api.looks)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
