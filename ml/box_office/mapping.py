@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from ml.box_office.errors import UnreadableReportsError
 
 KINDS = ("column", "value", "expression")
 LOST = "\0lost"  # of a group: by aggregate, the texts of which it made nothing
+SPACES = re.compile(f"[{files.SPACES}]+")
 LISTS = ("required_columns", "null_values", "group_by")
 
 
@@ -98,20 +100,27 @@ def _grouped(rows: files.Rows, rules: dict[str, Any]) -> files.Rows:
     keys = [str(key).casefold() for key in rules["group_by"]]
     groups: dict[tuple[Any, ...], files.Rows] = {}
     for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+        groups.setdefault(tuple(_alike(row[key]) for key in keys), []).append(row)
     found: files.Rows = []
     lost: list[str] = []
     aggregates = {
         str(name).casefold(): expressions.parse(str(text), lost.append) for name, text in rules["aggregates"].items()
     }
-    for group, members in groups.items():
-        report: dict[str, Any] = {**dict(zip(keys, group, strict=True)), LOST: {}}
+    for members in groups.values():
+        report: dict[str, Any] = {LOST: {}}
+        for key in keys:
+            report[key] = min((row[key] for row in members if row[key] is not None), default=None)
         for name, reduce in aggregates.items():
             lost.clear()
             report[name] = reduce({expressions.ROWS_OF_GROUP: members})
             report[LOST][name] = list(lost)
         found.append(report)
     return found
+
+
+def _alike(text: str | None) -> str | None:
+    """A text as it tells groups apart: in whatever case and spaces it is written."""
+    return None if text is None else SPACES.sub(" ", text).lower()
 
 
 def _column(rows: files.Rows, rule: dict[str, Any] | None, nulls: set[str]) -> list[str | None]:

@@ -108,6 +108,7 @@ def _file(texts: pd.DataFrame, path: Path, tell: cells.Note) -> tuple[pd.DataFra
             cells.tell_fractions(read, texts[name], path, tell)
     for name in frame.columns.difference([*DAYS, *NUMBERS, *PRICES]):
         frame[name] = [None if isinstance(text, cells.Unread) else text for text in texts[name]]
+    frame["currency"] = [None if code is None else code.upper() for code in frame["currency"]]
     # Only where nothing is given: a start that cannot be read may lie long before the end.
     starts_at_end = texts["period_start"].isna()
     frame["period_start"] = frame["period_start"].mask(starts_at_end, frame["period_end"])

@@ -249,6 +249,14 @@ def test_a_page_in_another_encoding_gives_no_garbled_name(deliver: Any, run_job:
         assert rules_of(outcome) == ["encoding_broken"]
 
 
+@pytest.mark.parametrize("path", ["artists", ""])
+def test_a_page_with_a_byte_order_mark_has_its_records(deliver: Any, run_job: Any, path: str) -> None:
+    content = dump({"artists": [SPOTIFY_ARTIST]} if path else SPOTIFY_ARTIST).encode("utf-8-sig")
+    deliver("spotify", "artist", {"p.json": content}, {"p.json": 1}, records_path=path)
+
+    assert [row["name"] for row in run_job().rows("artist").collect()] == ["Bjork"]
+
+
 def test_a_page_without_a_result_has_no_records(deliver: Any, run_job: Any) -> None:
     empty = dump({"page": {"totalElements": 0}})
     deliver("ticketmaster", "artist", {"p.json": empty}, {"p.json": 0}, records_path="_embedded.attractions")

@@ -109,6 +109,39 @@ def test_an_event_may_lack_venue_artist_prices_and_time(deliver: Any, run_job: A
     assert rows["e4"]["start_at"] is None
 
 
+def test_an_attraction_of_a_blank_name_is_none(deliver: Any, run_whole_job: Any) -> None:
+    blank = changed("_embedded.attractions.0.name", "", identity="blank")
+    spaces = changed("_embedded.attractions.0.name", "\u00a0\0", identity="spaces")
+    deliver("ticketmaster", "event", {"p.json": page(EVENT, blank, spaces)}, {"p.json": 3})
+
+    outcome = run_whole_job()
+
+    artists = {row["event_id"]: row["artist"] for row in outcome.rows("event").collect()}
+    assert artists == {"e1": "Björk", "blank": EVENT["name"], "spaces": EVENT["name"]}
+
+
+def test_a_time_without_a_day_and_a_day_without_a_time_are_no_moment(deliver: Any, run_job: Any) -> None:
+    texts = ["T12:30:00Z", "12:30", "2020", "2020-05", "2020-05-06", "2020-05-06T18"]
+    events = [changed("dates.start.dateTime", text, identity=text) for text in texts]
+    onsales = [changed("sales.public.startDateTime", text, identity=f"onsale {text}") for text in texts]
+    # Its local time says what the API's own word does not.
+    local = changed("dates.start", {"localDate": "2020-05-06", "localTime": "19:30:00", "dateTime": texts[0]})
+    everything = [*events, *onsales, local]
+    deliver("ticketmaster", "event", {"p.json": page(*everything)}, {"p.json": len(everything)})
+
+    rows = {row["event_id"]: row for row in run_job().rows("event").collect()}
+
+    assert {text: rows[text]["start_at"] for text in texts} == dict.fromkeys(texts)
+    assert {text: rows[f"onsale {text}"]["onsale_at"] for text in texts} == dict.fromkeys(texts)
+    assert rows["dates.start"]["start_at"].isoformat() == "2020-05-06T18:30:00"
+
+
+def test_a_currency_is_in_capital_letters(deliver: Any, run_job: Any) -> None:
+    deliver("ticketmaster", "event", {"p.json": page(changed("priceRanges.1.currency", "gbp"))}, {"p.json": 1})
+
+    assert [row["currency"] for row in run_job().rows("event").collect()] == ["GBP"]
+
+
 LOCAL_TIMES = [
     ("Europe/London", "2020-05-06", "19:30:00", "2020-05-06T18:30:00"),
     ("Asia/Kathmandu", "2020-05-06", "19:30", "2020-05-06T13:45:00"),

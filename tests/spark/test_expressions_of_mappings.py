@@ -6,7 +6,8 @@ import pytest
 
 ROW = {
     "decimal": "12.5", "thousands": "1,234", "price": "$1,000.50", "name": "O'NEIL mc-donald", "nothing": None,
-    "date": "3/5/2017", "spaces": " x ", "zero": "0", "seven": "7", "minus": "-7", "parts": "a|b|c",
+    "date": "3/5/2017", "title": "L\u00c9S  Mis\u00a0\t \u00c9RABLES", "moment": "2017-03-05 00:00:00",
+    "spaces": " x ", "zero": "0", "seven": "7", "minus": "-7", "parts": "a|b|c",
 }  # fmt: skip
 EXPRESSIONS = [
     *(
@@ -28,6 +29,8 @@ EXPRESSIONS = [
     "greatest(nothing, '10', '9')", "least(nothing, '3')", "concat(true, 1.50)", "concat_ws('|', nothing, 1.50, true)",
     "CAST(12345678.9D AS STRING)", "CAST(0.0001D AS STRING)", "CAST(100D AS STRING)", "1.5e3", "round(2.5)",
     "round(-2.5)", "round(12.345, 2)", "round(1234, -2)", "round('2.5')", "floor(-1.5)", "ceil('1.2')", "ceil(-0.5)",
+    r"lower(regexp_replace(title, '[\\s\u00a0]+', ' '))", r"concat_ws('|', lower(title), try_cast(moment AS DATE))",
+    "concat_ws('|', name, try_cast('soon' AS DATE))",
     "trim('\t x ')", "replace('abc', '', 'x')", "split_part('abc', '', 1)", "split_part(parts, '|', -1)",
     "split_part(parts, '|', 4)", "length(spaces)", "upper('straße')", "nullif(zero, '0')", "zero = 0", "'007' = 7",
     "seven IN ('7', '8')", "seven IN (7, 8)", "nothing IN ('7')", "seven < '10'", "decimal = 12.5",

@@ -157,6 +157,58 @@ def test_a_number_tells_two_halls_apart() -> None:
     assert similarity("Great Concert Hall of Europe 1", "Great Concert Hall of Europe 2") < 0.92
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Los Angeles Convention Center - West Hall", "Los Angeles Convention Center - South Hall"),
+        ("Palais des Congrès Salle Est", "Palais des Congrès Salle Ouest"),
+        ("Palacio de los Deportes Sala Este", "Palacio de los Deportes Sala Oeste"),
+        ("Manchester Academy II", "Manchester Academy III"),
+        ("Royal Concert Hall Studio VII", "Royal Concert Hall Studio VIII"),
+        ("Brooklyn Academy of Music Opera House A", "Brooklyn Academy of Music Opera House B"),
+        ("Theatre at Grand Prairie Amphitheatre", "Theatre at Grand Prairie Amphitheatre Bar"),
+    ],
+)
+def test_a_word_tells_two_halls_apart_however_long_their_names(name: str, other: str) -> None:
+    found = resolve(venue("setlistfm", "1", name), venue("ticketmaster", "2", other))
+    doubtful = found["ticketmaster 2"]
+
+    assert doubtful.platform_id == venue_id(other, "London", "GB") != found["setlistfm 1"].platform_id
+    assert (doubtful.status, doubtful.matched_id) == ("review", found["setlistfm 1"].platform_id)
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Helen Hayes Theatre", "Helen Hayes Theater"),
+        ("Greater Austin Convention Centre", "Greater Austin Convention Center"),
+        ("Sydney Harbour Hall", "Sydney Harbor Hall"),
+    ],
+)
+def test_another_spelling_of_a_word_is_the_same_venue(name: str, other: str) -> None:
+    found = resolve(venue("setlistfm", "1", name), venue("ticketmaster", "2", other))
+
+    assert found["ticketmaster 2"].platform_id == found["setlistfm 1"].platform_id
+
+
+def test_two_ids_of_a_source_under_two_names_are_not_joined_by_a_score() -> None:
+    found = resolve(
+        venue("setlistfm", "1", "Helen Hayes Theatre"),
+        venue("ticketmaster", "2", "Helen Hayes Theater"),
+        venue("ticketmaster", "3", "Helen Hays Theater"),
+        venue("ticketmaster", "4", "HELEN HAYES Theater"),
+        artist("ticketmaster", "5", "Beyonce"),
+        artist("ticketmaster", "6", "Beyoncé"),
+    )
+
+    known = found["setlistfm 1"].platform_id
+    assert found["ticketmaster 2"].platform_id == found["ticketmaster 4"].platform_id == known
+    assert (found["ticketmaster 3"].status, found["ticketmaster 3"].matched_id) == ("review", known)
+    assert found["ticketmaster 3"].platform_id != known
+    assert found["ticketmaster 6"].status == "review"
+    assert found["ticketmaster 6"].platform_id != found["ticketmaster 5"].platform_id
+
+
 def test_a_venue_without_city_is_compared_with_none() -> None:
     found = resolve(venue("setlistfm", "1", "Arena One", None), venue("ticketmaster", "2", "Arena Ones", None))
 

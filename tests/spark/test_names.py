@@ -1,13 +1,15 @@
 """Normalised names: what makes one artist or venue of two spellings."""
 
 import doctest
+from types import ModuleType
 
 import pytest
-from concert_etl import names
+from concert_etl import identity, names
 
 
-def test_examples_of_the_documentation_hold() -> None:
-    results = doctest.testmod(names)
+@pytest.mark.parametrize("module", [identity, names])
+def test_examples_of_the_documentation_hold(module: ModuleType) -> None:
+    results = doctest.testmod(module)
 
     assert results.attempted >= 3 and results.failed == 0
 

@@ -18,11 +18,11 @@ SCHEMA = """
     classifications array<struct<genre: struct<name: string>, subGenre: struct<name: string>>>,
     externalLinks struct<musicbrainz: array<struct<id: string>>, spotify: array<struct<url: string>>>
 """
-NO_GENRES = "'', 'Undefined', 'Other'"
+NO_GENRES = "'Undefined', 'Other'"
 GENRES = f"""array_join(array_sort(array_distinct(filter(
     concat(coalesce(item.genres, array()),
            coalesce(flatten(transform(item.classifications, c -> array(c.genre.name, c.subGenre.name))), array())),
-    g -> g IS NOT NULL AND trim(g) NOT IN ({NO_GENRES})))), '; ')"""
+    g -> g IS NOT NULL AND g NOT IN ({NO_GENRES})))), '; ')"""
 PARTS = {"links": "item.externalLinks"}
 TEXTS = {
     "source_artist_id": "coalesce(item.id, item.mbid)",

@@ -24,6 +24,7 @@ HIGHEST_UTILISATION = "1.6"
 LARGEST_CAPACITY = 1_000_000_000  # seats; more than any period of any hall has
 STANDING_ROOM, PRICE_UNREADABLE = "standing_room", "price_unreadable"
 PRICES = ("average_price", "top_price")
+PRECISIONS = ("day", "tour")
 
 RULES = (
     Rule("source_missing", "source IS NULL", "'the report names no source'"),
@@ -42,6 +43,11 @@ RULES = (
         "period_reversed",
         "period_start > period_end",
         "concat('the period starts on ', period_start, ' and ends before, on ', period_end)",
+    ),
+    Rule(
+        "period_precision_unknown",
+        f"period_precision NOT IN {PRECISIONS}",
+        f"concat('period_precision is ', {shown('period_precision')}, ', not {' or '.join(PRECISIONS)}')",
     ),
     Rule(
         "performances_below_one",
@@ -87,7 +93,8 @@ def curate(reports: DataFrame) -> DataFrame:
     """Type and judge reports whose ``_text`` has the canonical columns."""
     typed = reports.select(
         "*",
-        *(f"_text.{name}" for name in ("source", "report_id", "show", "artist", "venue", "city", "currency")),
+        *(f"_text.{name}" for name in ("source", "report_id", "show", "artist", "venue", "city")),
+        F.upper("_text.currency").alias("currency"),
         country_code(F.col("_text.country")).alias("country"),
         F.expr(date("period_start")).alias("period_start"),
         F.expr(date("period_end")).alias("period_end"),

@@ -10,7 +10,7 @@ from concert_etl.entities import EVENT
 from concert_etl.external_ids import attraction_keys
 from concert_etl.pages import parse
 from concert_etl.rules import Rule, encoding_broken, judge, text_too_long
-from concert_etl.texts import FIRST_DAY, LAST_DAY, date, decimal, is_negative, shown, timestamp
+from concert_etl.texts import FIRST_DAY, LAST_DAY, date, decimal, is_negative, moment, shown
 from concert_etl.venue import is_placeholder
 
 # Every leaf is text, so that a value of another type spoils itself and not its event.
@@ -55,7 +55,7 @@ TEXTS = {
     "onsale_at": f"CASE WHEN NOT startswith({ONSALE}, '{NO_ONSALE}') THEN {ONSALE} END",
     "price_min": "price.min",
     "price_max": "price.max",
-    "currency": "price.currency",
+    "currency": "upper(price.currency)",
     "source_artist_id": "attraction.id",
     "source_venue_id": "venue_item.id",
 }
@@ -63,6 +63,7 @@ TEXTS = {
 RULES = (
     Rule("event_id_missing", "event_id IS NULL", "'the event has no id'"),
     Rule("event_name_missing", "name IS NULL", "'the event has no name'"),
+    Rule("artist_missing", "artist IS NULL", "'neither the attraction nor the event has a name'"),
     encoding_broken("name", "artist", "venue", "city"),
     Rule("event_date_missing", "_text.event_date IS NULL", "'the event has no local date'"),
     Rule(
@@ -109,8 +110,8 @@ def curate(events: DataFrame) -> DataFrame:
         country_code(F.col("_text.country")).alias("country"),
         *(f"_text.{name}" for name in ("timezone", "status", "currency", "source_artist_id", "source_venue_id")),
         F.expr(date("event_date")).alias("event_date"),
-        F.expr(timestamp("start_at")).alias("start_at"),
-        F.expr(timestamp("onsale_at")).alias("onsale_at"),
+        F.expr(moment("_text.start_at")).alias("start_at"),
+        F.expr(moment("_text.onsale_at")).alias("onsale_at"),
         F.expr(decimal("price_min", 12)).alias("price_min"),
         F.expr(decimal("price_max", 12)).alias("price_max"),
         attraction_keys("attraction").alias("_artist_keys"),

@@ -8,7 +8,8 @@ Rules, the first that holds:
     same_name_other_ids     ... whose external ids say that it is another artist: review
     same_name_and_place     a venue of the same normalised name, city and country; score 1
     similar_name, similar_name_and_place
-                            matched from MATCHED on, review from REVIEW on
+                            matched from MATCHED on, review from REVIEW on; review also when the source itself has a
+                            record of that identity under another name: it tells the two apart by their ids
     first_seen              nobody else: the record gives the identity its name and id
 
 A record under review is not joined: it is an identity of its own. What was assigned once stays, and the order of the
@@ -18,7 +19,8 @@ identities that could be meant; registry.py keeps them, references.py takes them
 
 from __future__ import annotations
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
@@ -31,6 +33,9 @@ MATCHED_STATUS, REVIEW_STATUS = "matched", "review"
 MATCHED = {ARTIST: 0.99, VENUE: 0.92}
 REVIEW = {ARTIST: 0.85, VENUE: 0.75}
 NAMESAKE_SCORE = 0.5
+RESPELT = 0.82  # of two words: center and centre (0.83), not est and ouest (0.75)
+# Words that are more alike than that and say different things: numbers, and some directions.
+TELLING = re.compile(r"\d|^[ivx]+$|^(eastern|western|este|oeste)$")
 # Of these an artist has one: two different ones are two artists.
 TELLING_KEYS = ("musicbrainz", "spotify")
 KEY_ORDER = ("musicbrainz", "spotify", "ticketmaster", "ticketmaster_number")
@@ -181,7 +186,7 @@ class Resolver:
         rule = "similar_name" + _place(reference)
         if best is None or score < REVIEW[reference.entity]:
             return None
-        if score >= MATCHED[reference.entity]:
+        if score >= MATCHED[reference.entity] and not self._is_told_apart(reference, best.platform_id):
             return self._join(reference, best, rule, score)
         return self._new(reference, reference.default_id, rule, score, best)
 
@@ -194,6 +199,14 @@ class Resolver:
             if own and others:
                 return not own & others
         return False
+
+    def _is_told_apart(self, reference: Reference, platform_id: str) -> bool:
+        """Whether the source of a reference has another name, under another id, for the bearer of a platform id."""
+        return any(
+            bearer.reference.source == reference.source
+            and normalise(bearer.reference.name) != normalise(reference.name)
+            for bearer in self._by_id[reference.entity, platform_id]
+        )
 
     def _namesake(self, reference: Reference, other: Identity) -> Identity:
         salted = artist_id(reference.name, reference.source, str(reference.source_id))
@@ -232,10 +245,29 @@ def similarity(left: str, right: str) -> float:
     if normalise(left) == normalise(right):
         return 1.0
     first, second = (" ".join(sorted(comparable(name).split())) for name in (left, right))
-    ratio = round(SequenceMatcher(None, *sorted((first, second)), autojunk=False).ratio(), 4)
-    # Numbers tell halls and stages apart, however long the rest of the name is.
-    differs = [c for c in first if c.isdigit()] != [c for c in second if c.isdigit()]
-    return min(ratio, 0.89 if differs else 0.99)
+    return min(_ratio(first, second), 0.99 if _is_respelt(comparable(left), comparable(right)) else 0.89)
+
+
+def _ratio(left: str, right: str) -> float:
+    return round(SequenceMatcher(None, *sorted((left, right)), autojunk=False).ratio(), 4)
+
+
+def _is_respelt(left: str, right: str) -> bool:
+    """Whether two names differ in the spelling of their words only, not in what these say.
+
+    However long the rest of a name is, a word more or another word may be another hall: West Hall is not South Hall,
+    Academy II not Academy III, and a club is not its bar.
+
+    >>> _is_respelt("helen hayes theatre", "helen hayes theater"), _is_respelt("harbour hall", "harbor hall")
+    (True, True)
+    >>> _is_respelt("salle est", "salle ouest"), _is_respelt("studio vii", "studio viii"), _is_respelt("club", "club b")
+    (False, False, False)
+    """
+    first, second = left.split(), right.split()
+    own, others = ([*(Counter(one) - Counter(other)).elements()] for one, other in ((first, second), (second, first)))
+    if len(own) != len(others) or any(TELLING.search(word) for word in own + others):
+        return False
+    return all(_ratio(word, other) >= RESPELT for word, other in zip(own, others, strict=True))
 
 
 def _place(reference: Reference) -> str:

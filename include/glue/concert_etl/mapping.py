@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from concert_etl.box_office import CANONICAL
 from concert_etl.errors import CurationError
 from concert_etl.raw import CELLS, cell_names
-from concert_etl.texts import clean, quoted
+from concert_etl.texts import SPACES, clean, quoted
 
 # What may be a column in an expression: a word that is no function's name, or a name in backticks; no text in quotes.
 NAME = re.compile(r"'(?:[^'\\]|\\.)*'|`([^`]+)`|\b([A-Za-z_]\w*)\b(?!\s*\()")
@@ -73,9 +73,13 @@ def apply_mapping(raw: DataFrame, mapping: Mapping) -> DataFrame:
 
 
 def _grouped(cells: DataFrame, mapping: Mapping) -> DataFrame:
-    """One report per file and combination of the group's columns; an unreadable row spoils the whole group's total."""
+    """One report per file and combination of the group's columns, in whatever case and spaces they are written; an
+    unreadable row spoils the whole group's total."""
+    columns = [(name, F.col(quoted(name))) for name in mapping.group_by]
+    alike = [F.lower(F.regexp_replace(column, f"[{SPACES}]+", " ")) for _, column in columns]
     groups = cells.groupBy(
-        F.col("_meta.file_name").alias("_file_name"), *(F.col(quoted(name)) for name in mapping.group_by)
+        F.col("_meta.file_name").alias("_file_name"),
+        *(column.alias(f"_group_{number}") for number, column in enumerate(alike)),
     )
     ordered = F.array_sort(F.collect_list(F.struct(F.col("_meta.position").alias("position"), F.col("_record"))))
     return groups.agg(
@@ -83,6 +87,7 @@ def _grouped(cells: DataFrame, mapping: Mapping) -> DataFrame:
         F.concat(F.lit("["), F.array_join(ordered.getField("_record"), ","), F.lit("]")).alias("_record"),
         F.max("_malformed").alias("_malformed"),
         F.count(F.lit(1)).cast("int").alias("_records"),
+        *(F.min(column).alias(name) for name, column in columns),
         *(F.expr(sql).alias(name) for name, sql in mapping.aggregates.items()),
     )
 

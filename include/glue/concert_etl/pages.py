@@ -7,11 +7,13 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DataType, StructType
 
 from concert_etl.raw import MALFORMED, Manifest, RawBucket, escaped, file_name, meta
-from concert_etl.texts import clean
+from concert_etl.texts import cleaned
 
 VALUE = "value"
+BYTE_ORDER_MARK = "\ufeff"
 
 
 def read_pages(spark: SparkSession, bucket: RawBucket, manifest: Manifest) -> DataFrame:
@@ -21,7 +23,7 @@ def read_pages(spark: SparkSession, bucket: RawBucket, manifest: Manifest) -> Da
         alike[file.records_path].append(f"s3://{bucket.bucket}/{file.key}")
     frames = [
         spark.read.text(escaped(uris), wholetext=True)
-        .select(VALUE, file_name())
+        .select(F.btrim(VALUE, F.lit(BYTE_ORDER_MARK)).alias(VALUE), file_name())
         .select("_file_name", F.explode(_records(path)).alias("_record"))
         for path, uris in alike.items()
     ]
@@ -44,8 +46,20 @@ def _records(path: str) -> Column:
     return found
 
 
+def _cleaned(value: str, kind: DataType) -> str:
+    """SQL: a part of a record with each of its texts, however deep, as ``clean`` leaves it; a blank one is none."""
+    if isinstance(kind, StructType):
+        fields = ", ".join(f"'{item.name}', {_cleaned(f'{value}.{item.name}', item.dataType)}" for item in kind.fields)
+        return f"if({value} IS NULL, NULL, named_struct({fields}))"
+    if isinstance(kind, ArrayType):
+        return f"transform({value}, element -> {_cleaned('element', kind.elementType)})"
+    return cleaned(value)
+
+
 def parse(records: DataFrame, schema: str, values: dict[str, str], parts: dict[str, str], what: str) -> DataFrame:
     """Add ``_text`` and ``_malformed`` to records given as JSON text in ``_record``; the record itself is ``item``.
+
+    All texts of ``item`` are clean, so that ``coalesce`` also passes over a blank one.
 
     :param schema: of a record, every leaf as text, so that a value of another type spoils itself and not its record
     :param values: canonical name -> SQL over ``item`` and the parts
@@ -53,8 +67,10 @@ def parse(records: DataFrame, schema: str, values: dict[str, str], parts: dict[s
     :param what: the record in words, for the reason
     """
     items = records.withColumn("item", F.from_json("_record", schema))
+    items = items.withColumn("item", F.expr(_cleaned("item", items.schema["item"].dataType)))
     items = items.select("*", *(F.expr(sql).alias(name) for name, sql in parts.items()))
-    texts = [clean(F.expr(sql)).alias(name) for name, sql in values.items()]
+    # What an expression makes of clean texts is clean, or empty.
+    texts = [F.nullif(F.expr(sql), F.lit("")).alias(name) for name, sql in values.items()]
     is_object = F.col("_record").startswith("{")
     return items.select(
         "_meta",

@@ -10,7 +10,7 @@ from concert_etl.entities import SETLIST, WIDTHS
 from concert_etl.external_ids import external_keys
 from concert_etl.pages import parse
 from concert_etl.rules import Rule, encoding_broken, judge, text_too_long
-from concert_etl.texts import FIRST_DAY, LAST_DAY, shown
+from concert_etl.texts import FIRST_DAY, LAST_DAY, moment, shown
 from concert_etl.venue import is_placeholder
 
 SCHEMA = """
@@ -36,19 +36,19 @@ TEXTS = {
     "ticketmaster_number": "item.artist.tmid",
 }
 SONG_COLUMNS = ("set_name", "is_encore", "song", "is_tape", "cover_of")
-# Songs in the order of the evening. An unknown song has an empty name: it was played, so it keeps its place.
+# Songs in the order of the evening. An unknown song has a blank name: it was played, so it keeps its place.
 SONGS = """flatten(transform(coalesce(item.sets.set, array()), s -> transform(coalesce(s.song, array()), t -> struct(
-    nullif(trim(s.name), '') AS set_name,
+    s.name AS set_name,
     coalesce(try_cast(s.encore AS INT) > 0, false) AS is_encore,
-    nullif(trim(t.name), '') AS song,
+    t.name AS song,
     coalesce(t.tape = 'true', false) AS is_tape,
-    nullif(trim(t.cover.name), '') AS cover_of))))"""
+    t.cover.name AS cover_of))))"""
 DAY_FIRST = "^([0-9]{2})-([0-9]{2})-([0-9]{4})$"
 DAY = f"regexp_replace(_text.event_date, '{DAY_FIRST}', '$3-$2-$1')"
 EVENT_DATE = f"""CASE WHEN _text.event_date RLIKE '{DAY_FIRST}' AND {DAY} BETWEEN '{FIRST_DAY}' AND '{LAST_DAY}'
     THEN try_cast({DAY} AS DATE) END"""
 # The API writes the zone without a colon.
-UPDATED_AT = "try_cast(regexp_replace(_text.updated_at, '([+-][0-9]{2})([0-9]{2})$', '$1:$2') AS TIMESTAMP)"
+UPDATED_AT = moment("regexp_replace(_text.updated_at, '([+-][0-9]{2})([0-9]{2})$', '$1:$2')")
 
 
 def _song_too_long() -> Rule:

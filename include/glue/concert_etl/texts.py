@@ -11,6 +11,8 @@ from pyspark.sql import functions as F
 SPACES = " \t\r\n\f\v\u00a0\u2007\u202f\u3000\ufeff\u200b"
 LONGEST_SHOWN = 80  # characters of a value in a reason
 
+# A day and a time: Spark's own cast takes '12:30' for half past twelve today, and '2031' for the midnight of New Year.
+MOMENT_PATTERN = "^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}"
 DATE_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([ T]00:00:00([.]0+)?)?$"
 FIRST_DAY, LAST_DAY = "1900-01-01", "2100-12-31"  # a day beyond them is a slip of the pen
 
@@ -27,6 +29,12 @@ def clean(text: Column, null_values: Sequence[str] = ()) -> Column:
     # Most cells need none of this, which takes longer than all else that is done with one.
     is_clean = is_visible(text) & is_visible(F.substring(text, -1, 1)) & ~F.contains(text, F.lit("\x00"))
     return F.when(is_clean & ~text.isin(*null_values) if null_values else is_clean, text).otherwise(cleaned)
+
+
+def cleaned(text: str) -> str:
+    """SQL: as ``clean``, in fewer words: for the hundred texts of a record, of which there are not millions."""
+    spaces = "".join(f"\\u{ord(space):04x}" for space in SPACES)
+    return f"nullif(btrim(translate({text}, '\\0', ''), '{spaces}'), '')"
 
 
 def is_visible(text: Column) -> Column:
@@ -62,7 +70,11 @@ def is_negative(name: str) -> str:
     return f"coalesce(try_cast(_text.{name} AS DOUBLE) < 0, false)"
 
 
-def timestamp(name: str) -> str:
-    """SQL: a value of ``_text`` as a moment; UTC unless it says otherwise."""
-    moment = f"try_cast(_text.{name} AS TIMESTAMP)"
-    return f"CASE WHEN to_date({moment}) BETWEEN DATE'{FIRST_DAY}' AND DATE'{LAST_DAY}' THEN {moment} END"
+def moment(text: str) -> str:
+    """SQL: a text as a moment; UTC unless it says otherwise.
+
+    :param text: SQL of it
+    """
+    found = f"try_cast({text} AS TIMESTAMP)"
+    is_within = f"to_date({found}) BETWEEN DATE'{FIRST_DAY}' AND DATE'{LAST_DAY}'"
+    return f"CASE WHEN {text} RLIKE '{MOMENT_PATTERN}' AND {is_within} THEN {found} END"

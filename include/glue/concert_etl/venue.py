@@ -34,14 +34,18 @@ PLACEHOLDER = "(?i)do not use|^(venue )?(tba|tbc|tbd|to be (announced|confirmed|
 
 def is_placeholder(name: str) -> str:
     """SQL: whether a name stands for no venue."""
-    return f"trim({name}) RLIKE '{PLACEHOLDER}'"
+    return f"{name} RLIKE '{PLACEHOLDER}'"
+
+
+def _number(name: str) -> str:
+    return f"try_cast(_text.{name} AS DOUBLE)"
 
 
 def _degrees(name: str, most: int) -> Rule:
     return Rule(
         f"{name}_invalid",
         # NaN is greater than any number.
-        f"_text.{name} IS NOT NULL AND (_{name} IS NULL OR NOT _{name} BETWEEN -{most} AND {most})",
+        f"{name} NOT BETWEEN -{most} AND {most} OR (_text.{name} IS NOT NULL AND {_number(name)} IS NULL)",
         f"concat('{name} is ', {shown(name)}, ', not a number from -{most} to {most}')",
     )
 
@@ -67,8 +71,8 @@ def curate(venues: DataFrame) -> DataFrame:
             F.col("_meta.source").alias("source"),
             *(f"_text.{name}" for name in ("source_venue_id", "name", "city", "timezone")),
             country_code(F.col("_text.country")).alias("country"),
-            F.expr("try_cast(_text.latitude AS DOUBLE)").alias("_latitude"),
-            F.expr("try_cast(_text.longitude AS DOUBLE)").alias("_longitude"),
+            F.expr(_number("latitude")).alias("_latitude"),
+            F.expr(_number("longitude")).alias("_longitude"),
         )
         .select(
             "*",

@@ -75,5 +75,5 @@ def test_files_without_a_report_are_accepted_as_nothing(tmp_path: Path) -> None:
 def test_the_sample_of_tours_is_accepted_whole() -> None:
     found = reports.read_accepted([SAMPLES / "taylor_swift_tours" / "taylor_swift_tours.csv"], "taylor_swift_tours")
     assert len(found) == 293
-    first = found.set_index("report_id").loc["Fearless_Tour|Roberts Municipal Stadium"]
+    first = found.set_index("report_id").loc["fearless_tour|roberts municipal stadium"]
     assert (first["capacity"], first["tickets_sold"], first["gross"]) == (7463, 7463, 360617)

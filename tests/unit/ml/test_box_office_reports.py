@@ -38,7 +38,7 @@ def test_a_broadway_week_becomes_a_report(tmp_path: Path) -> None:
     )
     found = reports.read([path], "broadway_weekly_grosses")
     first = found.iloc[0]
-    assert first["report_id"] == "Aren't We All?|Brooks|1985-06-09"
+    assert first["report_id"] == "aren't we all?|brooks|1985-06-09"
     assert (first["period_start"], first["period_end"]) == (pd.Timestamp("1985-06-03"), pd.Timestamp("1985-06-09"))
     assert (first["performances"], first["capacity"], first["tickets_sold"]) == (9, 9 * 1088, 7386)
     assert found["capacity"].iloc[1] == 80
@@ -352,3 +352,20 @@ def test_what_curation_quarantines_is_left_out(tmp_path: Path, rule: str, change
     found = reports.read_accepted([tmp_path / "a.csv"], "canonical", lambda _: None)
     assert (list(found["report_id"]), found.attrs["rejected"]) == (["r"], {rule: 1})
     assert list(found.columns) == reports.COLUMNS
+
+
+def test_case_and_spaces_make_no_other_report(tmp_path: Path) -> None:
+    weeks = ["Wicked,Gershwin,2020-03-01,8,0,1926,15000,2000000", "WICKED, gershwin,2020-03-01 00:00,8,0,1926,15001,2"]
+    (tmp_path / "w.csv").write_text("\n".join([BROADWAY, *weeks]))
+    found = reports.read_accepted([tmp_path / "w.csv"], "broadway_weekly_grosses")
+    assert (list(found["report_id"]), list(found["tickets_sold"])) == (["wicked|gershwin|2020-03-01"], [15001])
+
+    nights = ['Paris,France,Bercy,"1,000 / 1,000",$500,Red', 'Paris,France,BERCY ,"2,000 / 2,000",$700,red']
+    (tmp_path / "t.csv").write_text("\n".join(["city,country,venue,attendance,revenue,tour", *nights]))
+    (tour,) = reports.read([tmp_path / "t.csv"], "taylor_swift_tours").to_dict("records")
+    assert (tour["report_id"], tour["venue"], tour["performances"], tour["gross"]) == ("red|bercy", "BERCY", 2, 1200)
+
+
+def test_a_currency_is_in_capital_letters(tmp_path: Path) -> None:
+    pd.DataFrame([{**GOOD, "currency": "usd"}]).to_csv(tmp_path / "a.csv", index=False)
+    assert list(reports.read([tmp_path / "a.csv"], "canonical")["currency"]) == ["USD"]
