@@ -3,8 +3,9 @@
 Each partition (a day and an ingest run) is loaded by one transaction for each of its entities, side by side: COPY into
 temporary tables, MERGE into core, and the entity's accounts. A last transaction brings the new versions of artists and
 venues, rejected records and check results, and marks the partition as loaded. Then the parts of the marts that the
-loads touch are rebuilt, and the checks of include/sql/checks look at what was loaded. Beside that, the stream's
-function is told who plays the concerts that were loaded.
+loads touch are rebuilt, with those of earlier loads whose refresh has failed (quality.mart_due), and the checks of
+include/sql/checks look at all of them. Beside that, the stream's function is told who plays the concerts that were
+loaded.
 
 When: as soon as curate_concerts has published a run, or backfill_warehouse asks for a day. By hand: conf
 `{"partitions": [["2020-03-04", "<run>"]]}`.
@@ -56,8 +57,8 @@ def list_curated_loads() -> list[dict[str, Any]]:
 
 # One partition that fails keeps no other from the marts and the checks; a skipped run stays skipped.
 @task(task_id="refresh_marts", trigger_rule=TriggerRule.NONE_SKIPPED)
-def rebuild_marts(loads: list[dict[str, Any]] | None, ti: Any = None) -> str:
-    """Rebuild the parts of the marts that the loaded partitions touch."""
+def rebuild_marts(loads: list[dict[str, Any]] | None, ti: Any = None) -> list[dict[str, str]]:
+    """Rebuild what the loaded partitions touch in the marts, and what earlier refreshes left; names all of them."""
     from concert_platform.load_outcome import loaded
     from concert_platform.warehouse import client_token, refresh_marts
 
@@ -84,19 +85,18 @@ def tell_stream(loads: list[dict[str, Any]] | None, ti: Any = None, dag_run: Any
 
 
 @task(task_id="check_warehouse")
-def run_checks(loads: list[dict[str, Any]], ti: Any = None) -> int:
+def run_checks(loads: list[dict[str, Any]], shown: list[dict[str, str]], ti: Any = None) -> int:
     """Run every check of include/sql/checks; one of severity 'fail' that finds rows fails the run."""
     from concert_platform.load_outcome import loaded
     from concert_platform.metrics import publish_load
     from concert_platform.warehouse import CheckFailedError, check, client_token
 
-    new = loaded(ti, loads)
     try:
-        checked = check(new, client_token(ti, ti.try_number))
+        checked = check(shown, client_token(ti, ti.try_number))
     except CheckFailedError as error:
         ti.xcom_push(key=ERROR_KEY, value=str(error))
         raise AirflowFailException(str(error)) from error
-    publish_load(new)
+    publish_load(loaded(ti, loads))
     return checked
 
 
@@ -139,7 +139,7 @@ with DAG(
     )
     publish_concert_artists = tell_stream(list_loads)
     refresh_marts = rebuild_marts(list_loads)
-    check_warehouse = run_checks(list_loads)
+    check_warehouse = run_checks(list_loads, refresh_marts)
     record_failure = note_failure(list_loads)
 
     steps = [require_stacks, apply_migrations, list_loads, load_partition, refresh_marts, check_warehouse]

@@ -9,6 +9,7 @@ import pytest
 from concert_platform.artifacts import zip_archive
 from concert_platform.cloudformation import MissingOutputError, changes
 from concert_platform.cloudformation.deployment import Deployment
+from concert_platform.partitions import run_slug
 from tests.contract.conftest import PATIENTLY
 from tests.contract.deploy_tasks import (
     ACCOUNT,
@@ -98,7 +99,7 @@ def test_the_report_is_a_page_that_the_link_opens_and_json_beside_it(scratch: Sc
     reviewed = scratch.use(template(queue())).review()
     with urllib.request.urlopen(reviewed.link, timeout=60) as answer:
         page, kind = answer.read().decode(), answer.headers["Content-Type"]
-    where = f"s3://concert-platform-production-airflow-{ACCOUNT}/reports/change-sets/networking/manual-1"
+    where = f"s3://concert-platform-production-airflow-{ACCOUNT}/reports/change-sets/networking/{run_slug('manual__1')}"
     body = scratch.emulator.client("s3").get_object(
         Bucket=where.split("/")[2], Key=where.split("/", 3)[3] + ".json"
     )["Body"]  # fmt: skip

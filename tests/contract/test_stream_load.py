@@ -2,10 +2,13 @@
 
 import gzip
 import json
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg2
 import pytest
 
 from concert_platform import warehouse
@@ -229,6 +232,30 @@ def test_a_line_that_breaks_a_rule_is_quarantined_and_the_account_closes(stream:
         ["fan_event", "value_too_long", key, run_id],
     ]  # fmt: skip
     assert accounts()["stream-run-1", "fan_event"] == [3, 1, 2, 0] and violations("account_open") == 0
+
+
+WAITING = "SELECT COUNT(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+
+def test_two_loads_of_the_same_micro_batches_at_once_load_each_event_once(stream: Stream, warehouse_dsn: str) -> None:
+    stream.put("shard-1", fan(1), fan(2), change(3))
+    planned = [warehouse.render(loading.FILES, **load) for load in (stream.find(), stream.find()) if load]
+    with closing(psycopg2.connect(warehouse_dsn)) as held, held.cursor() as cursor:
+        cursor.execute("LOCK quality.stream_object IN SHARE MODE")  # the loads read it, and wait before they write it
+        sent = [warehouse.submit_batch(statements) for statements in planned]
+        deadline = time.monotonic() + 300
+        while warehouse.query(WAITING) != [[len(sent)]]:
+            assert time.monotonic() < deadline, "the loads did not get as far as the lock"
+            time.sleep(0.05)
+        held.commit()
+    for statement_id in sent:
+        warehouse.wait(statement_id)
+    assert ids("fact_fan_event") == ["f1", "f2"] and ids("fact_event_change") == ["c3"]
+    assert warehouse.query("SELECT COUNT(*), COUNT(DISTINCT object_name) FROM quality.stream_object") == [[1, 1]]
+    assert warehouse.query(
+        "SELECT entity, SUM(read), SUM(loaded), SUM(deduplicated) FROM quality.account GROUP BY entity ORDER BY entity"
+    ) == [["event_change", 2, 1, 1], ["fan_event", 4, 2, 2]]
+    assert violations("account_open") == 0
 
 
 def test_an_object_that_cannot_be_read_is_named_and_nothing_is_committed(stream: Stream) -> None:

@@ -91,6 +91,71 @@ def test_a_fact_does_not_rename_an_artist_or_venue_that_has_a_record(empty: Plat
     ]
 
 
+@pytest.mark.parametrize("run, day", [(FIRST, DAY), (SECOND, NEXT_DAY)])
+def test_an_artist_whose_only_record_is_another_ones_now_is_inferred_again(
+    loaded: Platform, run: str, day: str
+) -> None:
+    loaded.curate("run-0", DAY, artist=[artist(1, musicbrainz_id="mb1", followers=7)])
+    loaded.load("run-0", DAY)
+    [[key, *_]] = versions()
+    loaded.curate(run, day, artist=[artist(1, artist_id="a9", followers=8, ingested_at=T2)])
+    for _ in range(2):
+        loaded.load(run, day)
+        assert versions() == [[key, "Björk", None, None, True, True]]
+        assert [row[1:] for row in versions("a9")] == [["Björk", "sp1", 8, False, True]]
+    assert violations("artist_version") == violations("event_dimension") == 0
+
+
+def test_an_artist_who_loses_one_of_two_records_is_made_of_the_other(empty: Platform) -> None:
+    other = artist(
+        1, source="ticketmaster", source_artist_id="tm1", name="Bjork", spotify_id=None, ticketmaster_id="tm1"
+    )
+    empty.curate(artist=[artist(1), other])
+    empty.load()
+    empty.curate(SECOND, NEXT_DAY, artist=[artist(1, artist_id="a9", ingested_at=T2)])
+    empty.load(SECOND, NEXT_DAY)
+    assert warehouse.query(
+        "SELECT artist_id, name, spotify_id, ticketmaster_id, is_inferred FROM core.dim_artist ORDER BY 1"
+    ) == [["a1", "Bjork", None, "tm1", False], ["a9", "Björk", "sp1", None, False]]
+
+
+def test_a_record_that_comes_back_completes_the_artist_and_the_venue_again(empty: Platform) -> None:
+    asked = [f"SELECT * FROM core.dim_{kind} ORDER BY 1" for kind in ("artist", "venue")]
+    empty.curate(artist=[artist(1)], venue=[venue(1)], event=[event(1)])
+    empty.load()
+    before = [warehouse.query(sql) for sql in asked]
+    empty.curate(event=[event(1)])
+    empty.load()
+    assert [warehouse.query(sql) for sql in asked] != before
+    empty.curate(artist=[artist(1)], venue=[venue(1)], event=[event(1)])
+    empty.load()
+    assert [warehouse.query(sql) for sql in asked] == before
+
+
+def test_a_venue_that_has_lost_its_records_is_inferred_again_and_keeps_its_seats(loaded: Platform) -> None:
+    loaded.curate(SECOND, NEXT_DAY, venue=[venue(1, name="The Hall", ingested_at=T2)])
+    loaded.load(SECOND, NEXT_DAY)
+    loaded.curate(SECOND, NEXT_DAY, venue=[venue(1, venue_id="v9", ingested_at=T2)])
+    loaded.load(SECOND, NEXT_DAY)
+    asked = (
+        "SELECT name, seats, latitude, timezone, is_inferred FROM core.dim_venue WHERE venue_id = :id AND is_current"
+    )
+    assert warehouse.query(asked, id="v1") == [["The Hall", 1000, None, None, True]]
+    assert warehouse.query(asked, id="v9") == [["Hall One", None, 59.9, "Europe/Oslo", False]]
+    assert violations("venue_version") == violations("event_dimension") == 0
+
+
+def test_a_venue_that_loses_the_record_of_its_place_has_none(empty: Platform) -> None:
+    other = venue(1, source="setlistfm", source_venue_id="sl1", latitude=None, longitude=None, timezone=None)
+    empty.curate(venue=[venue(1), other])
+    empty.load()
+    empty.curate(venue=[other], rejected=1)
+    empty.load()
+    assert warehouse.query("SELECT name, latitude, longitude, is_inferred FROM core.dim_venue") == [
+        ["Hall One", None, None, False]
+    ]
+
+
 def test_a_venue_record_completes_the_inferred_venue_and_keeps_its_seats(loaded: Platform) -> None:
     loaded.curate(SECOND, NEXT_DAY, venue=[venue(1, ingested_at=T2)])
     loaded.load(SECOND, NEXT_DAY)

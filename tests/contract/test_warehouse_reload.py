@@ -204,3 +204,17 @@ def test_two_withdrawals_before_the_next_load_lose_nothing_of_the_third_run(empt
     load_what_is_left()
     assert owners()[0] == ["e1", "new", SECOND, SECOND]
     assert left_to_load() == [] and violations("account_open") == 0
+
+
+@pytest.mark.parametrize("loaded_before", [True, False])
+def test_a_run_of_the_id_of_another_days_run_takes_nothing_of_that_out(empty: Platform, loaded_before: bool) -> None:
+    empty.curate(FIRST, DAY, event=[event(1), event(2)])
+    if loaded_before:
+        empty.load(FIRST, DAY)
+    empty.curate(FIRST, NEXT_DAY, event=[event(3, ingested_at=T2)])
+    first, second = warehouse.loads_of([Partition(DAY, FIRST), Partition(NEXT_DAY, FIRST)])
+    load(first)
+    with pytest.raises(warehouse.RunOfAnotherDayError, match=rf"{FIRST} of {NEXT_DAY} is not loaded: .* {DAY}, whose"):
+        load(second)
+    assert [row[0] for row in owners()] == ["e1", "e2"]
+    assert violations("account_open") == 0

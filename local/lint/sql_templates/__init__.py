@@ -47,6 +47,7 @@ SQLFLUFF_JINJA_FILTERS: dict[str, Callable[[Any], str]] = {
 dt = as_of = oldest = "2020-03-04"
 since = "2020-03-04 00:00:00"
 run_id, run_ids, report_etag = "run-1", ["run-1", "run-2"], "0a1b"
+known, due_keys = ["event"], [1, 2]
 entity, model_name, is_whole = "an_entity", "sales", False
 model_version = "2020-03-04-0a1b2c3d"
 run_moment = "20200304T030000-000000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
 
     StartJobRun takes no token, so the run carries one among its arguments, and a retry looks for it among the job's
     runs: one under way is waited for, one that succeeded is taken as it is, after one that failed a new one is started.
-    The script's address belongs to the token: clearing the task after a fix was deployed runs the new script. While
+    The script's address and the arguments belong to the token: clearing the task after a fix was deployed runs the new
+    script, and one that is asked for other partitions than before does not take the run of those for its own. While
     another run holds the job, the operator waits for it.
 
     The XComs ``error`` and ``job_run_id`` of a failed task are the run's error as one line and its id; the task's log
@@ -125,7 +127,8 @@ class RunGlueJobOperator(FreshRetryMixin, GlueJobOperator):
     def _token(self, context: Context) -> str:
         ti: Any = context["ti"]
         script = self.hook.conn.get_job(JobName=self.job_name)["Job"]["Command"]["ScriptLocation"]
-        parts = (ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index), script)
+        asked = json.dumps(self.script_args, sort_keys=True)
+        parts = (ti.dag_id, ti.task_id, ti.run_id, str(ti.map_index), script, asked)
         return sha256(":".join(parts).encode()).hexdigest()
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.amazon.aws.operators.redshift_data import RedshiftDataOperator
 
 from concert_platform import warehouse
+from concert_platform.compat import AirflowFailException
 from concert_platform.load_outcome import ERROR_KEY
 from concert_platform.operators.fresh_retry import FreshRetryMixin
 from concert_platform.task_tries import earlier_tries
@@ -94,8 +95,8 @@ class LoadPartitionOperator(FreshRetryMixin, RedshiftDataOperator):
     def execute(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, str]:
         """Also what goes on after a deferral: each transaction that was sent is found again by its token."""
         ti: Any = context["ti"]
-        planned = warehouse.transactions(self.values)
         try:
+            planned = warehouse.transactions(self.values)
             for entity, statements in planned.entities.items():
                 self.statement_ids[entity] = submit(ti, statements, self.retries, entity)
             self._wait_for(ti, list(planned.entities))
@@ -104,6 +105,9 @@ class LoadPartitionOperator(FreshRetryMixin, RedshiftDataOperator):
         except warehouse.StatementFailedError as error:
             ti.xcom_push(key=ERROR_KEY, value=str(error))
             raise
+        except warehouse.RunOfAnotherDayError as error:  # no retry mends it
+            ti.xcom_push(key=ERROR_KEY, value=str(error))
+            raise AirflowFailException(str(error)) from error
         return self.statement_ids
 
     execute_complete = execute

@@ -25,6 +25,7 @@ MARGIN = timedelta(minutes=15)  # before the watermark: an object may become vis
 MOST_OBJECTS = 5000  # of one load; the next run takes the rest
 # In the order of the transaction.
 FILES = (
+    "stream/lock.sql",
     "stream/stage.sql",
     "stream/classify.sql",
     "stream/count.sql",

@@ -27,7 +27,13 @@ from concert_platform.warehouse.data_api import (
     wait,
 )
 from concert_platform.warehouse.gates import MART_FILES, CheckFailedError, check, checks, record_failure, refresh_marts
-from concert_platform.warehouse.loads import ENTITIES, ReportMissingError, loads_of, transactions
+from concert_platform.warehouse.loads import (
+    ENTITIES,
+    ReportMissingError,
+    RunOfAnotherDayError,
+    loads_of,
+    transactions,
+)
 from concert_platform.warehouse.migrations import MigrationError, migrate
 from concert_platform.warehouse.sql_files import render, split
 
@@ -42,6 +48,7 @@ __all__ = [
     "CheckFailedError",
     "MigrationError",
     "ReportMissingError",
+    "RunOfAnotherDayError",
     "StatementFailedError",
     "cancel",
     "check",

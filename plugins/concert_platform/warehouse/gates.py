@@ -15,13 +15,16 @@ from concert_platform.warehouse.sql_files import matches, render
 from concert_platform.warehouse.suites import expectations_loading, judge
 
 MART_FILES = (
-    "load/lock_marts.sql",
     "marts/venue_sales.sql",
     "marts/venue_popularity.sql",
     "marts/sales_daily.sql",
     "marts/event_funnel.sql",
 )
 DAILY_MART_FILES = ("marts/artist_momentum.sql",)  # one rebuild for each day that was loaded
+LOCK_FILE, DUE_FILE = "load/lock_marts.sql", "load/forget_due.sql"
+MOST_RUNS = 50  # of one refresh by parts: beyond it, all parts cost less than asking what each run has touched
+# Loads of earlier runs whose refresh has failed, and of this one.
+_DUE_SQL = "SELECT due_key, run_id, dt, is_whole FROM quality.mart_due ORDER BY due_key LIMIT 5000"
 _MOVED_SQL = """
 SELECT COUNT(*) FROM core.fact_box_office WHERE updated_run_id = :run_id AND created_run_id <> updated_run_id
 """
@@ -39,21 +42,46 @@ class CheckFailedError(RuntimeError):
     """The warehouse breaks a rule of include/sql/checks."""
 
 
-def refresh_marts(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> str:
-    """Rebuild the parts of the marts that these loads touch, as one transaction; returns its id.
+def refresh_marts(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> list[dict[str, str]]:
+    """Rebuild the parts of the marts that these loads touch, and those of loads whose own refresh has failed.
+
+    One transaction, and more where the loads have more days than one takes; what is due stays so until the last.
 
     :param loads: as `loads_of` gives them, at least one; the last one's day decides what is upcoming
+    :return: run id and day of every load that the marts show now and did not before, these loads last
     """
-    run_ids = [load["run_id"] for load in loads]
+    due = query(_DUE_SQL)
+    own = {load["run_id"]: load["dt"] for load in loads}
+    left = {run_id: day.isoformat() for _, run_id, day, _ in due if day and run_id not in own}
+    runs = left | own
+    # What was taken away, or moved to another day, nobody finds by the rows that the runs have now.
+    is_whole = len(runs) > MOST_RUNS or any(load["known"] for load in loads) or any(row[-1] for row in due)
     values = {
-        "run_ids": run_ids,
+        "run_ids": list(runs),
         "as_of": loads[-1]["dt"],
-        # What was taken away, or moved to another day, nobody finds by the rows that the runs have now.
-        "is_whole": any(load["known"] for load in loads) or any(query(_MOVED_SQL, run_id=one)[0][0] for one in run_ids),
+        "is_whole": is_whole or any(query(_MOVED_SQL, run_id=run_id)[0][0] for run_id in runs),
     }
-    days = dict.fromkeys(load["dt"] for load in loads)
-    daily = [statement for day in days for statement in render(DAILY_MART_FILES, as_of=day)]
-    return execute_batch([*render(MART_FILES, **values), *daily], token)
+    daily = [render(DAILY_MART_FILES, as_of=day) for day in dict.fromkeys(runs.values())]
+    last = render([DUE_FILE], due_keys=[row[0] for row in due]) if due else []
+    for number, batch in enumerate(_refresh_batches(render(MART_FILES, **values), daily, last)):
+        execute_batch(batch, _part_token(token, number))
+    return [{"run_id": run_id, "dt": day} for run_id, day in runs.items()]
+
+
+def _refresh_batches(first: list[str], daily: Iterable[list[str]], last: list[str]) -> list[list[str]]:
+    """Batches that each hold the lock of the marts; the statements of one day stay together."""
+    lock = render([LOCK_FILE])
+    batches = [[*lock, *first]]
+    for day in daily:
+        if len(batches[-1]) + len(day) + len(last) > MOST_STATEMENTS:
+            batches.append([*lock])
+        batches[-1] += day
+    batches[-1] += last
+    return batches
+
+
+def _part_token(token: str | None, number: int) -> str | None:
+    return sha256(f"{token}:{number}".encode()).hexdigest() if token else None
 
 
 def checks() -> list[dict[str, Any]]:
@@ -80,7 +108,7 @@ def check(loads: Sequence[Mapping[str, Any]], token: str | None = None) -> int:
     with expectations_loading():
         statements = render(files, run_id=last["run_id"], dt=last["dt"], checks=wanted, run_ids=run_ids)
         for number, batch in enumerate(in_batches(statements)):
-            execute_batch(batch, sha256(f"{token}:{number}".encode()).hexdigest() if token else None)
+            execute_batch(batch, _part_token(token, number))
     found = judge(SUITE, last["run_id"], last["dt"], wanted, "warehouse")
     if found.broken:
         raise CheckFailedError(

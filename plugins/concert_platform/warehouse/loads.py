@@ -16,11 +16,15 @@ from concert_platform.warehouse.data_api import StatementFailedError, client, qu
 from concert_platform.warehouse.sql_files import render
 
 ENTITIES = ("artist", "venue", "event", "setlist", "box_office", "interaction", "identity_match")
-_KNOWN_SQL = "SELECT DISTINCT entity FROM quality.load_audit WHERE run_id = :run_id AND status <> 'failed'"
+_KNOWN_SQL = "SELECT DISTINCT entity, dt FROM quality.load_audit WHERE run_id = :run_id AND status <> 'failed'"
 
 
 class ReportMissingError(RuntimeError):
     """Curation has not published the run that is to be loaded."""
+
+
+class RunOfAnotherDayError(RuntimeError):
+    """The warehouse has a run of that id from another day, whose rows this load would take for its own."""
 
 
 class Transactions(NamedTuple):
@@ -37,14 +41,26 @@ def loads_of(wanted: Iterable[Partition]) -> list[dict[str, Any]]:
     :raises ReportMissingError: when a named run was never published
     """
     keys = dict.fromkeys(key for partition in wanted for key in _report_keys(partition))  # a day and a run of it
-    return [_load(key) for key in keys]
+    loads = [_load(key) for key in keys]
+    first: dict[str, str] = {}  # run -> the day that is loaded before the others
+    for load in loads:
+        if (day := first.setdefault(load["run_id"], load["dt"])) != load["dt"]:
+            load["other_days"] = sorted({*load["other_days"], day})
+    return loads
 
 
 def transactions(values: Mapping[str, Any]) -> Transactions:
     """The statements of one load.
 
     :param values: an entry of `loads_of`
+    :raises RunOfAnotherDayError: when the run was loaded with another day: rows are withdrawn by its id alone
     """
+    if other_days := values["other_days"]:
+        raise RunOfAnotherDayError(
+            f"run {values['run_id']} of {values['dt']} is not loaded: the warehouse has a run of that id from "
+            f"{', '.join(other_days)}, whose rows it would take out; ingest the day under another run id, and delete "
+            f"curated/_reports/dt={values['dt']}/run={values['run_id']}.json from the curated bucket"
+        )
     entities = {entity: render([f"load/{entity}.sql"], entity=entity, **values) for entity in values["entities"]}
     return Transactions(entities, render(["load/close_load.sql"], **values))
 
@@ -70,7 +86,7 @@ def _load(key: str) -> dict[str, Any]:
         ) from None
     report = json.loads(answer["Body"].read())
     manifests = {entity: report["entities"].get(entity, {}).get("manifest_uri") for entity in ENTITIES}
-    known = _known(report["run_id"])
+    known, days = _known(report["run_id"])
     delivered = {entity for entity, manifest in manifests.items() if manifest} | _accounted(report["accounts_uri"])
     return {
         "report_etag": answer["ETag"].strip('"'),
@@ -81,21 +97,23 @@ def _load(key: str) -> dict[str, Any]:
         # What an earlier load brought and this one does not deliver any more is taken out by a transaction as well.
         "entities": [entity for entity in ENTITIES if entity in delivered | known],
         "known": sorted(known),
+        "other_days": sorted(days - {report["dt"]}),
         "accounts_uri": report["accounts_uri"],
         "checks_uri": report["checks_uri"],
         "quarantine_manifest_uri": report.get("quarantine_manifest_uri"),
     }
 
 
-def _known(run_id: str) -> set[str]:
-    """Entities that an earlier load of the run has brought, whole or in part."""
+def _known(run_id: str) -> tuple[set[str], set[str]]:
+    """Entities that an earlier load of the run has brought, whole or in part, and the run's days as of those loads."""
     try:
-        known = {row[0] for row in query(_KNOWN_SQL, run_id=run_id)}
+        rows = query(_KNOWN_SQL, run_id=run_id)
     except StatementFailedError as error:
         if "does not exist" in str(error):
-            return set()
+            return set(), set()
         raise
-    return known | ({"identity_match"} if known else set())  # it has no account, so nobody knows
+    known = {entity for entity, _ in rows} | ({"identity_match"} if rows else set())  # which has no account
+    return known, {day.isoformat() for _, day in rows}
 
 
 def _accounted(accounts_uri: str) -> set[str]:

@@ -106,19 +106,19 @@ def context() -> Any:
     return {"ti": TaskInstance()}
 
 
-def operator(glue: Glue) -> RunGlueJobOperator:
+def operator(glue: Glue, partitions: str = "[]") -> RunGlueJobOperator:
     """The operator as a fresh worker process has it."""
     task = RunGlueJobOperator(
-        task_id="curate_records", job_name=JOB, script_args={"--partitions": "[]"}, poll_interval=0.01,
+        task_id="curate_records", job_name=JOB, script_args={"--partitions": partitions}, poll_interval=0.01,
         aws_conn_id=None, log_groups="/etl/output,/etl/error",
     )  # fmt: skip
     vars(task)["hook"] = SimpleNamespace(conn=glue)
     return task
 
 
-def execute(glue: Glue, context: Any) -> GlueJobRunTrigger:
+def execute(glue: Glue, context: Any, partitions: str = "[]") -> GlueJobRunTrigger:
     with pytest.raises(TaskDeferred) as deferred:
-        operator(glue).execute(context)
+        operator(glue, partitions).execute(context)
     assert isinstance(deferred.value.trigger, GlueJobRunTrigger)
     return deferred.value.trigger
 
@@ -133,6 +133,16 @@ def test_the_run_gets_the_arguments_and_a_token(glue: Glue, context: Any) -> Non
     assert trigger.run_id == "jr_0"
     assert glue.runs[0]["Arguments"]["--partitions"] == "[]"
     assert len(glue.runs[0]["Arguments"][TOKEN_ARGUMENT]) == 64
+
+
+def test_a_task_that_is_cleared_with_other_partitions_runs_anew_and_its_retry_finds_that_run(
+    glue: Glue, context: Any
+) -> None:
+    execute(glue, context, '[["2020-03-04", "a"]]')
+    glue.end("SUCCEEDED")
+    more = '[["2020-03-04", "a"], ["2020-03-05", "b"]]'
+    assert [execute(glue, context, more).run_id for _ in range(2)] == ["jr_1", "jr_1"]
+    assert glue.runs[-1]["Arguments"]["--partitions"] == more
 
 
 def test_a_retry_reattaches_to_the_run_under_way(glue: Glue, context: Any) -> None:

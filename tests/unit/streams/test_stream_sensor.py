@@ -17,7 +17,7 @@ NOTED = {"positions": {"shardId-000000000000": "7"}, "noted_at": "2026-07-03T12:
 
 
 def sensor() -> StreamConsumedSensor:
-    return StreamConsumedSensor(task_id="wait_for_stream", ingest_run_id="make_run__1")
+    return StreamConsumedSensor(task_id="wait_for_stream", ingest_run_id="make_run__2026-07-03T12-00-00")
 
 
 @pytest.mark.parametrize("sent", [None, {**NOTED, "positions": {}}])
@@ -31,7 +31,7 @@ def test_a_run_that_sent_something_is_waited_for_by_its_positions(monkeypatch: p
     monkeypatch.setattr(changes, "sent_by", lambda run_id: asked.append(run_id) or NOTED)
     with pytest.raises(TaskDeferred) as deferred:
         sensor().execute({})
-    assert asked == ["make-run-1"]
+    assert asked == ["make-run-2026-07-03t12-00-00"]
     path, arguments = deferred.value.trigger.serialize()
     assert path.endswith("triggers.stream.StreamConsumedTrigger") and arguments["positions"] == NOTED["positions"]
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from concert_platform import backlog, warehouse
+from concert_platform.compat import AirflowFailException
 from concert_platform.operators import redshift
 from concert_platform.partitions import Partition
 from concert_platform.warehouse import data_api
@@ -51,6 +52,16 @@ def run(monkeypatch: pytest.MonkeyPatch, try_number: int, **entities: str) -> An
 def test_the_last_transaction_follows_all_entities(api: FakeDataApi, monkeypatch: pytest.MonkeyPatch) -> None:
     run(monkeypatch, 1, event="event", venue="venue")
     assert api.sent == ["event", "venue", "closing"]
+
+
+def test_a_run_of_another_days_id_is_not_tried_again(api: FakeDataApi) -> None:
+    values = {"run_id": "r", "dt": "2020-03-05", "other_days": ["2020-03-04"]}
+    told: dict[str, str] = {}
+    ti = SimpleNamespace(xcom_push=lambda key, value: told.update({key: value}))
+    with pytest.raises(AirflowFailException, match="run r of 2020-03-05 is not loaded"):
+        redshift.LoadPartitionOperator(task_id="load_partition", values=values).execute({"ti": ti})
+    assert told["error"].startswith("run r of 2020-03-05 is not loaded")
+    assert api.sent == []
 
 
 def test_a_retry_sends_only_what_has_failed(api: FakeDataApi, monkeypatch: pytest.MonkeyPatch) -> None:

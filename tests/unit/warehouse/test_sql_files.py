@@ -24,7 +24,7 @@ VALUES: dict[str, Any] = {
     "dt": "2020-03-04", "as_of": "2020-03-04", "oldest": "2020-03-04", "since": "2020-03-04T00:00:00+00:00",
     "run_id": "run-1", "report_etag": "0a1b", "run_ids": ["run-1"], "model_name": "sales",
     "model_version": "2020-03-04-0a1b2c3d", "run_moment": "20200304T030000-000000",
-    "known": [*warehouse.ENTITIES], "is_whole": False,
+    "known": [*warehouse.ENTITIES], "is_whole": False, "due_keys": [1, 2], "other_days": [],
     "manifests": {entity: f"s3://a-bucket/{entity}.manifest" for entity in warehouse.ENTITIES},
     "features": [{"file": "features/sales_history.sql", "uri": "s3://a-bucket/history/"}],
     **{f"{name}_uri": f"s3://a-bucket/{name}/"

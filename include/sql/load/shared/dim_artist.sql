@@ -2,7 +2,32 @@
 -- is setlist.fm's (MusicBrainz's spelling), else Spotify's, else Ticketmaster's. A fact that names an artist without any
 -- record makes an inferred member; its first record completes it in place, so that facts keep their key. Other changes
 -- are new versions (type 2), unless they were seen no later than the current version began: a reload changes nothing.
+-- An artist who has lost a record, because its run withdrew it or it is another artist's now, is made of those that are left;
+-- without any it is an inferred member again, in place, and keeps its name alone: facts may still name it. Who has lost one
+-- is found by what no record says any more, among all artists, since the record itself does not tell whose it was.
 -- Reads core.artist_record and the facts. Values: run_id.
+CREATE TEMPORARY TABLE bereft_artist AS
+SELECT known.artist_id, MAX(record.artist_id) AS recorded_id
+FROM core.dim_artist AS known
+LEFT JOIN core.artist_record AS record ON record.artist_id = known.artist_id AND record.name IS NOT NULL
+WHERE known.is_current AND NOT known.is_inferred
+GROUP BY known.artist_id
+HAVING MAX(CASE WHEN record.name = known.name THEN 1 ELSE 0 END) = 0
+    OR NVL(MAX(known.musicbrainz_id), '') <> NVL(MAX(record.musicbrainz_id), '')
+    OR NVL(MAX(known.spotify_id), '') <> NVL(MAX(record.spotify_id), '')
+    OR NVL(MAX(known.ticketmaster_id), '') <> NVL(MAX(record.ticketmaster_id), '');
+
+UPDATE core.dim_artist
+SET musicbrainz_id = NULL,
+    spotify_id = NULL,
+    ticketmaster_id = NULL,
+    genres = NULL,
+    popularity = NULL,
+    followers = NULL,
+    is_inferred = TRUE
+FROM bereft_artist AS bereft
+WHERE dim_artist.artist_id = bereft.artist_id AND dim_artist.is_current AND bereft.recorded_id IS NULL;
+
 CREATE TEMPORARY TABLE recorded_artist AS
 SELECT
     artist_id, MAX(CASE WHEN _rank = 1 THEN name END) AS name, MAX(musicbrainz_id) AS musicbrainz_id,
@@ -22,6 +47,8 @@ FROM (
         AND artist_id IN (
             SELECT written.artist_id FROM core.artist_record AS written
             WHERE written.updated_run_id = {{ run_id | sql_slug }}
+            UNION
+            SELECT bereft.artist_id FROM bereft_artist AS bereft
         )
 ) AS ranked
 GROUP BY artist_id;

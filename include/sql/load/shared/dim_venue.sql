@@ -3,7 +3,29 @@
 -- seats are those of the report with the latest last day, the newest of them; reports of a tour, without a day, come last.
 -- Coordinates come together from one record. What was seen no later than the current version began renames nothing and
 -- corrects that version in place; so a reload changes nothing.
+-- A venue that has lost a record is made of those that are left; without any it is an inferred member again, in place, and
+-- keeps name, place and seats: facts may still name it.
 -- Reads core.venue_record and the facts. Values: run_id.
+CREATE TEMPORARY TABLE bereft_venue AS
+SELECT known.venue_id, MAX(record.venue_id) AS recorded_id
+FROM core.dim_venue AS known
+LEFT JOIN core.venue_record AS record ON record.venue_id = known.venue_id AND record.name IS NOT NULL
+WHERE known.is_current AND NOT known.is_inferred
+GROUP BY known.venue_id
+HAVING MAX(CASE WHEN record.name = known.name THEN 1 ELSE 0 END) = 0
+    OR (
+        MAX(known.latitude) IS NOT NULL
+        AND MAX(CASE WHEN record.latitude = known.latitude AND record.longitude = known.longitude THEN 1 ELSE 0 END) = 0
+    );
+
+UPDATE core.dim_venue
+SET latitude = NULL,
+    longitude = NULL,
+    timezone = NULL,
+    is_inferred = TRUE
+FROM bereft_venue AS bereft
+WHERE dim_venue.venue_id = bereft.venue_id AND dim_venue.is_current AND bereft.recorded_id IS NULL;
+
 CREATE TEMPORARY TABLE recorded_venue AS
 SELECT
     venue_id, MAX(CASE WHEN _rank = 1 THEN name END) AS name,
@@ -28,6 +50,8 @@ FROM (
         AND venue_id IN (
             SELECT written.venue_id FROM core.venue_record AS written
             WHERE written.updated_run_id = {{ run_id | sql_slug }}
+            UNION
+            SELECT bereft.venue_id FROM bereft_venue AS bereft
         )
 ) AS ranked
 GROUP BY venue_id;
@@ -81,9 +105,9 @@ compared AS (
         named.venue AS named_name, named.city AS named_city, named.country AS named_country,
         recorded.name AS recorded_name, recorded.city AS recorded_city, recorded.country AS recorded_country,
         known.name AS known_name, known.city AS known_city, known.country AS known_country,
-        NVL(recorded.latitude, known.latitude) AS latitude,
-        NVL(recorded.longitude, known.longitude) AS longitude,
-        NVL(recorded.timezone, known.timezone) AS timezone,
+        CASE WHEN recorded.venue_id IS NOT NULL THEN recorded.latitude ELSE known.latitude END AS latitude,
+        CASE WHEN recorded.venue_id IS NOT NULL THEN recorded.longitude ELSE known.longitude END AS longitude,
+        CASE WHEN recorded.venue_id IS NOT NULL THEN recorded.timezone ELSE known.timezone END AS timezone,
         sized.seats IS NOT NULL
         AND (
             NVL(sized.period_end, DATE '1900-01-01') > NVL(known.seats_as_of, DATE '1900-01-01')
