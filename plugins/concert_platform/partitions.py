@@ -9,8 +9,11 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
-# Run ids that Airflow and `make run` give: those that differ have slugs that differ.
-_GIVEN = re.compile(r"[a-z]+(_[a-z]+)*__\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d(\.\d+)?\+00:00|\d\d-\d\d-\d\d)")
+# Run ids that Airflow and `make run` give: those that differ have slugs that differ. Airflow ends one without a logical
+# date with eight random letters and digits.
+_GIVEN = re.compile(
+    r"[a-z]+(_[a-z]+)*__\d{4}-\d\d-\d\dT(\d\d:\d\d:\d\d(\.\d+)?\+00:00(_[A-Za-z0-9]{8})?|\d\d-\d\d-\d\d)"
+)
 
 
 class Partition(NamedTuple):
@@ -24,7 +27,8 @@ def run_slug(run_id: str) -> str:
     """Turn an Airflow run id into a slug of letters, digits and '-' that may stand in a path.
 
     Rows are loaded and withdrawn by it, so that no two runs may share one: an id that somebody has made up, and that
-    the slug spells otherwise, has eight digits of its SHA-256 at the end. A slug is its own.
+    the slug spells otherwise, has eight digits of its SHA-256 at the end. A slug is its own: one typed by hand that is
+    that of another run stands for that run.
 
     >>> run_slug("manual__2026-03-04T05:06:07.123456+00:00")
     'manual-2026-03-04t05-06-07-123456-00-00'

@@ -17,7 +17,7 @@ from concert_platform.sources import delivery as delivery_module
 from concert_platform.sources import landing, publication, setlistfm
 from concert_platform.sources.budget import DailyBudget
 from concert_platform.sources.connectors import CONNECTORS
-from concert_platform.sources.errors import BudgetSpentError, SourceKeyError
+from concert_platform.sources.errors import BudgetSpentError, RunIdTakenError, SourceKeyError
 from concert_platform.sources.files import UnusableFilesError, import_box_office, import_interactions
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.state import IngestState
@@ -51,6 +51,15 @@ def test_unchanged_pages_are_delivered_once_a_day(ingest: Platform) -> None:
     assert ingest_events(SECOND)["records"] == 0
     assert ingest.manifest("ticketmaster", "event", SECOND)["files"] == []
     assert ingest_events(IngestRun("2020-03-05", "third-run"))["records"] == 40
+
+
+def test_a_run_id_of_another_day_is_refused_before_anything_is_read(ingest: Platform) -> None:
+    ingest_events(FIRST)
+    ingest.drop("cats.csv", WEEK)
+    for source in (ingest_events, import_box_office):
+        with pytest.raises(RunIdTakenError, match=rf"^run first-run has brought {DAY} already"):
+            source(IngestRun("2020-03-05", FIRST.run_id))
+    assert sum(entry["records"] for entry in import_box_office(SECOND)) == 1
 
 
 def test_changed_page_is_delivered_again(ingest: Platform) -> None:

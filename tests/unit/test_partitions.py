@@ -59,6 +59,10 @@ def test_runs_whose_ids_differ_have_slugs_that_differ(ids: list[str]) -> None:
     ("run_id", "slug"),
     [
         ("scheduled__2026-03-04T05:00:00+00:00", "scheduled-2026-03-04t05-00-00-00-00"),
+        (
+            "asset_triggered__2026-03-04T05:06:07.1+00:00_AbCd1234",
+            "asset-triggered-2026-03-04t05-06-07-1-00-00-abcd1234",
+        ),
         ("make_run__2026-03-04T05-06-07", "make-run-2026-03-04t05-06-07"),
         ("backfill-7", "backfill-7"),
     ],

@@ -34,8 +34,7 @@ MATCHED = {ARTIST: 0.99, VENUE: 0.92}
 REVIEW = {ARTIST: 0.85, VENUE: 0.75}
 NAMESAKE_SCORE = 0.5
 RESPELT = 0.82  # of two words: center and centre (0.83), not est and ouest (0.75)
-# Words that are more alike than that and say different things: numbers, and some directions.
-TELLING = re.compile(r"\d|^[ivx]+$|^(eastern|western|este|oeste)$")
+TELLING = re.compile(r"\d|^[ivx]+$")  # numbers are more alike than that and say different things
 # Of these an artist has one: two different ones are two artists.
 TELLING_KEYS = ("musicbrainz", "spotify")
 KEY_ORDER = ("musicbrainz", "spotify", "ticketmaster", "ticketmaster_number")
@@ -267,7 +266,8 @@ def _is_respelt(left: str, right: str) -> bool:
     own, others = ([*(Counter(one) - Counter(other)).elements()] for one, other in ((first, second), (second, first)))
     if len(own) != len(others) or any(TELLING.search(word) for word in own + others):
         return False
-    return all(_ratio(word, other) >= RESPELT for word, other in zip(own, others, strict=True))
+    # A spelling leaves the first letter as it is, other than east and west in any language and compound.
+    return all(word[0] == other[0] and _ratio(word, other) >= RESPELT for word, other in zip(own, others, strict=True))
 
 
 def _place(reference: Reference) -> str:

@@ -1,7 +1,7 @@
 -- The last transaction of a partition, once every entity is in core: dimensions, rejected records, curation's check results,
 -- and the mark that the partition is loaded. Until then its accounts are 'partial', and the next run takes it up again.
 -- What an earlier load of the run wrote is replaced; a failure noted before goes. An account that a late batch has written
--- from another version of the report stays 'partial'. quality.mart_due tells the next refresh of the marts, whichever it is.
+-- from another version of the report stays 'partial'. quality.mart_due tells the next refresh of the marts of the new dimensions.
 -- Owner: data-platform. Values: run_id, dt, known, checks_uri, quarantine_manifest_uri, report_etag, warehouse_role.
 LOCK staging.lock_dimension;
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from concert_platform.settings import settings
 from concert_platform.sources.client import Answer
+from concert_platform.sources.errors import RunIdTakenError
 from concert_platform.sources.manifests import Manifest, RawFile, raw_prefix, read_manifest, write_manifest
 from concert_platform.sources.run import IngestRun
 from concert_platform.sources.state import IngestState
@@ -25,6 +26,7 @@ class Delivery:
     A repeated run goes on from what its predecessor committed, and does the rest again under the same keys.
 
     :param source: name of the source; for box-office files that of the mapping
+    :raises RunIdTakenError: when a run of another day had the id
     """
 
     def __init__(
@@ -40,6 +42,11 @@ class Delivery:
         self._settle()
         self.manifest = Manifest(source, entity, run.dt, run.run_id, created_at=_now())
         committed = self.state.run(run)
+        if committed is None and (days := self.state.days_of(run.run_id)):
+            raise RunIdTakenError(
+                f"run {run.run_id} has brought {', '.join(sorted(days))} already and cannot bring {run.dt} too, since "
+                "rows are loaded and withdrawn by the run's id: trigger ingest_concerts under another id"
+            )
         self.is_committed = committed is not None and self.manifest.key in committed.manifests
         if self.is_committed:
             self.manifest = read_manifest(self.s3, self.bucket, self.manifest.key)

@@ -8,6 +8,7 @@ RefusedError          trying again will not help before somebody acts or the day
     RefusedRequestError   the API refuses the request
     LongListingError      a listing is too long to be read, however short the span
     QuotaSpentError       the API says that it will not answer for a long while
+    RunIdTakenError       the run has the id of one of another day
     BudgetSpentError      the platform has made as many requests today as it allows itself
 """
 
@@ -53,6 +54,10 @@ class LongListingError(RefusedError):
 
 class QuotaSpentError(RefusedError):
     """An API says that it will not answer for longer than a task may wait."""
+
+
+class RunIdTakenError(RefusedError):
+    """A run has the id of one of another day, whose rows its load would take for its own."""
 
 
 class BudgetSpentError(RefusedError):

@@ -71,6 +71,10 @@ class IngestState:
         row = self.table.get_item(Key=_run_key(run), ConsistentRead=True).get("Item")
         return _run_state(row) if row else None
 
+    def days_of(self, run_id: str) -> set[str]:
+        """Days of the runs of that id that have committed anything."""
+        return {day for day, _, name in (row["item"].partition("#") for row in self._query(RUNS)) if name == run_id}
+
     def unpublished(self) -> list[RunState]:
         """Runs with a commit that no asset event has carried yet, oldest day first."""
         return [_run_state(row) for row in self._query(RUNS) if not row["published"]]

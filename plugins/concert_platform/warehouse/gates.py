@@ -24,7 +24,7 @@ DAILY_MART_FILES = ("marts/artist_momentum.sql",)  # one rebuild for each day th
 LOCK_FILE, DUE_FILE = "load/lock_marts.sql", "load/forget_due.sql"
 MOST_RUNS = 50  # of one refresh by parts: beyond it, all parts cost less than asking what each run has touched
 # Loads of earlier runs whose refresh has failed, and of this one.
-_DUE_SQL = "SELECT due_key, run_id, dt, is_whole FROM quality.mart_due ORDER BY due_key LIMIT 5000"
+_DUE_SQL = "SELECT due_key, run_id, dt, is_whole FROM quality.mart_due ORDER BY due_key LIMIT 2000"
 _MOVED_SQL = """
 SELECT COUNT(*) FROM core.fact_box_office WHERE updated_run_id = :run_id AND created_run_id <> updated_run_id
 """

@@ -55,11 +55,10 @@ def transactions(values: Mapping[str, Any]) -> Transactions:
     :param values: an entry of `loads_of`
     :raises RunOfAnotherDayError: when the run was loaded with another day: rows are withdrawn by its id alone
     """
-    if other_days := values["other_days"]:
+    if other_days := values.get("other_days"):
         raise RunOfAnotherDayError(
             f"run {values['run_id']} of {values['dt']} is not loaded: the warehouse has a run of that id from "
-            f"{', '.join(other_days)}, whose rows it would take out; ingest the day under another run id, and delete "
-            f"curated/_reports/dt={values['dt']}/run={values['run_id']}.json from the curated bucket"
+            f"{', '.join(other_days)}, whose rows it would take out; docs/faults.md says how to bring the day again"
         )
     entities = {entity: render([f"load/{entity}.sql"], entity=entity, **values) for entity in values["entities"]}
     return Transactions(entities, render(["load/close_load.sql"], **values))

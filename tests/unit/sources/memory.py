@@ -72,6 +72,9 @@ class MemoryState:
     def run(self, run: IngestRun) -> RunState | None:
         return RunState(run, sorted(self.runs[run]), 1, False) if run in self.runs else None
 
+    def days_of(self, run_id: str) -> set[str]:
+        return {run.dt for run in self.runs if run.run_id == run_id}
+
     def unpublished(self) -> list[RunState]:
         return [RunState(run, sorted(keys), 1, False) for run, keys in self.runs.items()]
 

@@ -1,10 +1,13 @@
 -- Write the accounts of one entity of the run in place of those of an earlier load. Last in its transaction, so that loads
 -- side by side wait for this table no longer than a commit takes. status becomes 'loaded' with the partition's last
--- transaction, of which it names the report. loaded is counted in core. Sets: table, key. Values: run_id, entity, report_etag.
+-- transaction, of which it names the report. loaded is counted in core. Sets: table, key. Values: run_id, dt, entity,
+-- report_etag.
 --
 -- What this run withdraws may have stood before what other ones delivered, now or when they were loaded: the accounts of
 -- the run that brought the key, and all that count rows as held by another run, become 'partial' without a report, and
 -- the next run of load_warehouse takes them up again (concert_platform.backlog).
+--
+-- quality.mart_due tells the next refresh of the marts, whichever it is, also when the rest of the partition never comes.
 UPDATE quality.load_audit
 SET loaded_count = loaded_count + handed.keys, deduplicated_count = deduplicated_count - handed.keys
 FROM (
@@ -28,6 +31,11 @@ WHERE load_audit.source = missed.source
     AND load_audit.entity = {{ entity | sql_slug }}
     AND load_audit.run_id <> {{ run_id | sql_slug }}
     AND (load_audit.run_id = missed.created_run_id OR load_audit.deduplicated_count > 0);
+
+INSERT INTO quality.mart_due (run_id, dt, is_whole, loaded_at)
+SELECT {{ run_id | sql_slug }}, CAST({{ dt | sql_date }} AS DATE), COUNT(*) > 0, GETDATE()
+FROM quality.load_audit
+WHERE run_id = {{ run_id | sql_slug }} AND entity = {{ entity | sql_slug }} AND status <> 'failed';
 
 DELETE FROM quality.load_audit
 WHERE run_id = {{ run_id | sql_slug }} AND entity = {{ entity | sql_slug }};
