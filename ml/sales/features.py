@@ -192,13 +192,18 @@ def usable(history: pd.DataFrame) -> pd.DataFrame:
 
 
 def _comparable_gross(history: pd.DataFrame) -> np.ndarray:
-    """Gross in the currency that most reports have: prices in several are no level and no trend."""
+    """Gross in the currency of the act's first report that tells one: prices in several are no level and no trend.
+
+    The first one stays the first, so that no later report changes which prices a forecast has seen.
+    """
     if "gross" not in history:
         return np.full(len(history), np.nan)
     gross = pd.to_numeric(history["gross"], errors="coerce")
     if "currency" in history:
-        most = history.loc[gross.notna(), "currency"].mode()
-        gross = gross.where(history["currency"].isin(most[:1]) | (history["currency"].isna() & most.empty))
+        dated = pd.DataFrame({"act": history["artist_id"], "end": pd.to_datetime(history["period_end"])})
+        told = dated.assign(currency=history["currency"].fillna(""))[gross.notna()].sort_values("end", kind="stable")
+        first = dated["act"].map(told.drop_duplicates("act").set_index("act")["currency"])
+        gross = gross.where(history["currency"].fillna("") == first)
     return gross.to_numpy(float)
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-RECENT_DAYS = 730  # before the newest report of the act or the house: prices of former decades say nothing
+RECENT_DAYS = 730  # before the newest report of act and house: prices of former decades say nothing
 LOW, HIGH = 0.1, 0.9  # quantiles
 
 
@@ -33,7 +33,10 @@ def ranges(history: pd.DataFrame, upcoming: pd.DataFrame) -> list[PriceRange]:
     :param history: reports with artist_id, venue_id, period_end, tickets_sold, and gross and currency where known
     """
     paid = _paid(history)
-    by_act, by_venue = (dict(list(paid.groupby(key, sort=False))) for key in ("artist_id", "venue_id"))
+    # An event without an act or a venue has an empty id, which is nobody's.
+    by_act, by_venue = (
+        dict(list(paid[paid[key].ne("")].groupby(key, sort=False))) for key in ("artist_id", "venue_id")
+    )
     nothing = paid.iloc[:0]
     return [
         _announced(event) or _of_past(by_act.get(event["artist_id"], nothing), by_venue.get(event["venue_id"], nothing))
@@ -43,10 +46,10 @@ def ranges(history: pd.DataFrame, upcoming: pd.DataFrame) -> list[PriceRange]:
 
 def _paid(history: pd.DataFrame) -> pd.DataFrame:
     """Mean price of each report that tells one."""
-    price = history["gross"].astype(float) / history["tickets_sold"] if "gross" in history else np.nan
+    price = history["gross"].astype(float) / history["tickets_sold"].astype(float) if "gross" in history else np.nan
     currency = history["currency"] if "currency" in history else pd.Series("", index=history.index)
     found = history[["artist_id", "venue_id", "period_end"]].assign(price=price, currency=currency.fillna(""))
-    return found[np.isfinite(found["price"]) & found["price"].gt(0)]
+    return found[found["price"].gt(0) & found["price"].lt(np.inf)]
 
 
 def _announced(event: dict[str, object]) -> PriceRange | None:
@@ -58,7 +61,8 @@ def _announced(event: dict[str, object]) -> PriceRange | None:
 
 
 def _of_past(act: pd.DataFrame, venue: pd.DataFrame) -> PriceRange:
-    act, venue = _recent(act), _recent(venue)
+    known_to = max((part["period_end"].max() for part in (act, venue) if not part.empty), default=None)
+    act, venue = _since(act, known_to), _since(venue, known_to)
     if not venue.empty:
         local = _main_currency(venue)
         own = act[act["currency"] == local]
@@ -69,10 +73,10 @@ def _of_past(act: pd.DataFrame, venue: pd.DataFrame) -> PriceRange:
     return _range(act[act["currency"] == usual], usual)
 
 
-def _recent(reports: pd.DataFrame) -> pd.DataFrame:
-    if reports.empty:
+def _since(reports: pd.DataFrame, known_to: pd.Timestamp | None) -> pd.DataFrame:
+    if known_to is None:
         return reports
-    return reports[reports["period_end"] > reports["period_end"].max() - pd.Timedelta(days=RECENT_DAYS)]
+    return reports[reports["period_end"] > known_to - pd.Timedelta(days=RECENT_DAYS)]
 
 
 def _main_currency(reports: pd.DataFrame) -> str:

@@ -2,10 +2,10 @@
 
 Reads the history of box-office reports (Parquet) from the channel ``history``, and the model in service from
 ``champion``, if there is one. Events are forecast from a day to years before they begin, so each report is looked at
-from one of several distances, drawn by the seed: nothing of the days between is seen. The last weeks are held out, the
-year before them sets blend and intervals, and the model that is kept is fitted on the newest reports with those. The
-model that was judged is kept beside it (judged/): it has seen nothing from its holdout on, so that a later night can
-judge it again beside its challenger, on reports that neither has seen.
+from one of several distances, drawn by the seed: its features see nothing of the days between. The last weeks are held
+out, the year before them sets blend and intervals, and the model that is kept is fitted on the newest reports with
+those. The model that was judged is kept beside it (judged/): it has seen nothing from its holdout on, so that a later
+night can judge it again beside its challenger, on reports that neither has seen.
 Writes model, metrics.json and model_card.md to SM_MODEL_DIR, and evaluation.json with the decision to
 SM_OUTPUT_DATA_DIR.
 """
@@ -29,7 +29,9 @@ from ml.sales import card, features, gaussian, judgement, model
 
 BASELINE = "last_utilisation"
 DISTANCES = (1, 28, 91, 182, 364, 728)  # days before a report's period begins, from which it is forecast
-NEAR = 0.5  # of the reports that only teach are looked at from the first of them
+# Of the reports that teach are looked at from the first of them, since a model of all alike forecasts the next week
+# worse; blend, intervals and figures rest on each distance as often.
+NEAR = 0.5
 TRAIN_ROWS = 12_000  # newest reports that each fit takes: more cost minutes of a night and add little
 
 
@@ -130,8 +132,10 @@ def train(
     parts = windows(reports, options)
     process = gaussian.learn(features.usable(reports[parts.early]))
     used = reports[parts.early].tail(TRAIN_ROWS).index.union(reports.index[parts.middle | parts.recent])
-    distance = distances(reports, parts.early, options.seed)
-    rows = features.build(reports, reports.loc[used], distance, process).reindex(reports.index)
+    taught_from, judged_from = (distances(reports, options.seed, near) for near in (NEAR, 1 / len(DISTANCES)))
+    lessons = features.build(reports, reports.loc[used], taught_from, process).reindex(reports.index)
+    later = reports[parts.middle | parts.recent]
+    rows = features.build(reports, later, judged_from, process).reindex(reports.index)
     target, capacity = features.utilisation(reports), reports["capacity"].astype(float)
     taught = target.between(0, acceptance.MOST_SEATED, inclusive="right") & reports.index.isin(used)
     parts = parts.only(taught)
@@ -139,7 +143,7 @@ def train(
     def fitted(part: pd.Series) -> model.SalesModel:
         newest = reports.index[part][-TRAIN_ROWS:]
         settings = {"seed": options.seed, "rounds": options.rounds, "threads": options.threads, "process": process}
-        return model.fit(rows.loc[newest], target[newest], capacity[newest], **settings)
+        return model.fit(lessons.loc[newest], target[newest], capacity[newest], **settings)
 
     judged = model.calibrate(fitted(parts.early), rows[parts.middle], target[parts.middle], capacity[parts.middle])
     kept = replace(fitted(taught), blend=judged.blend, margins=judged.margins)
@@ -154,43 +158,42 @@ def train(
         "blend": kept.blend,
         "margins": kept.margins,
     }
-    contest = against(champion, reports, rows, parts, distance)
+    contest = against(champion, reports, rows, parts, judged_from)
     decision = contest.refusal or promotion.decide(
         promotion.SALES, challenger, baseline["wape"], contest.rival and contest.rival[1], absent=absent
     )
-    watched = judgement.watched(rows, target)
+    watched = judgement.watched(lessons, target)
     age = reports["period_end"].max() - reports["period_start"]
     before = taught & (age < pd.Timedelta(days=drift.REFERENCE_DAYS))
     newest = taught & (age < pd.Timedelta(days=judgement.NEWEST_INPUTS))
     known = champion if champion and contest.rival else None
     reference = known.reference if known and known.reference is not None else drift.reference(watched[before & ~newest])
+    in_service, held_out = known.judged if known else judged, reports[parts.recent]
+    recent = held_out[judgement.newest(held_out)]
     drifted = {
         "inputs": drift.inputs(reference, watched[newest]),
         "errors": judgement.drift_of_errors(
-            known.judged if known else judged,
+            in_service,
             known.calibration if known else dict(calibrated.metrics),
             rows[parts.recent] if contest.view is None else contest.view,
-            reports[parts.recent],
+            held_out,
+            features.build(reports, recent, features.HORIZON_DAYS, in_service.process),
         ),
     }
     evaluated = evaluation.content(promotion.SALES, report, challenger, contest.rival, decision, drifted)
     return Trained(kept, judged, report, evaluated, drift.reference(watched[before]))
 
 
-def distances(reports: pd.DataFrame, early: pd.Series, seed: int) -> pd.Series:
-    """How many days before it begins each report is forecast from, the same in every training of one seed.
+def distances(reports: pd.DataFrame, seed: int, near: float) -> pd.Series:
+    """How many days before it begins each report is looked at, the same in every training of one seed.
 
-    Of those that only teach, NEAR are looked at from the shortest distance, since a model of all alike forecasts the
-    next week worse; blend, intervals and figures rest on each distance as often.
-
-    :param early: mask of the reports that only teach
+    :param near: share of the shortest distance; the others are drawn as often as each other
     """
     keys = reports[["source", "report_id"]].astype(str)
     drawn = pd.util.hash_pandas_object(keys, index=False, hash_key=f"{seed:016d}").to_numpy() / 2**64
     longer = len(DISTANCES) - 1
-    shares = np.cumsum([NEAR, *[(1 - NEAR) / longer] * (longer - 1)])
-    place = np.where(early, np.searchsorted(shares, drawn, side="right"), (drawn * len(DISTANCES)).astype(int))
-    return pd.Series(np.array(DISTANCES)[np.minimum(place, longer)], index=reports.index)
+    shares = np.cumsum([near, *[(1 - near) / longer] * (longer - 1)])
+    return pd.Series(np.array(DISTANCES)[np.searchsorted(shares, drawn, side="right")], index=reports.index)
 
 
 def described(reports: pd.DataFrame, parts: Windows, options: argparse.Namespace) -> dict[str, Any]:

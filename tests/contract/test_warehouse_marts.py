@@ -58,7 +58,7 @@ def test_features_hold_dated_reports_and_upcoming_events_with_the_basis_of_their
     history = unloaded(loaded.s3.get_object, uris["history_uri"])
     assert sorted(row["report_id"] for row in history) == ["r1", "r2"]
     assert list(history[0]) == ["source", "report_id", "artist_id", "venue_id", "city", "period_start", "period_end",
-                                "performances", "capacity", "tickets_sold", "gross"]  # fmt: skip
+                                "performances", "capacity", "tickets_sold", "gross", "currency"]  # fmt: skip
     upcoming = unloaded(loaded.s3.get_object, uris["upcoming_uri"])
     found = {row["concert_id"]: (row["venue_id"], row["capacity"], row["capacity_basis"]) for row in upcoming}
     assert found == {"e2": ("v1", 1000, "venue"), "e3": ("v2", 1000, "assumed from city"),

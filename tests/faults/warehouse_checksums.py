@@ -19,7 +19,7 @@ RUN_COLUMNS = (
     "valid_from", "valid_to", "dt", "as_of", "detail", "detected_at", "occurred_at",
 )  # fmt: skip
 # One row per attempt, so their number tells how often a run was disturbed, not what was loaded.
-PER_ATTEMPT = ("quality.stream_object",)
+PER_ATTEMPT = ("quality.stream_object", "quality.mart_due")
 TABLES = """
 SELECT table_schema || '.' || table_name FROM information_schema.tables
 WHERE table_schema = ANY(%s) AND table_type = 'BASE TABLE' ORDER BY 1

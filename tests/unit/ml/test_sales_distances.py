@@ -39,6 +39,12 @@ def test_the_figures_are_told_by_distance(trained: train.Trained) -> None:
     assert f"| 364 | {told[4]['reports']} | {told[4]['wape']:.2%} |" in card.written(trained.report)
 
 
+def test_a_model_that_forecasts_the_next_day_worse_is_seen_to(trained: train.Trained) -> None:
+    figures = trained.evaluation["segments"]["next_day"]
+    assert figures["count"] == trained.report["by_distance"][0]["reports"]
+    assert figures["value"] == pytest.approx(trained.report["by_distance"][0]["wape"])
+
+
 def test_an_event_further_away_has_a_wider_interval(trained: train.Trained) -> None:
     known = reports()
     as_of = known["period_end"].max()
@@ -54,12 +60,11 @@ def test_an_event_further_away_has_a_wider_interval(trained: train.Trained) -> N
 
 def test_a_report_keeps_its_distance_when_others_come_and_each_distance_is_drawn_as_told() -> None:
     known = reports(acts=20)
-    none = pd.Series(False, index=known.index)
-    judged = train.distances(known, none, seed=7)
+    judged = train.distances(known, 7, 1 / 6)
     assert judged.value_counts(normalize=True).between(0.14, 0.19).all()
-    assert train.distances(known.iloc[100:], none.iloc[100:], seed=7).equals(judged.iloc[100:])
-    assert not train.distances(known, none, seed=8).equals(judged)
-    taught = train.distances(known, ~none, seed=7).value_counts(normalize=True)
+    assert train.distances(known.iloc[100:], 7, 1 / 6).equals(judged.iloc[100:])
+    assert not train.distances(known, 8, 1 / 6).equals(judged)
+    taught = train.distances(known, 7, train.NEAR).value_counts(normalize=True)
     assert 0.47 < taught[1] < 0.53
     assert taught.drop(1).between(0.08, 0.12).all()
 

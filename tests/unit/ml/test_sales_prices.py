@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from ml.sales import features, prices
 from ml.sales.prices import PriceRange
@@ -45,6 +47,16 @@ def test_an_act_at_a_new_house_gets_its_own_prices() -> None:
     assert of(history, venue_id="new") == PriceRange(60, 60, "EUR")
 
 
+def test_prices_that_an_act_took_decades_ago_yield_to_those_that_the_house_takes_now() -> None:
+    history = [paid(20, "USD", "1990-01-01"), paid(100, "USD", "2018-01-01", artist_id="b", venue_id="hall")]
+    assert of(history, venue_id="hall") == PriceRange(100, 100, "USD")
+
+
+def test_an_event_without_an_act_gets_no_prices_of_reports_without_one() -> None:
+    history = [paid(300, "USD", "2018-01-01", artist_id="", venue_id="")]
+    assert of(history, artist_id="", venue_id="") == PriceRange(None, None, None)
+
+
 def test_announced_prices_come_first_in_their_own_currency() -> None:
     found = of([paid(60, "EUR", "2018-02-01")], min_price=30.0, max_price=90.0, currency="USD")
     assert found == PriceRange(30, 90, "USD")
@@ -55,9 +67,11 @@ def test_without_any_price_there_is_no_range_and_without_a_currency_none_is_clai
     assert of([paid(60, None, "2018-02-01")]) == PriceRange(60, 60, None)
 
 
-def test_a_price_in_another_currency_is_no_feature() -> None:
-    known = [paid(60, "EUR", "2018-02-01"), paid(70, "EUR", "2018-02-08"), paid(9000, "JPY", "2018-02-15")]
-    history = pd.DataFrame(known)
-    built = features.build(history, pd.DataFrame([paid(0, "EUR", "2018-03-01")]))
-    without = features.build(history.assign(gross=[6000, 7000, None]), pd.DataFrame([paid(0, "EUR", "2018-03-01")]))
-    assert built["act_price_trend"].equals(without["act_price_trend"])
+def test_a_price_in_another_currency_than_the_acts_is_no_feature_whatever_others_come_later() -> None:
+    known = [paid(60, "EUR", "2018-02-01"), paid(9000, "JPY", "2018-02-15"), paid(66, "EUR", "2018-02-22")]
+    later = [paid(100, "USD", "2019-01-01", artist_id=f"a{number}") for number in range(20)]
+    target = pd.DataFrame([paid(0, "EUR", "2018-03-01")])
+    for history in (known, [*known, *later]):
+        (row,) = features.build(pd.DataFrame(history), target).to_dict("records")
+        assert row["act_price"] == pytest.approx(np.log(66), rel=1e-5)
+        assert row["act_price_trend"] == pytest.approx(np.log(66 / 60) / 2, rel=1e-4)
