@@ -166,7 +166,6 @@ def test_a_number_tells_two_halls_apart() -> None:
         ("Manchester Academy II", "Manchester Academy III"),
         ("Messe Dortmund Osthalle", "Messe Dortmund Westhalle"),
         ("Eastside Bowl", "Westside Bowl"),
-        ("Great Eastern Concert Hall", "Great Western Concert Hall"),
         ("Royal Concert Hall Studio VII", "Royal Concert Hall Studio VIII"),
         ("Brooklyn Academy of Music Opera House A", "Brooklyn Academy of Music Opera House B"),
         ("Theatre at Grand Prairie Amphitheatre", "Theatre at Grand Prairie Amphitheatre Bar"),
