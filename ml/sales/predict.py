@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +76,7 @@ def published(
     explained = drivers.explain(trained, rows)
     ranges = prices.ranges(history, upcoming)
     facts = forecasts.to_dict("records")
-    return [
-        {**fact, "drivers": explained[place], **prices.as_fields(ranges[place])} for place, fact in enumerate(facts)
-    ]
+    return [{**fact, "drivers": explained[place], **asdict(ranges[place])} for place, fact in enumerate(facts)]
 
 
 def basis(rows: pd.DataFrame) -> pd.Series:

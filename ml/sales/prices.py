@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -18,10 +18,6 @@ class PriceRange:
     price_low: float | None = None
     price_high: float | None = None
     currency: str | None = None
-
-
-def as_fields(found: PriceRange) -> dict[str, float | str | None]:
-    return asdict(found)
 
 
 def ranges(history: pd.DataFrame, upcoming: pd.DataFrame) -> list[PriceRange]:

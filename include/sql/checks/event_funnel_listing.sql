@@ -12,8 +12,8 @@ INNER JOIN (
         SELECT written.event_id FROM core.fact_event AS written
         WHERE written.updated_run_id IN ({{ run_ids | sql_slugs }})
             OR written.updated_run_id IN (
-                SELECT audit.run_id FROM quality.load_audit AS audit
-                WHERE audit.entity = 'event' AND audit.loaded_at >= DATEADD(day, -7, GETDATE())
+{% set entity = "event" %}
+{% include "checks/shared/runs_of_the_week.sql" %}
             )
     )
     {% endif %}

@@ -9,8 +9,8 @@ WITH checked AS (
         AND (
             updated_run_id IN ({{ run_ids | sql_slugs }})
             OR updated_run_id IN (
-                SELECT audit.run_id FROM quality.load_audit AS audit
-                WHERE audit.entity = 'box_office' AND audit.loaded_at >= DATEADD(day, -7, GETDATE())
+{% set entity = "box_office" %}
+{% include "checks/shared/runs_of_the_week.sql" %}
             )
         )
         {% else %}
